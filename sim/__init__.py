@@ -1,0 +1,23 @@
+"""What does hold: Monte-Carlo simulation of input gradients with JAX.
+
+Submodules are imported on first use, so that `import sim` and `--help` do not load jax.
+"""
+
+import importlib
+from types import ModuleType
+
+__all__ = [
+    "gradients",
+    "inputs",
+    "layers",
+    "montecarlo",
+    "report",
+    "scaling",
+    "statistics",
+]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in __all__:
+        return importlib.import_module(f"sim.{name}")
+    raise AttributeError(f"module 'sim' has no attribute '{name}'")

@@ -1,0 +1,138 @@
+"""What every command line here does alike: flags, one-sentence errors, progress, files."""
+
+import contextlib
+import dataclasses
+import io
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+INTERRUPTED = 130
+
+
+def parse(
+    kinds: tuple[type, ...], prog: str, description: str, args: list[str] | None = None
+) -> tuple[Any, ...]:
+    """Instances of the dataclasses `kinds` from the flags on the command line.
+
+    Every field is a flag, its docstring the help. Exits with status 2 and one sentence on stderr
+    if the flags make no sense, and with 0 after `--help`.
+    """
+    fields = [(kind.__name__.lower(), kind) for kind in kinds]
+    command = dataclasses.make_dataclass("Command", fields, frozen=True)
+    errors = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(errors):
+            parsed = tyro.cli(
+                command,
+                prog=prog,
+                description=description,
+                args=args,
+                config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
+            )
+    except SystemExit as stop:
+        if stop.code:
+            print(f"{prog}: {_sentence(errors.getvalue())}", file=sys.stderr)
+        raise
+    return tuple(getattr(parsed, name) for name, _ in fields)
+
+
+def _sentence(panel: str) -> str:
+    """The message of tyro's error panel, without its frame, and the nearest flag it suggests."""
+    lines = [line.strip("│ ") for line in panel.splitlines() if line.startswith("│")]
+    parts = [" ".join(part.split()) for part in re.split(r"─{3,}", "\n".join(lines))]
+    message = parts[0].rstrip(".")
+    suggested = re.search(r"Perhaps you meant: (--[\w-]+)", " ".join(parts[1:2]))
+    hint = f"; did you mean {suggested[1]}?" if suggested else " (see --help)."
+    return (message[:1].lower() + message[1:] or "the flags make no sense") + hint
+
+
+@contextlib.contextmanager
+def one_sentence() -> Iterator[None]:
+    """Turns a ValueError into its sentence on stderr and exit status 2."""
+    try:
+        yield
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(2) from None
+
+
+def run(main: Callable[[], int]) -> int:
+    """Runs a `main`; an interruption or a closed pipe ends it without a traceback."""
+    try:
+        status = main()
+        sys.stdout.flush()
+        return status
+    except KeyboardInterrupt:
+        print("interrupted; nothing was written.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        # the reader has gone: nothing is left to say, and nothing may complain at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+@contextlib.contextmanager
+def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar on stderr where that is a terminal; yields the function that advances it."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    from rich.progress import TimeRemainingColumn as Remaining
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task(title, total=total)
+        yield lambda done: bar.advance(task, done)
+
+
+def check_writable(*paths: str | None) -> None:
+    """Raises ValueError if a file cannot be written; None and "-" (standard output) always can."""
+    for name in paths:
+        if name is None or name == "-":
+            continue
+        path = Path(name)
+        if path.is_dir():
+            raise ValueError(f"cannot write {name}: it is a directory.")
+        try:
+            with tempfile.TemporaryFile(dir=path.absolute().parent):
+                pass
+            if path.exists():
+                with path.open("r+b"):
+                    pass
+        except OSError as error:
+            raise ValueError(f"cannot write {name}: {error.strerror}.") from None
+
+
+def write_text(path: str, text: str) -> None:
+    """Write to a file, whole or not at all, or to standard output for "-"."""
+    if path == "-":
+        sys.stdout.write(text)
+    else:
+        with replacing(path) as part:
+            part.write_text(text)
+
+
+@contextlib.contextmanager
+def replacing(path: str) -> Iterator[Path]:
+    """A temporary file with the same ending that takes the place of `path` when all went well."""
+    target = Path(path).absolute()
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=target.suffix)
+    os.close(handle)
+    part = Path(name)
+    try:
+        yield part
+        umask = os.umask(0)
+        os.umask(umask)
+        part.chmod(0o666 & ~umask)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,163 @@
+"""The layers of `theory.network`, run by JAX: `init` draws their weights, `apply` applies them.
+
+Everything here is for one network and one input; batches of seeds and inputs come from `vmap`.
+"""
+
+from functools import singledispatch
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from sim.weights import draw
+from theory.geometry import PAD_MODE
+from theory.network import (
+    AvgPool,
+    Conv,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    Identity,
+    Layer,
+    LeakyReLU,
+    MaxPool,
+    ReLU,
+    Residual,
+    Serial,
+    Shape,
+    output_shape,
+    padding,
+    weight_variance,
+)
+
+Weights = Any  # a pytree of arrays
+
+
+@singledispatch
+def init(layer: Layer, key: Key[Array, ""], shape: Shape) -> Weights:
+    """Random weights of `layer` for an input of `shape`; () for layers without weights.
+
+    The key of a layer inside a composite one is folded from its place there, never from a size.
+    """
+    return ()
+
+
+@init.register
+def _(layer: Dense, key: Key[Array, ""], shape: Shape) -> Weights:
+    return draw(key, layer.init, shape[0], layer.features, float(weight_variance(layer, shape)))
+
+
+@init.register
+def _(layer: Conv, key: Key[Array, ""], shape: Shape) -> Weights:
+    rows = layer.kernel**2 * shape[2]
+    return draw(key, layer.init, rows, layer.channels, float(weight_variance(layer, shape)))
+
+
+@init.register
+def _(layer: Serial, key: Key[Array, ""], shape: Shape) -> Weights:
+    weights = []
+    for i, inner in enumerate(layer.layers):
+        weights.append(init(inner, jax.random.fold_in(key, i), shape))
+        shape = output_shape(inner, shape)
+    return tuple(weights)
+
+
+@init.register
+def _(layer: Residual, key: Key[Array, ""], shape: Shape) -> Weights:
+    return (
+        init(layer.branch, jax.random.fold_in(key, 0), shape),
+        init(layer.shortcut, jax.random.fold_in(key, 1), shape),
+    )
+
+
+@singledispatch
+def apply(layer: Layer, weights: Weights, x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """The output of `layer` for one input: a vector (n,) or an image (side, side, channels).
+
+    Raises TypeError for a layer without a rule.
+    """
+    raise TypeError(f"sim.layers has no rule for {type(layer).__name__}.")
+
+
+@apply.register
+def _(layer: Dense, weights: Weights, x: Float[Array, " n"]) -> Float[Array, " m"]:
+    return x @ weights
+
+
+@apply.register
+def _(layer: Conv, weights: Weights, x: Float[Array, "s s c"]) -> Float[Array, "r r m"]:
+    # A product of patches and flattened kernels: mapped over seeds it is one batched matrix
+    # product, where a convolution with mapped weights becomes a slow grouped convolution.
+    side = x.shape[0] // layer.stride
+    before_after = padding(layer)
+    mode = "constant" if layer.border == "zero" else PAD_MODE[layer.border]
+    if layer.kernel > 1:
+        x = jnp.pad(x, (before_after, before_after, (0, 0)), mode=mode)
+    reach = layer.stride * (side - 1) + 1
+    starts = [layer.dilation * tap for tap in range(layer.kernel)]
+    taps = [
+        x[i : i + reach : layer.stride, j : j + reach : layer.stride]
+        for i in starts
+        for j in starts
+    ]
+    patches = jnp.concatenate(taps, axis=-1).reshape(side * side, -1)
+    return (patches @ weights).reshape(side, side, layer.channels)
+
+
+@apply.register
+def _(layer: ReLU, weights: Weights, x: Float[Array, "..."]) -> Float[Array, "..."]:
+    return jax.nn.relu(x)
+
+
+@apply.register
+def _(layer: LeakyReLU, weights: Weights, x: Float[Array, "..."]) -> Float[Array, "..."]:
+    return jnp.where(x > 0, x, float(layer.slope) * x)
+
+
+@apply.register
+def _(layer: Identity, weights: Weights, x: Float[Array, "..."]) -> Float[Array, "..."]:
+    return x
+
+
+def _windows(layer: AvgPool | MaxPool, x: Float[Array, "s s c"]) -> Float[Array, "r w r w c"]:
+    side, channels, window = x.shape[0], x.shape[2], layer.window
+    return x.reshape(side // window, window, side // window, window, channels)
+
+
+@apply.register
+def _(layer: AvgPool, weights: Weights, x: Float[Array, "s s c"]) -> Float[Array, "r r c"]:
+    return _windows(layer, x).mean(axis=(1, 3))
+
+
+@apply.register
+def _(layer: MaxPool, weights: Weights, x: Float[Array, "s s c"]) -> Float[Array, "r r c"]:
+    return _windows(layer, x).max(axis=(1, 3))
+
+
+@apply.register
+def _(layer: GlobalAvgPool, weights: Weights, x: Float[Array, "s s c"]) -> Float[Array, " c"]:
+    return x.mean(axis=(0, 1))
+
+
+@apply.register
+def _(layer: GlobalMaxPool, weights: Weights, x: Float[Array, "s s c"]) -> Float[Array, " c"]:
+    return x.max(axis=(0, 1))
+
+
+@apply.register
+def _(layer: Flatten, weights: Weights, x: Float[Array, "..."]) -> Float[Array, " n"]:
+    return x.reshape(-1)
+
+
+@apply.register
+def _(layer: Serial, weights: Weights, x: Float[Array, "..."]) -> Float[Array, "..."]:
+    for inner, inner_weights in zip(layer.layers, weights, strict=True):
+        x = apply(inner, inner_weights, x)
+    return x
+
+
+@apply.register
+def _(layer: Residual, weights: Weights, x: Float[Array, "..."]) -> Float[Array, "..."]:
+    return apply(layer.branch, weights[0], x) + apply(layer.shortcut, weights[1], x)

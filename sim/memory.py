@@ -1,0 +1,41 @@
+"""How much memory a simulation needs, estimated before anything is allocated. Without jax."""
+
+import os
+
+from theory.network import Conv, Dense, Layer, Residual, Serial, Shape, fan_in, number_of
+from theory.network import output_shape as _output_shape
+
+
+def bytes_per_seed(layer: Layer, shape: Shape, inputs_per_seed: int, itemsize: int = 4) -> int:
+    """Estimate of the memory that one seed needs: weights, activations, patches, gradients.
+
+    `shape` is the integer shape of the input, `itemsize` the bytes of one number.
+    """
+    numbers = 3 * number_of(shape) * inputs_per_seed
+    for inner, inner_shape in _leaves(layer, shape):
+        outputs = number_of(_output_shape(inner, inner_shape))
+        numbers += 3 * outputs * inputs_per_seed
+        if isinstance(inner, Dense):
+            numbers += 2 * fan_in(inner, inner_shape) * inner.features
+        if isinstance(inner, Conv):
+            patches = outputs // inner.channels * fan_in(inner, inner_shape)
+            numbers += 3 * patches * inputs_per_seed
+            numbers += 2 * fan_in(inner, inner_shape) * inner.channels
+    return int(numbers) * itemsize
+
+
+def _leaves(layer: Layer, shape: Shape) -> list[tuple[Layer, Shape]]:
+    if isinstance(layer, Serial):
+        found = []
+        for inner in layer.layers:
+            found += _leaves(inner, shape)
+            shape = _output_shape(inner, shape)
+        return found
+    if isinstance(layer, Residual):
+        return _leaves(layer.branch, shape) + _leaves(layer.shortcut, shape)
+    return [(layer, shape)]
+
+
+def physical() -> int:
+    """Bytes of physical memory of this machine."""
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

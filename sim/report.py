@@ -1,0 +1,180 @@
+"""The result of a scaling run as a table for people and as JSON for programs."""
+
+import json
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import xarray as xr
+
+from sim import statistics
+from sim.statistics import FALSE_ALARM, Fit, Point
+
+
+@dataclass(frozen=True)
+class Report:
+    """Fits and points of one run, with its configuration."""
+
+    config: dict[str, Any]
+    fits: list[Fit]
+    points: list[Point]
+    nonfinite: int
+    dead: int
+    samples: int
+
+    @classmethod
+    def of(cls, samples: xr.Dataset) -> "Report":
+        """The report of what `sim.scaling.run` returned."""
+        return cls(
+            config=json.loads(samples.attrs["config"]),
+            fits=statistics.fit(samples),
+            points=statistics.points(samples),
+            nonfinite=statistics.nonfinite(samples),
+            dead=statistics.dead(samples),
+            samples=int(samples["norm"].size),
+        )
+
+    @property
+    def contradicted(self) -> bool:
+        """True if a measured exponent contradicts its law."""
+        return any(fit.agrees is False for fit in self.fits)
+
+
+def to_json(report: Report) -> str:
+    """One JSON object {"config", "fits", "points"}; its schema is `sim/report.schema.json`."""
+    content = {
+        "config": report.config,
+        "fits": [
+            {
+                "arch": fit.arch,
+                "width": fit.width,
+                "quantity": fit.quantity,
+                "q": fit.q,
+                "exponent": _number(fit.exponent.value),
+                "ci": [_number(end) for end in fit.exponent.interval],
+                "predicted": fit.predicted,
+                "limit": fit.limit,
+                "basis": fit.basis,
+                "agrees": fit.agrees,
+            }
+            for fit in report.fits
+        ],
+        "points": [
+            {
+                "arch": point.arch,
+                "width": point.width,
+                "size": point.size,
+                "d": point.d,
+                "quantity": point.quantity,
+                "q": point.q,
+                "mean": _number(point.mean),
+                "sem": _number(point.sem),
+                "predicted": point.predicted,
+                "seeds": point.seeds,
+            }
+            for point in report.points
+        ],
+    }
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+VERDICTS = {True: "agrees", False: "CONTRADICTS", None: "no prediction"}
+STYLES = {True: "green", False: "bold red", None: ""}
+
+
+def show(report: Report, to_stderr: bool = False) -> None:
+    """Print the table, on standard output or on standard error."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(stderr=to_stderr)
+    if not console.is_terminal:
+        console = Console(stderr=to_stderr, width=110)
+    config = report.config
+    head = f", head {config['head']}" if config["head"] else ""
+    table = Table(
+        title=f"{config['arch']}{head}, init {config['init']}, input {config['input']}, "
+        f"{config['seeds']} seeds",
+        box=box.SIMPLE_HEAD,
+    )
+    table.add_column("width", justify="right")
+    table.add_column("norm")
+    table.add_column("exponent of d", justify="right")
+    table.add_column("predicted", justify="right")
+    table.add_column("d → ∞", justify="right")
+    table.add_column("rests on")
+    table.add_column("verdict")
+    table.add_column("norm ÷ predicted", justify="right")
+    table.add_column("ε_p‖∂‖_q", justify="right")
+    for fit in report.fits:
+        table.add_row(
+            str(fit.width),
+            norm_name(fit.quantity, fit.q),
+            with_error(fit.exponent.value, *fit.exponent.interval),
+            _plain(fit.predicted, ".4f"),
+            _plain(fit.limit, ".4g"),
+            fit.basis,
+            Text(VERDICTS[fit.agrees], style=STYLES[fit.agrees]),
+            _ratio(report.points, fit),
+            _plain(fit.attack_exponent, ".3f"),
+        )
+    console.print(table)
+    notes = (
+        "exponent of d: of the mean norm, with its 95 % interval; predicted: the law's slope over "
+        "the same sizes.",
+        f"verdict: if every law here holds, a contradiction shows up in {FALSE_ALARM:.0%} of runs.",
+        "norm ÷ predicted: at the largest size, ± 2 standard errors; ε_p‖∂‖_q: exponent of the "
+        "first-order damage of the dual attack.",
+    )
+    for note in notes:
+        console.print(note, style="dim", highlight=False)
+    if report.nonfinite:
+        console.print(
+            f"warning: {report.nonfinite} of {report.samples} samples are not finite; "
+            "their seeds are left out of the fits.",
+            style="bold red",
+        )
+    if report.dead:
+        console.print(
+            f"note: {report.dead} of {report.samples} samples are zero (no unit active); the means "
+            "include them.",
+            highlight=False,
+        )
+
+
+def norm_name(quantity: str, q: str) -> str:
+    """‖∂L‖₂ for ("loss", "2")."""
+    order = {"1": "₁", "2": "₂", "inf": "∞"}.get(q, f"_{q}")
+    return f"‖∂{'L' if quantity == 'loss' else 'f'}‖{order}"
+
+
+def with_error(value: float, low: float, high: float) -> str:
+    """A value and the half-width of its interval, to two digits of the latter."""
+    if not math.isfinite(value):
+        return "–"
+    half = (high - low) / 2
+    digits = min(6, max(3, 1 - math.floor(math.log10(half)))) if half > 0 else 4
+    return f"{value:.{digits}f} ± {half:.{digits}f}"
+
+
+def _plain(value: float | None, form: str) -> str:
+    return "–" if value is None or not math.isfinite(value) else format(value, form)
+
+
+def _ratio(points: list[Point], fit: Fit) -> str:
+    same = [p for p in points if (p.width, p.quantity, p.q) == (fit.width, fit.quantity, fit.q)]
+    last = max(same, key=lambda point: point.d)
+    if last.predicted is None or not math.isfinite(last.mean) or last.predicted == 0:
+        return "–"
+    half = 2 * last.sem
+    return with_error(
+        last.mean / last.predicted,
+        (last.mean - half) / last.predicted,
+        (last.mean + half) / last.predicted,
+    )

@@ -1,0 +1,305 @@
+"""The √d experiment: how the input gradient of a random network grows with its input dimension.
+
+`python -m sim.scaling --arch resnet` samples randomly initialized networks at several widths and
+image sides, fits the exponent of E‖∂_x L‖_q in d = channels · side², and compares it with the law.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from theory.law import Law
+    from theory.network import Network
+
+
+@dataclass(frozen=True)
+class Config:
+    """What to sample."""
+
+    arch: str = "resnet"
+    """Architecture: mlp, cnn, resnet, resnet-preact, convnet-avdim."""
+    head: str | None = None
+    """Last layers: dense, avgpool (2x2 average, then dense), gap (global average), gmaxpool
+    (global maximum). Unless given: dense."""
+    widths: tuple[int, ...] | None = None
+    """Units of a hidden layer, or channels of a convolution; one network for each. Unless given:
+    three widths that suit the architecture."""
+    sizes: tuple[int, ...] | None = None
+    """Sides of the images, at least two. Unless given: four sides that suit the architecture."""
+    depth: int | None = None
+    """Hidden layers (mlp), convolutions (cnn, convnet-avdim) or residual blocks (resnets)."""
+    classes: int = 10
+    """Number of logits."""
+    channels: int = 3
+    """Channels of the input images; d = channels · side²."""
+    activation: str | None = None
+    """relu, leaky-relu or identity. Unless given: relu."""
+    border: str | None = None
+    """What convolutions see outside of the image: circular, zero or reflect. Unless given:
+    reflect for convnet-avdim, circular otherwise."""
+    pooling: str | None = None
+    """How convnet-avdim halves the side: stride, average or max. Unless given: stride."""
+    init: str = "he"
+    """Initialization: he, he-fan-out, lecun, glorot, pytorch, flax, constant, orthogonal."""
+    distribution: str | None = None
+    """Distribution of the weights: normal, uniform, truncated-normal or rademacher. Unless given:
+    the usual one of the initialization."""
+    std: float = 0.02
+    """Standard deviation of the weights with --init constant."""
+    seeds: int = 256
+    """Number of random networks for each width and size."""
+    seed: int = 0
+    """Key of the whole run; the same key gives the same samples."""
+    norms: tuple[str, ...] = ("1", "2", "inf")
+    """Orders q of the norms, from 1 to inf."""
+    quantity: tuple[Literal["loss", "logit"], ...] = ("loss",)
+    """Whose gradient: the cross-entropy loss, one logit, or both."""
+    input: str = "photo"
+    """Inputs: photo (crops of two photographs), digits (8x8 handwritten digits), gaussian, or
+    constant. All have mean square 1 per coordinate."""
+    inputs_per_seed: int = 1
+    """Inputs over which the norms of one network are averaged."""
+    dtype: Literal["float32", "float64"] = "float32"
+    """Arithmetic of the simulation."""
+    batch: int | None = None
+    """Seeds computed side by side; chosen to fit the memory unless given. It changes no sample
+    beyond rounding."""
+
+
+def run(config: Config, advance: Callable[[int], None] = lambda samples: None) -> xr.Dataset:
+    """Sample the norms and predict them.
+
+    Returns a dataset with `norm` by (seed, width, size, quantity, q), the law's `predicted` norm by
+    (width, size, quantity, q), its `predicted_slope` over these sizes, `limit` and `basis`; NaN
+    where the law knows no number. `d` is a coordinate along size; the attribute `config` holds
+    the configuration as JSON. `advance` is called with the number of seeds finished at one size.
+
+    Raises ValueError, with one sentence, for a configuration that makes no sense.
+    """
+    check(config)
+    import jax
+    import numpy as np
+    import xarray as xr
+
+    from sim import montecarlo
+
+    sizes, nets = sizes_of(config), networks(config)
+    draws = montecarlo.Draws(
+        quantities=config.quantity,
+        norms=tuple(float(q) for q in config.norms),
+        input=config.input,
+        inputs_per_seed=config.inputs_per_seed,
+        seed=config.seed,
+    )
+    with jax.enable_x64(config.dtype == "float64"):
+        norms = np.array(
+            [
+                [
+                    montecarlo.sample(
+                        net, side, range(config.seeds), draws, config.batch, advance
+                    )
+                    for side in sizes
+                ]
+                for net in nets.values()
+            ]
+        )
+    dims = ("width", "size", "seed", "quantity", "q")
+    samples = xr.Dataset(
+        {"norm": (dims, norms, {"long_name": "ℓ_q norm of the input gradient"})},
+        coords={
+            "width": list(nets),
+            "size": ("size", list(sizes), {"long_name": "side of the image", "units": "pixels"}),
+            "d": ("size", dimensions(config), {"long_name": "input dimension"}),
+            "seed": np.arange(config.seeds),
+            "quantity": list(config.quantity),
+            "q": list(config.norms),
+        },
+        attrs={"arch": config.arch, "config": json.dumps(asdict(config))},
+    ).transpose("seed", "width", "size", "quantity", "q")
+    return samples.merge(predictions(config), combine_attrs="override")
+
+
+def predictions(config: Config) -> xr.Dataset:
+    """What the law says about every network, size, quantity and q of a configuration."""
+    import numpy as np
+    import xarray as xr
+
+    from theory.law import predict
+
+    ds, nets = dimensions(config), networks(config)
+    laws = [
+        [[predict(net, q, quantity) for q in config.norms] for quantity in config.quantity]
+        for net in nets.values()
+    ]
+
+    def table(read: Callable[[Law], object]) -> np.ndarray:
+        return np.array([[[read(law) for law in row] for row in rows] for rows in laws])
+
+    def values(law: Law) -> list[float]:
+        return [np.nan if law.norm is None else law(d) for d in ds]
+
+    def slope(law: Law) -> float:
+        found = law.slope(ds)
+        return np.nan if found is None else found
+
+    dims = ("width", "quantity", "q")
+    return xr.Dataset(
+        {
+            "predicted": ((*dims, "size"), table(values)),
+            "predicted_slope": (dims, table(slope)),
+            "limit": (dims, table(lambda law: float(law.exponent))),
+            "basis": (dims, table(lambda law: law.basis)),
+        },
+        coords={
+            "width": list(nets),
+            "quantity": list(config.quantity),
+            "q": list(config.norms),
+            "size": list(sizes_of(config)),
+        },
+    )
+
+
+def sizes_of(config: Config) -> tuple[int, ...]:
+    """The image sides of a run, in increasing order."""
+    from theory.architectures import find
+
+    return tuple(sorted(config.sizes or find(config.arch).sizes))
+
+
+def dimensions(config: Config) -> list[int]:
+    """The input dimensions d = channels · side² of a run."""
+    return [config.channels * side**2 for side in sizes_of(config)]
+
+
+def networks(config: Config) -> dict[int, Network]:
+    """The networks of a run by width. Raises ValueError for unknown names and bad options."""
+    import inspect
+
+    from theory.architectures import find
+    from theory.initializers import Scheme
+
+    architecture = find(config.arch)
+    scheme = Scheme(config.init, config.distribution, config.std)
+    options = {
+        name: getattr(config, name)
+        for name in ("head", "depth", "activation", "border", "pooling")
+        if getattr(config, name) is not None
+    }
+    for name in options:
+        if name not in inspect.signature(architecture.build).parameters:
+            raise ValueError(f"{config.arch} takes no --{name}.")
+    return {
+        width: architecture.build(
+            width=width, classes=config.classes, channels=config.channels, init=scheme, **options
+        )
+        for width in config.widths or architecture.widths
+    }
+
+
+def check(config: Config) -> None:
+    """Raises ValueError, with one sentence, if the configuration cannot be run."""
+    from sim import inputs, memory
+    from theory.initializers import unknown
+    from theory.law import norm_order
+    from theory.network import output_shape
+
+    nets, sizes = networks(config), sizes_of(config)
+    for name in ("seeds", "widths", "sizes", "norms", "quantity"):
+        chosen = getattr(config, name)
+        if isinstance(chosen, tuple) and len(set(chosen)) < len(chosen):
+            raise ValueError(f"--{name} lists a value twice: {' '.join(map(str, chosen))}.")
+        if chosen == ():
+            raise ValueError(f"--{name} needs at least one value.")
+    if len(sizes) < 2:
+        raise ValueError(
+            f"an exponent needs at least two sizes, but --sizes has only {sizes[0]}."
+        )
+    if sizes[0] < 1:
+        raise ValueError(f"--sizes must be positive, not {sizes[0]}.")
+    if config.seeds < 2:
+        raise ValueError(f"an interval needs at least two seeds, not --seeds {config.seeds}.")
+    if not 0 <= config.seed < 2**32:
+        raise ValueError(f"--seed must lie between 0 and 2^32 - 1, not {config.seed}.")
+    for name in ("inputs_per_seed", "batch"):
+        if getattr(config, name) is not None and getattr(config, name) < 1:
+            flag = name.replace("_", "-")
+            raise ValueError(f"--{flag} must be at least 1, not {getattr(config, name)}.")
+    for q in config.norms:
+        norm_order(q)
+    if config.input not in inputs.INPUTS:
+        raise ValueError(unknown("input", config.input, inputs.INPUTS))
+    inputs.check(config.input, config.channels)
+    itemsize = 8 if config.dtype == "float64" else 4
+    for width, net in nets.items():
+        for side in sizes:
+            shape = net.input_shape(side)
+            output_shape(net.body, shape)
+            need = memory.bytes_per_seed(net.body, shape, config.inputs_per_seed, itemsize)
+            if need * (config.batch or 1) > memory.physical():
+                raise ValueError(
+                    f"width {width} at side {side} needs about "
+                    f"{need * (config.batch or 1) / 2**30:.3g} GiB, more than this machine has "
+                    f"({memory.physical() / 2**30:.3g} GiB)."
+                )
+
+
+@dataclass(frozen=True)
+class Output:
+    """What to do with the result."""
+
+    json: str | None = None
+    """Write one JSON object to this file, or to standard output for "-"."""
+    figure: str | None = None
+    """Draw the norms against d with the predicted lines; the name ends in .png, .svg or .pdf."""
+    check: bool = False
+    """Exit with status 1 if a measurement contradicts its law."""
+
+
+def main(args: list[str] | None = None) -> int:
+    """The command line; returns the exit status (0 fine, 1 contradiction, 2 bad usage)."""
+    from sim import cli
+
+    config, output = cli.parse((Config, Output), "python -m sim.scaling", __doc__ or "", args)
+    with cli.one_sentence():
+        check(config)
+        cli.check_writable(output.json, output.figure)
+        if output.figure is not None:
+            from figures import style
+
+            style.check_format(output.figure)
+    from sim import report
+
+    with _progress(config) as advance:
+        samples = run(config, advance)
+    result = report.Report.of(samples)
+    if output.figure is not None:
+        from figures import scaling as picture
+
+        picture.write(samples, output.figure)
+    report.show(result, to_stderr=output.json == "-")
+    if output.json is not None:
+        cli.write_text(output.json, report.to_json(result))
+    return 1 if output.check and result.contradicted else 0
+
+
+@contextmanager
+def _progress(config: Config) -> Iterator[Callable[[int], None]]:
+    from sim import cli
+
+    total = len(networks(config)) * len(sizes_of(config)) * config.seeds
+    with cli.progress(f"{config.arch}: sampling networks", total) as advance:
+        yield advance
+
+
+if __name__ == "__main__":
+    from sim import cli
+
+    sys.exit(cli.run(main))

@@ -1,0 +1,215 @@
+"""Exponents with intervals, and whether a measurement agrees with its law. NumPy and SciPy only.
+
+Common random numbers correlate the sizes of one seed, so nothing here treats them as independent:
+every interval comes from the spread over seeds, which are independent.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+from scipy import stats
+
+LEVEL = 0.95
+"""Coverage of every interval."""
+
+FALSE_ALARM = 0.01
+"""Probability that a report whose laws all hold shows any contradiction (Bonferroni)."""
+
+
+@dataclass(frozen=True)
+class Slope:
+    """An exponent of d with its standard error and 95 % interval (Student's t over seeds)."""
+
+    value: float
+    standard_error: float
+    interval: tuple[float, float]
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The growth of one norm with d in one network, measured and predicted."""
+
+    arch: str
+    width: int
+    quantity: str
+    q: str
+    exponent: Slope
+    """Of the mean norm: least-squares slope of log E‖∂‖_q on log d."""
+    log_exponent: Slope
+    """Of the geometric mean: mean over seeds of the slope of log‖∂‖_q. Zero norms are left out."""
+    predicted: float | None
+    """The law's slope over the same sizes."""
+    limit: float | None
+    """The law's exponent as d → ∞."""
+    basis: str
+    agrees: bool | None
+    """False if the measurement contradicts the law; None if there is no prediction."""
+
+    @property
+    def attack_exponent(self) -> float:
+        """Of ε_p‖∂‖_q for the dual p at a constant change per pixel, ε_p ∝ d^{1/p}: 1/p more."""
+        return self.exponent.value + (1 - 1 / float(self.q))
+
+
+@dataclass(frozen=True)
+class Point:
+    """The mean norm at one size, with its standard error over seeds."""
+
+    arch: str
+    width: int
+    size: int
+    d: int
+    quantity: str
+    q: str
+    mean: float
+    sem: float
+    predicted: float | None
+    seeds: int
+    """Seeds with a finite norm, which alone enter the mean."""
+
+
+def slope_weights(ds: Float[np.ndarray, " sizes"]) -> Float[np.ndarray, " sizes"]:
+    """w with Σ w_j y_j the least-squares slope of y on log d."""
+    x = np.log(np.asarray(ds, float))
+    x = x - x.mean()
+    return x / np.sum(x**2)
+
+
+def exponent(norms: Float[np.ndarray, "seeds sizes"], ds: Float[np.ndarray, " sizes"]) -> Slope:
+    """The exponent of the mean norm: slope of log(mean over seeds) on log d.
+
+    The standard error is that of Σ_j w_j ‖∂‖_sj / mean_j over seeds s, the linearized slope, in
+    which correlations between sizes are contained. Rows must be finite; NaN if a mean is 0 or
+    fewer than two seeds are left.
+    """
+    weights = slope_weights(ds)
+    means = norms.mean(axis=0) if len(norms) else np.zeros(len(weights))
+    if len(norms) < 2 or not np.all(means > 0):
+        return _undefined(len(norms))
+    return _slope(float(weights @ np.log(means)), norms / means @ weights)
+
+
+def log_exponent(norms: Float[np.ndarray, "seeds sizes"], ds: Float[np.ndarray, " sizes"]) -> Slope:
+    """The exponent of the geometric mean norm: the mean of the slopes of the single seeds.
+
+    Seeds with a zero norm (all units dead at some size) have no slope and are left out.
+    """
+    alive = norms[np.all(norms > 0, axis=1)]
+    if len(alive) < 2:
+        return _undefined(len(alive))
+    slopes = np.log(alive) @ slope_weights(ds)
+    return _slope(float(slopes.mean()), slopes)
+
+
+def _slope(value: float, terms: np.ndarray) -> Slope:
+    error = float(terms.std(ddof=1) / np.sqrt(len(terms)))
+    half = float(stats.t.ppf((1 + LEVEL) / 2, len(terms) - 1)) * error
+    return Slope(value, error, (value - half, value + half), len(terms))
+
+
+def _undefined(seeds: int) -> Slope:
+    return Slope(np.nan, np.nan, (np.nan, np.nan), seeds)
+
+
+def agrees(measured: Slope, predicted: float | None, comparisons: int) -> bool | None:
+    """Whether a measured slope is compatible with the predicted one.
+
+    Two-sided t test at level FALSE_ALARM / comparisons; None without a prediction or measurement.
+    """
+    if predicted is None or not np.isfinite(measured.value):
+        return None
+    allowed = stats.t.ppf(1 - FALSE_ALARM / comparisons / 2, measured.seeds - 1)
+    # rounding alone separates slopes that have no spread at all
+    rounding = 1e-6
+    return bool(abs(measured.value - predicted) <= allowed * measured.standard_error + rounding)
+
+
+def fit(samples: xr.Dataset) -> list[Fit]:
+    """The exponent of every norm in the samples of a scaling run, set against its law.
+
+    `samples` is what `sim.scaling.run` returns: norms by (seed, width, size, quantity, q) and the
+    predictions. Seeds whose norm is not finite at some size are left out of that fit; `nonfinite`
+    counts them.
+    """
+    ds = samples["d"].values
+    found = []
+    limits = _by_network(samples, "limit")
+    slopes = _by_network(samples, "predicted_slope")
+    for key, norms in _by_network(samples, "norm").items():
+        width, quantity, q = key
+        rows = norms.transpose("seed", "size").values
+        rows = rows[np.all(np.isfinite(rows), axis=1)]
+        basis = str(samples["basis"].sel(width=width, quantity=quantity, q=q).item())
+        found.append(
+            (
+                dict(arch=samples.attrs["arch"], width=width, quantity=quantity, q=q, basis=basis),
+                exponent(rows, ds),
+                log_exponent(rows, ds),
+                _number(slopes[key].item()),
+                _number(limits[key].item()),
+            )
+        )
+    comparisons = max(1, sum(predicted is not None for *_, predicted, _ in found))
+    return [
+        Fit(
+            **names,
+            exponent=mean,
+            log_exponent=log_mean,
+            predicted=predicted,
+            limit=limit,
+            agrees=agrees(mean, predicted, comparisons),
+        )
+        for names, mean, log_mean, predicted, limit in found
+    ]
+
+
+def points(samples: xr.Dataset) -> list[Point]:
+    """The mean norm at every size, with standard errors and predictions."""
+    found = []
+    predicted = _by_network(samples, "predicted")
+    for (width, quantity, q), norms in _by_network(samples, "norm").items():
+        for size in samples["size"].values:
+            values = norms.sel(size=size).values
+            values = values[np.isfinite(values)]
+            n = len(values)
+            found.append(
+                Point(
+                    arch=samples.attrs["arch"],
+                    width=width,
+                    size=int(size),
+                    d=int(samples["d"].sel(size=size)),
+                    quantity=quantity,
+                    q=q,
+                    mean=float(values.mean()) if n else np.nan,
+                    sem=float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else np.nan,
+                    predicted=_number(predicted[width, quantity, q].sel(size=size).item()),
+                    seeds=n,
+                )
+            )
+    return found
+
+
+def nonfinite(samples: xr.Dataset) -> int:
+    """How many samples are infinite or not a number."""
+    return int((~np.isfinite(samples["norm"])).sum())
+
+
+def dead(samples: xr.Dataset) -> int:
+    """How many samples are exactly zero: networks whose units are all inactive."""
+    return int((samples["norm"] == 0).sum())
+
+
+def _by_network(samples: xr.Dataset, name: str) -> dict[tuple[int, str, str], xr.DataArray]:
+    return {
+        (int(w), str(k), str(q)): samples[name].sel(width=w, quantity=k, q=q)
+        for k in samples["quantity"].values
+        for q in samples["q"].values
+        for w in samples["width"].values
+    }
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None

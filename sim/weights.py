@@ -1,0 +1,34 @@
+"""Draws of weight matrices from the initializers of `theory.initializers`."""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from theory.initializers import Initializer, Orthogonal
+
+# standard deviation of a standard normal variable truncated to [-2, 2]
+TRUNCATED_STD = 0.87962566103423978
+
+
+def draw(
+    key: Key[Array, ""], init: Initializer, rows: int, columns: int, variance: float
+) -> Float[Array, "rows columns"]:
+    """A (inputs × outputs) matrix of weights with mean 0 and the given variance.
+
+    Rows are drawn in order: for the same key, a matrix with more rows begins with the rows of a
+    smaller one. That makes the weights at different image sizes common random numbers. (The
+    orthogonal scheme, whose entries are not independent, is the exception.)
+    """
+    shape = (rows, columns)
+    if isinstance(init, Orthogonal):
+        tall = jax.random.orthogonal(key, max(shape), (), min(shape))
+        matrix = tall if rows >= columns else tall.T
+        return jnp.sqrt(variance * max(shape)) * matrix
+    scale = jnp.sqrt(variance)
+    if init.distribution == "uniform":
+        return scale * jax.random.uniform(key, shape, minval=-(3**0.5), maxval=3**0.5)
+    if init.distribution == "truncated-normal":
+        return scale / TRUNCATED_STD * jax.random.truncated_normal(key, -2.0, 2.0, shape)
+    if init.distribution == "rademacher":
+        return scale * jax.random.rademacher(key, shape).astype(scale.dtype)
+    return scale * jax.random.normal(key, shape)

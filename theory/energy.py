@@ -1,0 +1,258 @@
+"""Gradient energy: how E‖∂f/∂x‖_2² changes from layer to layer.
+
+One rule holds for every layer. An output reads `in_degree` inputs, each through a coefficient (a
+weight, a mask, a share of an average) with a known second moment, and the contributions to an
+input's derivative are uncorrelated. So
+
+    energy gain κ = E‖∂f/∂x_in‖² / E‖∂f/∂x_out‖² = in-degree · E[coefficient²],
+
+a product along a chain and a sum over the two ways through a residual connection. This is
+Theorem 5 of Simon-Gabriel et al. (ICML 2019): with He initialization and ReLU the products are
+1/in-degree, the transition probabilities of a random walk from the output to the input.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import singledispatch
+
+import numpy as np
+import sympy as sp
+
+from theory.geometry import connections
+from theory.initializers import exact
+from theory.network import (
+    AvgPool,
+    Conv,
+    Dense,
+    Flatten,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    Identity,
+    Layer,
+    LeakyReLU,
+    MaxPool,
+    ReLU,
+    Residual,
+    Serial,
+    Shape,
+    ShapeError,
+    in_degree,
+    number_of,
+    output_shape,
+    weight_variance,
+)
+
+HALF_ACTIVE = (
+    "H1: each ReLU passes its input with probability 1/2, independently of the weights"
+)
+UNCORRELATED = "H3-H5: weights have mean zero and are uncorrelated"
+POOLED_UNCORRELATED = (
+    "gradients that meet in an average pool or a shared kernel are uncorrelated"
+)
+UNIFORM_SELECTION = (
+    "a maximum selects each of its inputs equally often, and its ReLU passes half of the maxima"
+)
+BRANCH_UNCORRELATED = (
+    "a residual branch ends in zero-mean weights, so its gradient is uncorrelated with the shortcut's"
+)
+
+
+@dataclass(frozen=True)
+class Connection:
+    """E[coefficient²] of one input-output connection of a layer, and what that rests on."""
+
+    second_moment: sp.Expr
+    assumptions: tuple[str, ...] = ()
+
+
+@singledispatch
+def connection(layer: Layer, shape: Shape) -> Connection:
+    """The second moment of one connection of `layer` for an input of `shape`.
+
+    Raises TypeError for a layer without a rule.
+    """
+    raise TypeError(f"theory.energy has no rule for {type(layer).__name__}.")
+
+
+@connection.register(Dense)
+@connection.register(Conv)
+def _(layer: Dense | Conv, shape: Shape) -> Connection:
+    return Connection(weight_variance(layer, shape), (UNCORRELATED,))
+
+
+@connection.register
+def _(layer: ReLU, shape: Shape) -> Connection:
+    return Connection(sp.Rational(1, 2), (HALF_ACTIVE,))
+
+
+@connection.register
+def _(layer: LeakyReLU, shape: Shape) -> Connection:
+    return Connection((1 + exact(layer.slope) ** 2) / 2, (HALF_ACTIVE,))
+
+
+@connection.register(Identity)
+@connection.register(Flatten)
+def _(layer: Layer, shape: Shape) -> Connection:
+    return Connection(sp.Integer(1))
+
+
+@connection.register(AvgPool)
+@connection.register(GlobalAvgPool)
+def _(layer: Layer, shape: Shape) -> Connection:
+    return Connection(in_degree(layer, shape) ** -2, (POOLED_UNCORRELATED,))
+
+
+@connection.register(MaxPool)
+@connection.register(GlobalMaxPool)
+def _(layer: Layer, shape: Shape) -> Connection:
+    return Connection(1 / in_degree(layer, shape), (UNIFORM_SELECTION,))
+
+
+@singledispatch
+def gain(layer: Layer, shape: Shape) -> sp.Expr:
+    """The energy gain κ of `layer` for an input of `shape`, exact in integers or symbols.
+
+    With a zero border it is the mean over outputs, as if all of them carried the same energy;
+    `energy_map` does without that simplification.
+    """
+    return in_degree(layer, shape) * connection(layer, shape).second_moment
+
+
+@gain.register
+def _(layer: Serial, shape: Shape) -> sp.Expr:
+    product = sp.Integer(1)
+    for inner in layer.layers:
+        product *= gain(inner, shape)
+        shape = output_shape(inner, shape)
+    return product
+
+
+@gain.register
+def _(layer: Residual, shape: Shape) -> sp.Expr:
+    return gain(layer.branch, shape) + gain(layer.shortcut, shape)
+
+
+@singledispatch
+def forward_gain(layer: Layer, shape: Shape) -> sp.Expr:
+    """E[mean square of the output] / E[mean square of the input]: what sets the logits' size.
+
+    Equal to κ for weights and activations. Pooling is taken to keep the mean square, which is
+    right where neighbouring activations agree (they are non-negative and positively correlated)
+    and overstates it otherwise. Only the softmax factor of the loss gradient depends on this.
+    """
+    return gain(layer, shape)
+
+
+@forward_gain.register(AvgPool)
+@forward_gain.register(GlobalAvgPool)
+@forward_gain.register(MaxPool)
+@forward_gain.register(GlobalMaxPool)
+def _(layer: Layer, shape: Shape) -> sp.Expr:
+    return sp.Integer(1)
+
+
+@forward_gain.register
+def _(layer: Serial, shape: Shape) -> sp.Expr:
+    product = sp.Integer(1)
+    for inner in layer.layers:
+        product *= forward_gain(inner, shape)
+        shape = output_shape(inner, shape)
+    return product
+
+
+@forward_gain.register
+def _(layer: Residual, shape: Shape) -> sp.Expr:
+    return forward_gain(layer.branch, shape) + forward_gain(layer.shortcut, shape)
+
+
+def assumptions(layer: Layer, shape: Shape) -> tuple[str, ...]:
+    """Everything that the gain of `layer` rests on, each assumption once, in order."""
+    if isinstance(layer, Serial):
+        found: tuple[str, ...] = ()
+        for inner in layer.layers:
+            found += assumptions(inner, shape)
+            shape = output_shape(inner, shape)
+    elif isinstance(layer, Residual):
+        inner = assumptions(layer.branch, shape) + assumptions(layer.shortcut, shape)
+        found = (*inner, BRANCH_UNCORRELATED)
+    else:
+        found = connection(layer, shape).assumptions
+    return tuple(dict.fromkeys(found))
+
+
+Fluctuation = Callable[[Layer, int, np.ndarray], np.ndarray]
+"""Given an activation, its number of channels and a map of expected energies, the map of energies
+after that activation's mask (see `theory.cascade`)."""
+
+
+@singledispatch
+def energy_map(
+    layer: Layer, shape: Shape, out: np.ndarray, fluctuation: Fluctuation | None = None
+) -> np.ndarray:
+    """Expected squared gradient at each input position, summed over channels.
+
+    `shape` is the integer shape of the input; `out` the same map (..., height, width) at the
+    output, a vector being an image of one position. Border effects are exact. Entries are floats
+    if `out` is a float array, and exact rationals if it is an object array of SymPy rationals.
+    """
+    side = shape[0] if len(shape) == 3 else 1
+    paths = connections(layer, side).astype(out.dtype)
+    coefficient = connection(layer, shape).second_moment
+    if len(shape) == 3 and isinstance(layer, Flatten):
+        coefficient = sp.Rational(1, side**2)  # the energy of all features, spread evenly
+    if isinstance(layer, Dense | Conv):
+        coefficient = coefficient * shape[-1]
+    energies = paths.T @ out @ paths * (coefficient if out.dtype == object else float(coefficient))
+    if fluctuation is not None and isinstance(layer, ReLU | LeakyReLU | Identity):
+        return fluctuation(layer, shape[-1], energies)
+    return energies
+
+
+@energy_map.register
+def _(
+    layer: Serial, shape: Shape, out: np.ndarray, fluctuation: Fluctuation | None = None
+) -> np.ndarray:
+    shapes = [shape]
+    for inner in layer.layers:
+        shapes.append(output_shape(inner, shapes[-1]))
+    for inner, inner_shape in zip(reversed(layer.layers), reversed(shapes[:-1]), strict=True):
+        out = energy_map(inner, inner_shape, out, fluctuation)
+    return out
+
+
+@energy_map.register
+def _(
+    layer: Residual, shape: Shape, out: np.ndarray, fluctuation: Fluctuation | None = None
+) -> np.ndarray:
+    branch = energy_map(layer.branch, shape, out, fluctuation)
+    return branch + energy_map(layer.shortcut, shape, out, fluctuation)
+
+
+def logit_energy_map(layer: Layer, shape: Shape) -> np.ndarray:
+    """E(∂f_k/∂x)² of one logit at each input position, summed over channels; floats (side, side).
+
+    `shape` is an integer image shape (side, side, channels). Raises ShapeError for other shapes.
+    """
+    if len(shape) != 3:
+        raise ShapeError("an energy map needs an image as its input.")
+    return energy_map(layer, shape, np.ones((1, 1)))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of a network's energy table."""
+
+    layer: Layer
+    shape: Shape
+    gain: sp.Expr
+
+
+def table(layer: Serial, shape: Shape) -> list[Row]:
+    """Layer by layer: the layer, its output shape and its energy gain κ."""
+    rows = []
+    for inner in layer.layers:
+        rows.append(Row(inner, output_shape(inner, shape), sp.simplify(gain(inner, shape))))
+        shape = output_shape(inner, shape)
+    return rows
+
+

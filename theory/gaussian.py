@@ -1,0 +1,198 @@
+"""Norms of Gaussian vectors and of masked Gaussian vectors: expected values, exact.
+
+Each quantity comes twice: as a SymPy expression to compute with, and as a number by quadrature.
+Vectors have independent coordinates σ_i z_i, z_i ~ N(0, 1), given as groups: the distinct σ and
+how many coordinates share each of them.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import sympy as sp
+from scipy import integrate, interpolate, special
+
+t, u = sp.symbols("t u", positive=True)
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Standard deviations of Gaussian coordinates and the number of coordinates for each."""
+
+    scales: Any
+    counts: Any
+
+
+def chi_mean(n: Any) -> sp.Expr:
+    """E‖z‖_2 for z ~ N(0, I_n): √2 Γ((n+1)/2) / Γ(n/2)."""
+    n = sp.sympify(n)
+    return sp.sqrt(2) * sp.gamma((n + 1) / 2) / sp.gamma(n / 2)
+
+
+def absolute_moment(q: Any) -> sp.Expr:
+    """E|z|^q for z ~ N(0, 1): 2^{q/2} Γ((q+1)/2) / √π."""
+    q = sp.sympify(q)
+    return 2 ** (q / 2) * sp.gamma((q + 1) / 2) / sp.sqrt(sp.pi)
+
+
+def norm_expression(q: Any, scales: Sequence[Any], shares: Sequence[Any], d: sp.Expr) -> sp.Expr:
+    """E‖(σ_i z_i)‖_q as an expression in d, where the share s_j of the d coordinates has scale σ_j.
+
+    q = 1: √(2/π) Σ σ_i. q = 2 with equal scales: E of a chi variable. q = ∞: ∫ 1 − P(max ≤ t) dt.
+    Otherwise E S^{1/q} of S = Σ|σ_i z_i|^q through its Laplace transform φ:
+    E S^a = a / Γ(1−a) ∫ (1 − φ(t)) t^{−1−a} dt for 0 < a < 1, left as an integral.
+    """
+    q = sp.sympify(q)
+    if q == 1:
+        total = sum((s * c for s, c in zip(scales, shares, strict=True)), sp.Integer(0))
+        return sp.sqrt(2 / sp.pi) * total * d
+    if q == 2 and len(scales) == 1:
+        return scales[0] * chi_mean(d * shares[0])
+    if q == sp.oo:
+        below = sp.Mul(
+            *(
+                sp.erf(t / (sp.sqrt(2) * s)) ** (c * d)
+                for s, c in zip(scales, shares, strict=True)
+            )
+        )
+        return sp.Integral(1 - below, (t, 0, sp.oo))
+    transforms = [_laplace_expression(q, s) ** (c * d) for s, c in zip(scales, shares, strict=True)]
+    a = 1 / q
+    return sp.Integral(a / sp.gamma(1 - a) * (1 - sp.Mul(*transforms)) * t ** (-1 - a), (t, 0, sp.oo))
+
+
+def _laplace_expression(q: sp.Expr, scale: Any) -> sp.Expr:
+    if q == 2:
+        return 1 / sp.sqrt(1 + 2 * t * scale**2)
+    density = sp.sqrt(2 / sp.pi) * sp.exp(-(u**2) / 2)
+    return sp.Integral(sp.exp(-t * (scale * u) ** q) * density, (u, 0, sp.oo))
+
+
+def norm_asymptote(q: Any, scales: Sequence[Any], shares: Sequence[Any], d: sp.Expr) -> sp.Expr:
+    """The leading term of E‖(σ_i z_i)‖_q as d → ∞.
+
+    q < ∞: (d · mean σ^q · E|z|^q)^{1/q}. q = ∞: σ_max √(2 log d), which is approached slowly.
+    """
+    q = sp.sympify(q)
+    if q == sp.oo:
+        largest = sp.Max(*scales)
+        return largest * sp.sqrt(2 * sp.log(d))
+    mean = sum((c * s**q for s, c in zip(scales, shares, strict=True)), sp.Integer(0))
+    return (mean * absolute_moment(q)) ** (1 / q) * d ** (1 / q)
+
+
+def norm_value(q: float, groups: Groups) -> float:
+    """E‖(σ_i z_i)‖_q by quadrature, relative error below 1e-6; q in [1, ∞].
+
+    Raises ValueError for q < 1.
+    """
+    if not q >= 1:
+        raise ValueError(f"a norm needs q >= 1, not {q}.")
+    scales, counts = np.asarray(groups.scales, float), np.asarray(groups.counts, float)
+    keep = (scales > 0) & (counts > 0)
+    scales, counts = scales[keep], counts[keep]
+    if scales.size == 0:
+        return 0.0
+    if q == 1:
+        return float(np.sqrt(2 / np.pi) * np.sum(scales * counts))
+    if q == np.inf:
+        return _maximum(scales, counts)
+    if q == 2 and scales.size == 1:
+        return float(scales[0]) * chi_mean_value(float(counts[0]))
+    unit = float(scales.max())
+    return unit * power_mean(1 / q, lambda y: _log_laplace(q, y, scales / unit, counts))
+
+
+def _maximum(scales: np.ndarray, counts: np.ndarray) -> float:
+    # P(max > x) = 1 - exp(Σ n_j log P(|σ_j z| ≤ x)), integrated from 0 to where it vanishes
+    top = float(scales.max()) * float(4 - special.ndtri(min(0.25, 0.5 / counts.sum())))
+    x = np.linspace(0, top, 1001)[:, None]
+    with np.errstate(divide="ignore"):  # log P = -inf at x = 0
+        above = -np.expm1(np.log1p(-2 * special.ndtr(-x / scales)) @ counts)
+    return float(integrate.simpson(above, x=x[:, 0]))
+
+
+def _log_laplace(q: float, y: np.ndarray, scales: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """log E exp(−x Σ|σ_i z_i|^q) at x = e^y."""
+    shifted = y[:, None] + q * np.log(scales)
+    if q == 2:
+        return -0.5 * np.logaddexp(0, np.log(2) + shifted) @ counts
+    missing = np.exp(_log_missing(q)(np.clip(shifted, -700, 700)))
+    with np.errstate(divide="ignore"):
+        return np.log1p(-np.minimum(missing, 1)) @ counts
+
+
+@lru_cache(maxsize=32)
+def _log_missing(q: float) -> Callable[[np.ndarray], np.ndarray]:
+    """log(1 − E exp(−x|z|^q)) as a spline in y = log x, for y in [-700, 700]."""
+    grid = np.linspace(-45.0, np.log(40.0), 6001)  # trapezoidal rule in log|z|
+    z = np.exp(grid)
+    weight = np.sqrt(2 / np.pi) * np.exp(-(z**2) / 2) * z * (grid[1] - grid[0])
+    reach = min(10 + 8 * q, 699)
+    y = np.concatenate([[-700], np.linspace(-reach, reach, 1500), [700]])
+    powers = np.minimum(y[:, None] + q * grid, 700)
+    missing = -np.expm1(-np.exp(powers)) @ weight
+    return interpolate.PchipInterpolator(y, np.log(missing))
+
+
+def chi_mean_value(n: float) -> float:
+    """`chi_mean` as a number, also for large n."""
+    return float(np.sqrt(2) * special.poch(n / 2, 0.5))
+
+
+def power_mean(a: float, log_laplace: Callable[[np.ndarray], np.ndarray]) -> float:
+    """E S^a of a variable S ≥ 0, for 0 < a < 1, from log E exp(−x S) as a function of y = log x.
+
+    E S^a = a / Γ(1−a) ∫_0^∞ (1 − E e^{−xS}) x^{−1−a} dx, by the trapezoidal rule in y, which
+    converges geometrically here. On the left 1 − E e^{−xS} is linear in x, on the right it is
+    constant: both tails are added in closed form.
+    """
+    low, high = -690.0, 690.0  # bisect for the y where E e^{-xS} = 1/e
+    while high - low > 1e-2:
+        middle = (low + high) / 2
+        low, high = (middle, high) if log_laplace(np.array([middle]))[0] > -1 else (low, middle)
+    # |z|^{1/a} has its moments far out: the linear regime begins that much further to the left
+    left, right = max(low - 24 - np.log1p(1 / a) / a, -700.0), min(low + min(32 / a, 480), 700.0)
+    y = np.linspace(left, right, int((right - left) / 0.08))
+    # e^{a(low − y)} instead of e^{−ay}, so that neither factor leaves the range of floats
+    integrand = -np.expm1(log_laplace(y)) * np.exp(a * (low - y))
+    total = np.trapezoid(integrand, y) + integrand[0] / (1 - a) + integrand[-1] / a
+    return float(a / special.gamma(1 - a) * total * np.exp(-a * low))
+
+
+def masked_chi_mean(n: int, slope: Any = 0) -> sp.Expr:
+    """E √(Σ_{i≤n} D_i² z_i²) with D_i = 1 or `slope`, each with probability 1/2, z_i ~ N(0, 1).
+
+    The norm of a Gaussian vector behind a (leaky) ReLU of n units; slope = 1 means no mask. As an
+    integral: √(2/π) ∫_0^{π/2} (1 − φ(cos θ)^n) / sin²θ dθ with φ(c) = (c + c / √(c² + slope²(1 −
+    c²))) / 2, the Laplace transform of one D²z² in the variable (1 + 2t)^{-1/2} = cos θ.
+    """
+    slope = sp.sympify(slope)
+    if slope == 1:
+        return chi_mean(n)
+    theta = sp.Symbol("theta", positive=True)
+    c = sp.cos(theta)
+    other = 1 if slope == 0 else c / sp.sqrt(c**2 + slope**2 * sp.sin(theta) ** 2)
+    transform = ((c + other) / 2) ** n
+    integral = sp.Integral((1 - transform) / sp.sin(theta) ** 2, (theta, 0, sp.pi / 2))
+    return sp.sqrt(2 / sp.pi) * integral
+
+
+def masked_chi_value(n: int, slope: float = 0.0) -> float:
+    """`masked_chi_mean` as a number; for a ReLU the sum Σ_b P(B = b) E√χ²_b, B ~ Bin(n, 1/2)."""
+    if slope == 1:
+        return chi_mean_value(n)
+    if slope == 0:
+        b = np.arange(1, n + 1)
+        log_choose = special.gammaln(n + 1) - special.gammaln(b + 1) - special.gammaln(n - b + 1)
+        means = np.sqrt(2) * special.poch(b / 2, 0.5)
+        return float(np.exp(log_choose - n * np.log(2)) @ means)
+
+    def log_laplace(y: np.ndarray) -> np.ndarray:
+        kept = -0.5 * np.logaddexp(0, np.log(2) + y)
+        scaled = -0.5 * np.logaddexp(0, np.log(2 * slope**2) + y)
+        return n * (np.logaddexp(kept, scaled) - np.log(2))
+
+    return power_mean(0.5, log_laplace)

@@ -1,0 +1,289 @@
+"""What the input gradient of a network must do: `predict(network, q)`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+import numpy as np
+import sympy as sp
+
+from theory import cascade, gaussian
+from theory.energy import assumptions, energy_map, forward_gain, gain
+from theory.initializers import exact, is_gaussian, unknown
+from theory.network import (
+    Conv,
+    Dense,
+    Flatten,
+    GlobalMaxPool,
+    Identity,
+    Layer,
+    LeakyReLU,
+    MaxPool,
+    Network,
+    ReLU,
+    Serial,
+    ShapeError,
+    output_shape,
+    walk,
+    with_border,
+)
+from theory.softmax import residual_expression, residual_value
+
+Quantity = Literal["logit", "loss"]
+QUANTITIES: tuple[str, ...] = get_args(Quantity)
+Basis = Literal["exact", "hypothesis-H", "wide"]
+
+d = sp.Symbol("d", positive=True)
+"""The input dimension, channels · side²."""
+
+GAUSSIAN_COORDINATES = (
+    "large width: the gradient's coordinates are Gaussian given their energies"
+)
+CASCADE = "finite width: masks at different positions are independent"
+RANDOM_LABEL = "the logits are independent Gaussians and independent of their gradients"
+BORDER_NEGLECTED = "expressions in d neglect how borders spread energy; numbers do not"
+SPARSE = "a maximum leaves a sparse gradient: the constant of this norm is unknown"
+BOUNDED_SUPPORT = "a global maximum passes gradient to a bounded number of pixels only"
+
+
+@dataclass(frozen=True)
+class Law:
+    """The predicted ℓ_q norm of an input gradient, as a function of the input dimension d.
+
+    Built by `predict`. Calling it with d gives the expected norm as a float, with borders and
+    finite width taken into account; `norm`, `second_moment` and `asymptote` are SymPy expressions
+    in `theory.law.d`. For dense networks both agree; for others the expressions are the limit of
+    large width, away from borders.
+    """
+
+    network: Network
+    q: sp.Expr
+    quantity: Quantity
+    exponent: sp.Expr
+    """The exponent of d as d → ∞."""
+    second_moment: sp.Expr
+    """E‖∂‖_2², an expression in d: Πκ, times E‖softmax − label‖² (large width) for the loss."""
+    norm: sp.Expr | None
+    """E‖∂‖_q, an expression in d, or None where only the second moment is known."""
+    asymptote: sp.Expr | None
+    """The leading term of `norm` as d → ∞."""
+    basis: Basis
+    """What the prediction rests on: exact at every width; the paper's hypotheses H; large width."""
+    assumptions: tuple[str, ...]
+    """The hypotheses, one sentence each."""
+    _finite_width: float = field(default=1.0, repr=False)
+    _slope_only: bool = field(default=False, repr=False)
+
+    def __call__(self, d: float) -> float:
+        """E‖∂‖_q at input dimension d, border effects included.
+
+        Raises ValueError if the norm's constant is unknown (`norm` is None) or if the network
+        cannot take an image with d = channels · side².
+        """
+        if self.norm is None:
+            raise ValueError(f"only a second moment is known: {self.assumptions[-1]}.")
+        return self._value(d)
+
+    def _value(self, d: float) -> float:
+        body, channels, q = self.network.body, self.network.channels, float(self.q)
+        side = sp.sqrt(exact(d) / channels)
+        if is_spatial(body):
+            if not side.is_integer:
+                raise ValueError(f"d = {d} is not {channels} · side² for any image.")
+            value = cascade.norm_value(body, self.network.input_shape(int(side)), q)
+        else:
+            energy = float(gain(body, self.network.input_shape(side)))
+            groups = gaussian.Groups([np.sqrt(energy / d)], [d])
+            value = gaussian.norm_value(q, groups) * self._finite_width
+        if self.quantity == "loss":
+            logits = float(forward_gain(body, self.network.input_shape(side)))
+            value *= residual_value(logits, classes(self.network))
+        return value
+
+    def slope(self, ds: Sequence[float]) -> float | None:
+        """Least-squares slope of log E‖∂‖_q on log d over the input dimensions `ds`.
+
+        What a fit over the same sizes should find; None where it is not known. Raises ValueError
+        for fewer than two distinct dimensions.
+        """
+        if len(set(ds)) < 2:
+            raise ValueError("a slope needs at least two different input dimensions.")
+        if self.norm is None and not self._slope_only:
+            return None
+        return float(np.polyfit(np.log(ds), np.log([self._value(x) for x in ds]), 1)[0])
+
+    def _repr_latex_(self) -> str:
+        value = self.norm if self.norm is not None else self.second_moment
+        what = r"\mathbb{E}\|\partial\|" + (
+            f"_{{{sp.latex(self.q)}}}" if self.norm is not None else "_2^2"
+        )
+        return f"${what} = {sp.latex(value)}$"
+
+
+def classes(network: Network) -> int:
+    """The number of logits."""
+    return [layer for layer in network.body.layers if isinstance(layer, Dense)][-1].features
+
+
+def is_spatial(layer: Layer) -> bool:
+    """True if the network reads its input as an image, false if it only flattens it."""
+    flat = (Flatten, Dense, ReLU, LeakyReLU, Identity, Serial)
+    return not all(isinstance(inner, flat) for inner in walk(layer))
+
+
+def predict(network: Network, q: Any = 1, quantity: Quantity = "logit") -> Law:
+    """The law of the ℓ_q norm of an input gradient at random initialization.
+
+    `quantity` is "logit", one coordinate f_k of the output, or "loss", the cross-entropy with a
+    label that is independent of the weights, at inputs of mean square 1. q is any number in
+    [1, ∞]; `sympy.oo`, `float("inf")` and "inf" all mean ∞.
+
+    The second moment is Theorem 5 of Simon-Gabriel et al. (ICML 2019), with the energy gains of
+    `theory.energy`; the norms follow for Gaussian coordinates. For bias-free dense networks with
+    Gaussian weights the norm of a logit's gradient is exact at every width and every d.
+
+    Raises ValueError for q < 1 or an unknown quantity, and ShapeError if the layers do not fit.
+    """
+    q = norm_order(q)
+    if quantity not in QUANTITIES:
+        raise ValueError(unknown("quantity", quantity, QUANTITIES))
+    side = sp.Symbol("side", positive=True, integer=True)
+    body, channels = network.body, network.channels
+    shape = network.input_shape(side)
+    output_shape(body, shape)
+    in_d = {side: sp.sqrt(d / channels)}
+    energy = sp.simplify(gain(body, shape)).subs(in_d)
+    logits = sp.simplify(forward_gain(body, shape)).subs(in_d)
+
+    layers = list(walk(body))
+    flattened = not is_spatial(body)
+    hidden = _gaussian_hidden_layers(body) if flattened else None
+    rests_on = _DENSE_ASSUMPTIONS if flattened else assumptions(body, shape)
+    basis: Basis = "wide" if flattened else "hypothesis-H"
+    if hidden is not None and quantity == "logit":
+        basis, rests_on = "exact", _EXACT_ASSUMPTIONS
+    else:
+        rests_on = (*rests_on, GAUSSIAN_COORDINATES, *(() if flattened else (CASCADE,)))
+    if quantity == "loss":
+        rests_on = (*rests_on, RANDOM_LABEL)
+    if any(isinstance(x, Conv) and x.border != "circular" for x in layers):
+        rests_on = (*rests_on, BORDER_NEGLECTED)
+
+    bounded = any(isinstance(x, GlobalMaxPool) for x in layers)
+    sparse = any(isinstance(x, MaxPool) for x in layers)
+    scales, shares = _profile(body, channels)
+    finite_width = _finite_width(hidden or [])
+    amplitude = sp.sqrt(energy / d) * finite_width
+    residual_square = sp.Integer(1)
+    if quantity == "loss":
+        amplitude *= residual_expression(logits, classes(network))
+        residual_square = residual_expression(logits, classes(network), power=2)
+    norm = amplitude * gaussian.norm_expression(q, scales, shares, d)
+    asymptote = amplitude * gaussian.norm_asymptote(q, scales, shares, d)
+    if bounded:
+        rests_on = (*rests_on, BOUNDED_SUPPORT)
+    elif sparse and q != 2:
+        rests_on = (*rests_on, SPARSE)
+    unknown_constant = bounded or (sparse and q != 2)
+    spread = 0 if bounded else 1 / q - sp.Rational(1, 2)
+    return Law(
+        network=network,
+        q=q,
+        quantity=quantity,
+        exponent=_growth(energy) / 2 + spread,
+        second_moment=energy * residual_square,
+        norm=None if unknown_constant else norm,
+        asymptote=None if unknown_constant else asymptote,
+        basis=basis,
+        assumptions=rests_on,
+        _finite_width=_finite_width_value(hidden or []),
+        _slope_only=sparse and not bounded and q != sp.oo,
+    )
+
+
+_DENSE_ASSUMPTIONS = (
+    "weights are uncorrelated with a symmetric distribution, without biases "
+    "(H1 then holds exactly in a dense network)",
+)
+_EXACT_ASSUMPTIONS = ("weights are independent Gaussians, without biases",)
+
+
+def norm_order(q: Any) -> sp.Expr:
+    q = sp.oo if q in ("inf", float("inf")) else exact(q)
+    if not (q.is_number and q >= 1):
+        raise ValueError(f"a norm needs q in [1, inf], not {q}.")
+    return q
+
+
+def _growth(energy: sp.Expr) -> sp.Expr:
+    """The exponent of d in an expression, as d → ∞."""
+
+    def largest(*args: sp.Expr) -> sp.Expr:
+        growing = [x for x in args if x.has(d)]
+        return growing[0] if growing else sp.Max(*args)
+
+    energy = energy.replace(sp.Max, largest)
+    return sp.limit(d * sp.diff(energy, d) / energy, d, sp.oo)
+
+
+def _gaussian_hidden_layers(body: Serial) -> list[tuple[int, sp.Expr]] | None:
+    """(width, activation slope) of every hidden layer of a dense network with Gaussian weights.
+
+    None if some weights are not independent Gaussians. `body` must not be spatial.
+    """
+    hidden: list[tuple[int, sp.Expr]] = []
+    for layer in walk(body):
+        if isinstance(layer, Dense):
+            if not is_gaussian(layer.init):
+                return None
+            hidden.append((layer.features, sp.Integer(1)))
+        elif isinstance(layer, ReLU | LeakyReLU):
+            hidden[-1] = (hidden[-1][0], exact(cascade.slope_of(layer)))
+    return hidden[:-1]
+
+
+def _finite_width(hidden: list[tuple[int, sp.Expr]]) -> sp.Expr:
+    """Π_l E√S_l / √E S_l over the hidden layers, S_l the squared norm behind layer l's mask."""
+    factors = (
+        gaussian.masked_chi_mean(n, a) / sp.sqrt(n * (1 + a**2) / 2) for n, a in hidden
+    )
+    return sp.Mul(*factors)
+
+
+def _finite_width_value(hidden: list[tuple[int, sp.Expr]]) -> float:
+    return float(
+        np.prod(
+            [
+                gaussian.masked_chi_value(n, float(a)) / np.sqrt(n * (1 + float(a) ** 2) / 2)
+                for n, a in hidden
+            ]
+        )
+    )
+
+
+def _profile(body: Serial, channels: int) -> tuple[list[sp.Expr], list[sp.Expr]]:
+    """Relative standard deviations of the input gradient's coordinates, and their shares of d.
+
+    Strides make the pixels unlike each other (hypothesis S fails), with a pattern that repeats
+    over the image; its root mean square is 1. Borders are taken as circular here.
+    """
+    if not is_spatial(body):
+        return [sp.Integer(1)], [sp.Integer(1)]
+    periodic = with_border(body, "circular")
+    side = _smallest_side(periodic, channels)
+    ones = np.full((1, 1), sp.Integer(1), dtype=object)
+    energies = energy_map(periodic, (side, side, channels), ones).ravel().tolist()
+    mean = sp.Add(*energies) / len(energies)
+    distinct = sorted(set(energies))
+    shares = [sp.Rational(energies.count(x), len(energies)) for x in distinct if x > 0]
+    return [sp.sqrt(x / mean) for x in distinct if x > 0], shares
+
+
+def _smallest_side(body: Layer, channels: int) -> int:
+    for side in range(1, 4097):
+        try:
+            output_shape(body, (side, side, channels))
+        except ShapeError:
+            continue
+        return side
+    raise ShapeError("no image of side up to 4096 fits the strides of this network.")

@@ -1,0 +1,374 @@
+"""A network as plain data: layers are frozen dataclasses without arrays.
+
+A shape is `(features,)` for a vector and `(side, side, channels)` for an image; its entries are
+integers or SymPy expressions, so the same description is read for one size and for all sizes.
+To add a layer: a dataclass here with its `output_shape` (and `in_degree`, if an output reads
+more than one input), a rule in `theory.energy`, and an init/apply pair in `sim.layers`.
+"""
+
+from collections.abc import Iterator
+from dataclasses import MISSING, dataclass, fields, replace
+from functools import singledispatch
+from typing import Any, Literal
+
+import sympy as sp
+
+from theory import initializers
+from theory.initializers import Initializer
+
+Size = Any  # int | sympy.Expr
+Shape = tuple[Size, ...]
+Border = Literal["circular", "zero", "reflect"]
+
+
+class ShapeError(ValueError):
+    """A layer cannot take the shape it is given; the message names the layer."""
+
+
+class Layer:
+    """Base of all layers; its repr shows the first field and whatever is not at its default."""
+
+    def __repr__(self) -> str:
+        shown = []
+        for i, field in enumerate(fields(self)):  # type: ignore[arg-type]
+            value = getattr(self, field.name)
+            if i == 0:
+                shown.append(f"{value}")
+            elif field.default is MISSING or value != field.default:
+                shown.append(f"{field.name}={value}")
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+@dataclass(frozen=True, repr=False)
+class Dense(Layer):
+    """Fully connected, without bias: (n,) -> (features,)."""
+
+    features: int
+    init: Initializer
+
+
+@dataclass(frozen=True, repr=False)
+class Conv(Layer):
+    """Square convolution without bias: (s, s, c) -> (s/stride, s/stride, channels).
+
+    Output (i, j) reads input pixels stride·i + dilation·t, t centred on 0. `border` says what lies
+    outside of the image: its periodic continuation, zeros, or its mirror image.
+    """
+
+    channels: int
+    init: Initializer
+    kernel: int = 3
+    stride: int = 1
+    dilation: int = 1
+    border: Border = "circular"
+
+
+@dataclass(frozen=True, repr=False)
+class ReLU(Layer):
+    """max(z, 0)."""
+
+
+@dataclass(frozen=True, repr=False)
+class LeakyReLU(Layer):
+    """z for z > 0, slope · z otherwise."""
+
+    slope: Any = 0.01
+
+
+@dataclass(frozen=True, repr=False)
+class Identity(Layer):
+    """No activation: a linear network."""
+
+
+@dataclass(frozen=True, repr=False)
+class AvgPool(Layer):
+    """Mean over non-overlapping window × window squares."""
+
+    window: int = 2
+
+
+@dataclass(frozen=True, repr=False)
+class MaxPool(Layer):
+    """Maximum over non-overlapping window × window squares."""
+
+    window: int = 2
+
+
+@dataclass(frozen=True, repr=False)
+class GlobalAvgPool(Layer):
+    """Mean over all positions: (s, s, c) -> (c,)."""
+
+
+@dataclass(frozen=True, repr=False)
+class GlobalMaxPool(Layer):
+    """Maximum over all positions: (s, s, c) -> (c,)."""
+
+
+@dataclass(frozen=True, repr=False)
+class Flatten(Layer):
+    """(s, s, c) -> (s·s·c,)."""
+
+
+@dataclass(frozen=True)
+class Serial(Layer):
+    """One layer after the other; no layers at all is the identity."""
+
+    layers: tuple[Layer, ...] = ()
+
+    def __repr__(self) -> str:
+        return "Serial(" + ", ".join(map(repr, self.layers)) + ")"
+
+
+@dataclass(frozen=True, repr=False)
+class Residual(Layer):
+    """branch(x) + shortcut(x)."""
+
+    branch: Layer
+    shortcut: Layer = Serial()
+
+    def __repr__(self) -> str:
+        return f"Residual({self.branch}, shortcut={self.shortcut})"
+
+
+def serial(*layers: Layer) -> Serial:
+    """The composition of `layers`, first one first."""
+    return Serial(tuple(layers))
+
+
+def residual(branch: Layer, shortcut: Layer | None = None) -> Residual:
+    """branch(x) + shortcut(x); the shortcut is the identity unless given."""
+    return Residual(branch, Serial() if shortcut is None else shortcut)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A classifier of images: `body` takes (side, side, channels) to (classes,) logits.
+
+    The input dimension is d = channels · side².
+    """
+
+    name: str
+    body: Serial
+    channels: int = 3
+
+    def __repr__(self) -> str:
+        lines = [f"Network {self.name}, input side × side × {self.channels}"]
+        return "\n".join(lines + [f"  {i}: {x!r}" for i, x in enumerate(self.body.layers)])
+
+    def input_shape(self, side: Size) -> Shape:
+        """(side, side, channels)."""
+        return (side, side, self.channels)
+
+
+def walk(layer: Layer) -> Iterator[Layer]:
+    """Every layer inside `layer`, itself included, in order."""
+    yield layer
+    for inner in parts(layer):
+        yield from walk(inner)
+
+
+def parts(layer: Layer) -> tuple[Layer, ...]:
+    """The layers that a composite layer is made of; none for the others."""
+    if isinstance(layer, Serial):
+        return layer.layers
+    if isinstance(layer, Residual):
+        return (layer.branch, layer.shortcut)
+    return ()
+
+
+def show(shape: Shape) -> str:
+    """A shape as people write it: 32×32×3."""
+    return "×".join(map(str, shape))
+
+
+def number_of(shape: Shape) -> Size:
+    """The number of coordinates of a shape."""
+    return shape[0] if len(shape) == 1 else shape[0] * shape[1] * shape[2]
+
+
+def _need_image(layer: Layer, shape: Shape) -> None:
+    if len(shape) != 3:
+        raise ShapeError(f"{layer} needs an image, but its input is a vector of {shape[0]}.")
+
+
+def _divided(layer: Layer, shape: Shape, by: int) -> Size:
+    _need_image(layer, shape)
+    side = shape[0]
+    if isinstance(side, int):
+        if side % by or side == 0:
+            raise ShapeError(
+                f"{layer} needs a side divisible by {by}, but its input is {show(shape)}."
+            )
+        return side // by
+    return side / by
+
+
+@singledispatch
+def output_shape(layer: Layer, shape: Shape) -> Shape:
+    """The shape that `layer` gives for an input of `shape` (integers or SymPy expressions).
+
+    Raises ShapeError, naming the layer, when it cannot take that input.
+    """
+    return shape
+
+
+@output_shape.register
+def _(layer: Dense, shape: Shape) -> Shape:
+    if len(shape) != 1:
+        raise ShapeError(f"{layer} needs a vector, but its input is {show(shape)}: Flatten first.")
+    return (layer.features,)
+
+
+@output_shape.register
+def _(layer: Conv, shape: Shape) -> Shape:
+    side = _divided(layer, shape, layer.stride)
+    before, after = padding(layer)
+    if layer.border == "reflect" and isinstance(shape[0], int) and shape[0] <= max(before, after):
+        raise ShapeError(
+            f"{layer} reflects {max(before, after)} pixels at its border, "
+            f"but its input is only {show(shape)}."
+        )
+    return (side, side, layer.channels)
+
+
+@output_shape.register(AvgPool)
+@output_shape.register(MaxPool)
+def _(layer: AvgPool | MaxPool, shape: Shape) -> Shape:
+    side = _divided(layer, shape, layer.window)
+    return (side, side, shape[2])
+
+
+@output_shape.register(GlobalAvgPool)
+@output_shape.register(GlobalMaxPool)
+def _(layer: Layer, shape: Shape) -> Shape:
+    _need_image(layer, shape)
+    return (shape[2],)
+
+
+@output_shape.register
+def _(layer: Flatten, shape: Shape) -> Shape:
+    return (number_of(shape),)
+
+
+@output_shape.register
+def _(layer: Serial, shape: Shape) -> Shape:
+    for inner in layer.layers:
+        shape = output_shape(inner, shape)
+    return shape
+
+
+@output_shape.register
+def _(layer: Residual, shape: Shape) -> Shape:
+    branch = output_shape(layer.branch, shape)
+    shortcut = output_shape(layer.shortcut, shape)
+    if any(sp.simplify(a - b) != 0 for a, b in zip(branch, shortcut, strict=False)) or (
+        len(branch) != len(shortcut)
+    ):
+        raise ShapeError(
+            f"{layer} adds a branch of {show(branch)} to a shortcut of {show(shortcut)}."
+        )
+    return branch
+
+
+@singledispatch
+def fan_in(layer: Layer, shape: Shape) -> Size:
+    """Inputs that one output reads, as initializers count them (border ignored).
+
+    Dense: the features of its input; Conv: kernel² · input channels.
+    """
+    raise TypeError(f"{layer} has no weights and so no fan-in.")
+
+
+@fan_in.register
+def _(layer: Dense, shape: Shape) -> Size:
+    return shape[0]
+
+
+@fan_in.register
+def _(layer: Conv, shape: Shape) -> Size:
+    return layer.kernel**2 * shape[2]
+
+
+@singledispatch
+def fan_out(layer: Layer, shape: Shape) -> Size:
+    """Outputs that one input feeds, as initializers count them (border and stride ignored).
+
+    Dense: its features; Conv: kernel² · output channels.
+    """
+    raise TypeError(f"{layer} has no weights and so no fan-out.")
+
+
+@fan_out.register
+def _(layer: Dense, shape: Shape) -> Size:
+    return layer.features
+
+
+@fan_out.register
+def _(layer: Conv, shape: Shape) -> Size:
+    return layer.kernel**2 * layer.channels
+
+
+def weight_variance(layer: Dense | Conv, shape: Shape) -> sp.Expr:
+    """Var(w) of one weight of `layer` when its input has `shape`."""
+    columns = layer.features if isinstance(layer, Dense) else layer.channels
+    return initializers.variance(layer.init, fan_in(layer, shape), fan_out(layer, shape), columns)
+
+
+@singledispatch
+def in_degree(layer: Layer, shape: Shape) -> Size:
+    """Inputs that one output really reads, averaged over the outputs.
+
+    Differs from `fan_in` where a zero border cuts a kernel off.
+    """
+    return sp.Integer(1)
+
+
+@in_degree.register
+def _(layer: Dense, shape: Shape) -> Size:
+    return sp.sympify(shape[0])
+
+
+@in_degree.register
+def _(layer: Conv, shape: Shape) -> Size:
+    side, stride = shape[0], layer.stride
+    if layer.border != "zero":
+        return sp.sympify(fan_in(layer, shape))
+    before, _ = padding(layer)
+    taps = sp.Integer(0)
+    for t in range(layer.kernel):
+        offset = layer.dilation * t - before
+        # outputs whose tap at this offset falls outside the image
+        outside = offset // stride if offset > 0 else -(offset // stride)
+        if isinstance(side, int):
+            outside = min(outside, side // stride)
+        taps += 1 - sp.Integer(outside * stride) / side
+    return taps**2 * shape[2]
+
+
+@in_degree.register(AvgPool)
+@in_degree.register(MaxPool)
+def _(layer: AvgPool | MaxPool, shape: Shape) -> Size:
+    return sp.Integer(layer.window) ** 2
+
+
+@in_degree.register(GlobalAvgPool)
+@in_degree.register(GlobalMaxPool)
+def _(layer: Layer, shape: Shape) -> Size:
+    return sp.sympify(shape[0]) * shape[1]
+
+
+def padding(layer: Conv) -> tuple[int, int]:
+    """Pixels added before and after the image along each axis, so that stride 1 keeps the side."""
+    total = layer.dilation * (layer.kernel - 1)
+    return total // 2, total - total // 2
+
+
+def with_border(layer: Any, border: Border) -> Any:
+    """The same layer with another border in all of its convolutions."""
+    if isinstance(layer, Conv):
+        return replace(layer, border=border)
+    if isinstance(layer, Serial):
+        return Serial(tuple(with_border(inner, border) for inner in layer.layers))
+    if isinstance(layer, Residual):
+        return Residual(with_border(layer.branch, border), with_border(layer.shortcut, border))
+    return layer
