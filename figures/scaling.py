@@ -11,46 +11,32 @@ from sim import statistics
 from sim.cli import replacing
 from sim.statistics import Fit, Point
 
-NORM = {"1": r"\ell_1", "2": r"\ell_2", "inf": r"\ell_\infty"}
-
-
 def write(samples: xr.Dataset, path: str) -> None:
     """Draw the run to a file; its ending (.png, .svg, .pdf) is the format."""
     write_runs({str(samples.attrs["arch"]): samples}, path)
 
 
 def write_runs(runs: Mapping[str, xr.Dataset], path: str) -> None:
-    """Draw several runs side by side: one column for each, one row for each quantity and norm."""
+    """Draw several runs one below the other, with one column for each quantity and norm."""
     from matplotlib.figure import Figure
 
-    rows = _rows(runs)
+    columns = _columns(runs)
     with style.styled():
-        figure = Figure(figsize=(1.4 + 2.5 * len(runs), 0.6 + 2.1 * len(rows)))
-        axes = figure.subplots(len(rows), len(runs), squeeze=False, sharex="col")
-        for column, (title, samples) in enumerate(runs.items()):
+        figure = Figure(figsize=(0.4 + 2.6 * len(columns), 0.4 + 2.2 * len(runs)))
+        axes = figure.subplots(len(runs), len(columns), squeeze=False, sharex="row")
+        for row, (title, samples) in zip(axes, runs.items(), strict=True):
             fits, points = statistics.fit(samples), statistics.points(samples)
-            for row, (quantity, q) in enumerate(rows):
-                panel = axes[row][column]
+            for panel, (quantity, q) in zip(row, columns, strict=True):
                 _draw(panel, quantity, q, fits, points)
-                if row == 0:
-                    panel.set_title(title)
-                if row == len(rows) - 1:
-                    panel.set_xlabel(r"input dimension $d$")
-                if column == 0:
-                    panel.set_ylabel(_label(quantity, q))
-        config = {title: samples.attrs["config"] for title, samples in runs.items()}
-        metadata = {"Title": "Input-gradient norms against input dimension"}
-        if not path.lower().endswith(".png"):
-            metadata["Subject" if path.lower().endswith(".pdf") else "Description"] = str(config)
-        else:
-            metadata["Description"] = str(config)
-        if path.lower().endswith(".svg"):
-            metadata["Date"] = None  # type: ignore[assignment]
+                panel.set_title(f"{title}: {_label(quantity, q)}")
+        for panel in axes[-1]:
+            panel.set_xlabel(r"input dimension $d$")
+        configs = {title: samples.attrs["config"] for title, samples in runs.items()}
         with replacing(path) as part:
-            figure.savefig(part, metadata=metadata)
+            figure.savefig(part, metadata=style.metadata(path, str(configs)))
 
 
-def _rows(runs: Mapping[str, xr.Dataset]) -> list[tuple[str, str]]:
+def _columns(runs: Mapping[str, xr.Dataset]) -> list[tuple[str, str]]:
     found: dict[tuple[str, str], None] = {}
     for samples in runs.values():
         for quantity in samples["quantity"].values:
@@ -71,30 +57,36 @@ def _draw(panel: Any, quantity: str, q: str, fits: list[Fit], points: list[Point
         own = [p for p in points if (p.quantity, p.q, p.width) == (quantity, q, fit.width)]
         colour, marker = style.COLOURS[i % 6], style.MARKERS[i % 6]
         ds = np.array([p.d for p in own], float)
+        means, errors = np.array([(p.mean, 1.96 * p.sem) for p in own]).T
         panel.errorbar(
-            ds,
-            [p.mean for p in own],
-            yerr=[1.96 * p.sem for p in own],
-            color=colour,
-            marker=marker,
-            linestyle="none",
-            capsize=2,
+            ds, means, yerr=errors, color=colour, marker=marker, linestyle="none", capsize=2,
             label=_legend(fit),
-        )
-        if all(p.predicted is not None for p in own):
-            panel.plot(ds, [p.predicted for p in own], color=colour, linewidth=0.9, zorder=0)
+        )  # fmt: skip
+        predicted = [np.nan if p.predicted is None else p.predicted for p in own]
+        panel.plot(ds, predicted, color=colour, zorder=0)
     panel.set_xscale("log")
     panel.set_yscale("log")
+    _leave_room(panel)
     if chosen:
-        panel.legend(title=f"width: exponent (predicted {_predicted(chosen)})", title_fontsize=8)
+        rising = np.nanmean([fit.exponent.value for fit in chosen]) > 0.1
+        panel.legend(loc="lower right" if rising else "lower left", title=_predicted(chosen))
+
+
+def _leave_room(panel: Any) -> None:
+    # a flat law looks flat, and the legend below it hides no point
+    low, high = np.log10(panel.get_ylim())
+    if high - low < 1:
+        middle = (low + high) / 2
+        low, high = middle - 0.65, middle + 0.35
+    panel.set_ylim(10 ** (low - 0.1 * (high - low)), 10**high)
 
 
 def _predicted(fits: list[Fit]) -> str:
     limits = {fit.limit for fit in fits}
     limit = limits.pop() if len(limits) == 1 else None
-    return "unknown" if limit is None else f"{limit:.3g} as $d\\to\\infty$"
+    return "exponent" if limit is None else f"exponent → {limit:.3g}"
 
 
 def _legend(fit: Fit) -> str:
     low, high = fit.exponent.interval
-    return f"{fit.width}: {fit.exponent.value:.3f} ± {(high - low) / 2:.3f}"
+    return f"width {fit.width}: {fit.exponent.value:.3f} ± {(high - low) / 2:.3f}"

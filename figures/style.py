@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 FORMATS = (".png", ".svg", ".pdf")
 
@@ -21,7 +22,8 @@ SETTINGS = {
     "lines.linewidth": 1.2,
     "lines.markersize": 4,
     "legend.frameon": False,
-    "legend.fontsize": 8,
+    "legend.fontsize": 7,
+    "legend.title_fontsize": 7,
     "savefig.dpi": 200,
     "svg.hashsalt": "figures",
 }
@@ -41,3 +43,12 @@ def styled() -> Iterator[None]:
     with matplotlib.rc_context(SETTINGS):
         matplotlib.use("Agg")
         yield
+
+
+def metadata(path: str, description: str) -> dict[str, Any]:
+    """A figure's provenance for the file's own metadata fields, without a date."""
+    if path.lower().endswith(".pdf"):
+        return {"Subject": description, "CreationDate": None}
+    if path.lower().endswith(".svg"):
+        return {"Description": description, "Date": None}
+    return {"Description": description}

@@ -95,14 +95,11 @@ def _(layer: Conv, weights: Weights, x: Float[Array, "s s c"]) -> Float[Array, "
     mode = "constant" if layer.border == "zero" else PAD_MODE[layer.border]
     if layer.kernel > 1:
         x = jnp.pad(x, (before_after, before_after, (0, 0)), mode=mode)
-    reach = layer.stride * (side - 1) + 1
+    last = layer.stride * (side - 1) + 1
     starts = [layer.dilation * tap for tap in range(layer.kernel)]
-    taps = [
-        x[i : i + reach : layer.stride, j : j + reach : layer.stride]
-        for i in starts
-        for j in starts
-    ]
-    patches = jnp.concatenate(taps, axis=-1).reshape(side * side, -1)
+    rows = jnp.concatenate([x[i : i + last : layer.stride] for i in starts], axis=-1)
+    taps = jnp.concatenate([rows[:, j : j + last : layer.stride] for j in starts], axis=-1)
+    patches = taps.reshape(side * side, -1)
     return (patches @ weights).reshape(side, side, layer.channels)
 
 

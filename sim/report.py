@@ -103,15 +103,10 @@ def show(report: Report, to_stderr: bool = False) -> None:
         f"{config['seeds']} seeds",
         box=box.SIMPLE_HEAD,
     )
-    table.add_column("width", justify="right")
-    table.add_column("norm")
-    table.add_column("exponent of d", justify="right")
-    table.add_column("predicted", justify="right")
-    table.add_column("d → ∞", justify="right")
-    table.add_column("rests on")
-    table.add_column("verdict")
-    table.add_column("norm ÷ predicted", justify="right")
-    table.add_column("ε_p‖∂‖_q", justify="right")
+    columns = ("width", "norm", "exponent of d", "predicted", "d → ∞", "rests on", "verdict")
+    for name in (*columns, "ratio", "attack"):
+        text = name in ("norm", "rests on", "verdict")
+        table.add_column(name, justify="left" if text else "right", no_wrap=True)
     for fit in report.fits:
         table.add_row(
             str(fit.width),
@@ -126,11 +121,11 @@ def show(report: Report, to_stderr: bool = False) -> None:
         )
     console.print(table)
     notes = (
-        "exponent of d: of the mean norm, with its 95 % interval; predicted: the law's slope over "
+        "exponent of d: of the mean norm, with its 95 % interval. predicted: the law's slope over "
         "the same sizes.",
         f"verdict: if every law here holds, a contradiction shows up in {FALSE_ALARM:.0%} of runs.",
-        "norm ÷ predicted: at the largest size, ± 2 standard errors; ε_p‖∂‖_q: exponent of the "
-        "first-order damage of the dual attack.",
+        "ratio: mean norm over predicted norm at the largest size, ± 2 standard errors.",
+        "attack: exponent of ε_p‖∂‖_q, the first-order damage at a constant change per pixel.",
     )
     for note in notes:
         console.print(note, style="dim", highlight=False)
@@ -155,11 +150,11 @@ def norm_name(quantity: str, q: str) -> str:
 
 
 def with_error(value: float, low: float, high: float) -> str:
-    """A value and the half-width of its interval, to two digits of the latter."""
+    """A value and the half-width of its interval, to three decimals or more if that is small."""
     if not math.isfinite(value):
         return "–"
     half = (high - low) / 2
-    digits = min(6, max(3, 1 - math.floor(math.log10(half)))) if half > 0 else 4
+    digits = 3 if half >= 0.002 or half == 0 else min(7, 1 - math.floor(math.log10(half)))
     return f"{value:.{digits}f} ± {half:.{digits}f}"
 
 

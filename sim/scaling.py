@@ -54,7 +54,7 @@ class Config:
     the usual one of the initialization."""
     std: float = 0.02
     """Standard deviation of the weights with --init constant."""
-    seeds: int = 256
+    seeds: int = 128
     """Number of random networks for each width and size."""
     seed: int = 0
     """Key of the whole run; the same key gives the same samples."""
@@ -65,7 +65,7 @@ class Config:
     input: str = "photo"
     """Inputs: photo (crops of two photographs), digits (8x8 handwritten digits), gaussian, or
     constant. All have mean square 1 per coordinate."""
-    inputs_per_seed: int = 1
+    inputs_per_seed: int = 2
     """Inputs over which the norms of one network are averaged."""
     dtype: Literal["float32", "float64"] = "float32"
     """Arithmetic of the simulation."""

@@ -140,7 +140,7 @@ def mlp(
     return Network("mlp", serial(*layers, Dense(classes, scheme.last())), channels)
 
 
-@architecture(widths=(16, 32, 64), sizes=(8, 16, 32, 64))
+@architecture(widths=(16, 32, 64), sizes=(16, 32, 64, 128))
 def cnn(
     width: int = 32,
     depth: int = 4,
@@ -170,7 +170,7 @@ def _block_strides(depth: int) -> list[int]:
     return [2 if i in (1, 2) else 1 for i in range(depth)]
 
 
-@architecture(widths=(16, 32, 64), sizes=(8, 16, 32, 64))
+@architecture(widths=(16, 32, 64), sizes=(16, 32, 64, 128))
 def resnet(
     width: int = 32,
     depth: int = 3,
@@ -202,7 +202,7 @@ def resnet(
     return Network("resnet", serial(*layers, *_head(head, classes, scheme)), channels)
 
 
-@architecture(widths=(16, 32, 64), sizes=(8, 16, 32, 64))
+@architecture(widths=(16, 32, 64), sizes=(16, 32, 64, 128))
 def resnet_preact(
     width: int = 32,
     depth: int = 3,
