@@ -11,6 +11,7 @@ from sim import statistics
 from sim.cli import replacing
 from sim.statistics import Fit, Point
 
+
 def write(samples: xr.Dataset, path: str) -> None:
     """Draw the run to a file; its ending (.png, .svg, .pdf) is the format."""
     write_runs({str(samples.attrs["arch"]): samples}, path)
@@ -75,10 +76,9 @@ def _draw(panel: Any, quantity: str, q: str, fits: list[Fit], points: list[Point
 def _leave_room(panel: Any) -> None:
     # a flat law looks flat, and the legend below it hides no point
     low, high = np.log10(panel.get_ylim())
-    if high - low < 1:
-        middle = (low + high) / 2
-        low, high = middle - 0.65, middle + 0.35
-    panel.set_ylim(10 ** (low - 0.1 * (high - low)), 10**high)
+    missing = max(0.0, 1 - (high - low))
+    low, high = low - 0.65 * missing, high + 0.35 * missing
+    panel.set_ylim(10 ** (low - 0.25 * (high - low)), 10**high)
 
 
 def _predicted(fits: list[Fit]) -> str:

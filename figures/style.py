@@ -11,7 +11,7 @@ FORMATS = (".png", ".svg", ".pdf")
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
-SETTINGS = {
+SETTINGS: dict[Any, Any] = {
     "figure.constrained_layout.use": True,
     "font.size": 9,
     "font.family": "DejaVu Sans",

@@ -6,18 +6,10 @@ Submodules are imported on first use, so that `import sim` and `--help` do not l
 import importlib
 from types import ModuleType
 
-__all__ = [
-    "gradients",
-    "inputs",
-    "layers",
-    "montecarlo",
-    "report",
-    "scaling",
-    "statistics",
-]
+SUBMODULES = ("gradients", "inputs", "layers", "montecarlo", "report", "scaling", "statistics")
 
 
 def __getattr__(name: str) -> ModuleType:
-    if name in __all__:
+    if name in SUBMODULES:
         return importlib.import_module(f"sim.{name}")
     raise AttributeError(f"module 'sim' has no attribute '{name}'")

@@ -5,7 +5,7 @@ also centred: each one has mean 0 and variance 1 over all of its pixels and chan
 """
 
 from functools import lru_cache
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -35,9 +35,15 @@ def images(
     """
     originals = _photographs(channels) if name == "photo" else _digits()
     wanted, where = np.unique(choices % len(originals), return_inverse=True)
-    resized = np.stack([_standardized(_resized(originals[i], side)) for i in wanted])
-    chosen = resized[where.reshape(choices.shape)]
+    prepared = np.stack([_prepared(name, int(i), side, channels) for i in wanted])
+    chosen = prepared[where.reshape(choices.shape)]
     return np.broadcast_to(chosen, (*chosen.shape[:-1], channels))
+
+
+@lru_cache(maxsize=256)
+def _prepared(name: str, index: int, side: int, channels: int) -> np.ndarray:
+    originals = _photographs(channels) if name == "photo" else _digits()
+    return _standardized(_resized(originals[index], side))
 
 
 def _resized(image: np.ndarray, side: int) -> np.ndarray:
@@ -76,4 +82,5 @@ def _photographs(channels: int) -> np.ndarray:
 def _digits() -> np.ndarray:
     from sklearn.datasets import load_digits
 
-    return load_digits().images.astype(np.float32)[..., None]
+    bunch: Any = load_digits()
+    return bunch.images.astype(np.float32)[..., None]

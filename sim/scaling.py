@@ -103,9 +103,7 @@ def run(config: Config, advance: Callable[[int], None] = lambda samples: None) -
         norms = np.array(
             [
                 [
-                    montecarlo.sample(
-                        net, side, range(config.seeds), draws, config.batch, advance
-                    )
+                    montecarlo.sample(net, side, range(config.seeds), draws, config.batch, advance)
                     for side in sizes
                 ]
                 for net in nets.values()
@@ -181,8 +179,6 @@ def dimensions(config: Config) -> list[int]:
 
 def networks(config: Config) -> dict[int, Network]:
     """The networks of a run by width. Raises ValueError for unknown names and bad options."""
-    import inspect
-
     from theory.architectures import find
     from theory.initializers import Scheme
 
@@ -194,7 +190,7 @@ def networks(config: Config) -> dict[int, Network]:
         if getattr(config, name) is not None
     }
     for name in options:
-        if name not in inspect.signature(architecture.build).parameters:
+        if not architecture.has_option(name):
             raise ValueError(f"{config.arch} takes no --{name}.")
     return {
         width: architecture.build(
@@ -211,19 +207,19 @@ def check(config: Config) -> None:
     from theory.law import norm_order
     from theory.network import output_shape
 
-    nets, sizes = networks(config), sizes_of(config)
     for name in ("seeds", "widths", "sizes", "norms", "quantity"):
         chosen = getattr(config, name)
         if isinstance(chosen, tuple) and len(set(chosen)) < len(chosen):
             raise ValueError(f"--{name} lists a value twice: {' '.join(map(str, chosen))}.")
         if chosen == ():
             raise ValueError(f"--{name} needs at least one value.")
+    nets, sizes = networks(config), sizes_of(config)
     if len(sizes) < 2:
         raise ValueError(
-            f"an exponent needs at least two sizes, but --sizes has only {sizes[0]}."
+            f"an exponent needs two sizes or more, not only {min(sizes)}."
         )
-    if sizes[0] < 1:
-        raise ValueError(f"--sizes must be positive, not {sizes[0]}.")
+    if min(sizes) < 1:
+        raise ValueError(f"--sizes must be positive, not {min(sizes)}.")
     if config.seeds < 2:
         raise ValueError(f"an interval needs at least two seeds, not --seeds {config.seeds}.")
     if not 0 <= config.seed < 2**32:

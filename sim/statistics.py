@@ -145,7 +145,7 @@ def fit(samples: xr.Dataset) -> list[Fit]:
         basis = str(samples["basis"].sel(width=width, quantity=quantity, q=q).item())
         found.append(
             (
-                dict(arch=samples.attrs["arch"], width=width, quantity=quantity, q=q, basis=basis),
+                (width, quantity, q, basis),
                 exponent(rows, ds),
                 log_exponent(rows, ds),
                 _number(slopes[key].item()),
@@ -155,14 +155,18 @@ def fit(samples: xr.Dataset) -> list[Fit]:
     comparisons = max(1, sum(predicted is not None for *_, predicted, _ in found))
     return [
         Fit(
-            **names,
+            arch=str(samples.attrs["arch"]),
+            width=width,
+            quantity=quantity,
+            q=q,
+            basis=basis,
             exponent=mean,
             log_exponent=log_mean,
             predicted=predicted,
             limit=limit,
             agrees=agrees(mean, predicted, comparisons),
         )
-        for names, mean, log_mean, predicted, limit in found
+        for (width, quantity, q, basis), mean, log_mean, predicted, limit in found
     ]
 
 

@@ -21,7 +21,7 @@ def draw(
     """
     shape = (rows, columns)
     if isinstance(init, Orthogonal):
-        tall = jax.random.orthogonal(key, max(shape), (), min(shape))
+        tall = jax.random.orthogonal(key, max(shape), m=min(shape))
         matrix = tall if rows >= columns else tall.T
         return jnp.sqrt(variance * max(shape)) * matrix
     scale = jnp.sqrt(variance)

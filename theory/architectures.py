@@ -5,6 +5,7 @@ it under its own name (underscores become hyphens) with the widths and image sid
 experiment uses unless told otherwise.
 """
 
+import inspect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -12,7 +13,7 @@ from typing import Literal, get_args
 import sympy as sp
 
 from theory.energy import gain
-from theory.initializers import Scheme, unknown
+from theory.initializers import Initializer, Scheme, unknown
 from theory.network import (
     AvgPool,
     Border,
@@ -52,6 +53,10 @@ class Architecture:
     build: Callable[..., Network]
     widths: tuple[int, ...]
     sizes: tuple[int, ...]
+
+    def has_option(self, name: str) -> bool:
+        """True if the architecture takes this option."""
+        return name in inspect.signature(self.build).parameters
 
 
 ARCHITECTURES: dict[str, Architecture] = {}
@@ -140,7 +145,7 @@ def mlp(
     return Network("mlp", serial(*layers, Dense(classes, scheme.last())), channels)
 
 
-@architecture(widths=(16, 32, 64), sizes=(16, 32, 64, 128))
+@architecture(widths=(16, 32, 64), sizes=(16, 32, 64, 96))
 def cnn(
     width: int = 32,
     depth: int = 4,
@@ -166,11 +171,24 @@ def cnn(
     return Network("cnn", serial(*layers, *_head(head, classes, scheme)), channels)
 
 
-def _block_strides(depth: int) -> list[int]:
-    return [2 if i in (1, 2) else 1 for i in range(depth)]
+def _residual_blocks(
+    width: int, depth: int, hidden: Initializer, border: Border, act: Layer, preactivation: bool
+) -> list[Layer]:
+    """`depth` blocks of two convolutions; the second and third block halve the side."""
+    layers: list[Layer] = []
+    for i in range(depth):
+        stride = 2 if i in (1, 2) else 1
+        first = Conv(width, hidden, stride=stride, border=border)
+        second = Conv(width, hidden, border=border)
+        shortcut = Conv(width, hidden, kernel=1, stride=stride) if stride > 1 else None
+        if preactivation:
+            layers += [residual(serial(act, first, act, second), shortcut)]
+        else:
+            layers += [residual(serial(first, act, second), shortcut), act]
+    return layers
 
 
-@architecture(widths=(16, 32, 64), sizes=(16, 32, 64, 128))
+@architecture(widths=(16, 32, 64), sizes=(16, 32, 64, 96))
 def resnet(
     width: int = 32,
     depth: int = 3,
@@ -184,25 +202,19 @@ def resnet(
     """Textbook post-activation ResNet: relu(conv(relu(conv(x))) + shortcut(x)), `depth` blocks.
 
     A 3×3 convolution comes first; the second and third block have stride 2 and a 1×1 convolution
-    as shortcut; all layers have `width` channels and there is no normalization.
+    as shortcut; all layers have `width` channels and there is no normalization. The side must be
+    divisible by 4 (depth ≥ 3), and by 8 with the head `avgpool`.
     """
     _positive(width=width, depth=depth, classes=classes, channels=channels)
     _choice("border", border, BORDERS)
     scheme, act = _scheme(init), _activation(activation)
     hidden = scheme.hidden(_activation_gain(act))
-    layers: list[Layer] = [Conv(width, hidden, border=border), act]
-    for stride in _block_strides(depth):
-        branch = serial(
-            Conv(width, hidden, stride=stride, border=border),
-            act,
-            Conv(width, hidden, border=border),
-        )
-        shortcut = Conv(width, hidden, kernel=1, stride=stride) if stride > 1 else None
-        layers += [residual(branch, shortcut), act]
-    return Network("resnet", serial(*layers, *_head(head, classes, scheme)), channels)
+    stem = (Conv(width, hidden, border=border), act)
+    blocks = _residual_blocks(width, depth, hidden, border, act, preactivation=False)
+    return Network("resnet", serial(*stem, *blocks, *_head(head, classes, scheme)), channels)
 
 
-@architecture(widths=(16, 32, 64), sizes=(16, 32, 64, 128))
+@architecture(widths=(16, 32, 64), sizes=(16, 32, 64, 96))
 def resnet_preact(
     width: int = 32,
     depth: int = 3,
@@ -221,17 +233,10 @@ def resnet_preact(
     _choice("border", border, BORDERS)
     scheme, act = _scheme(init), _activation(activation)
     hidden = scheme.hidden(_activation_gain(act))
-    layers: list[Layer] = [Conv(width, hidden, border=border)]
-    for stride in _block_strides(depth):
-        branch = serial(
-            act,
-            Conv(width, hidden, stride=stride, border=border),
-            act,
-            Conv(width, hidden, border=border),
-        )
-        shortcut = Conv(width, hidden, kernel=1, stride=stride) if stride > 1 else None
-        layers += [residual(branch, shortcut)]
-    return Network("resnet-preact", serial(*layers, act, *_head(head, classes, scheme)), channels)
+    stem = Conv(width, hidden, border=border)
+    blocks = _residual_blocks(width, depth, hidden, border, act, preactivation=True)
+    body = serial(stem, *blocks, act, *_head(head, classes, scheme))
+    return Network("resnet-preact", body, channels)
 
 
 @architecture(widths=(16, 32, 64), sizes=(32, 64, 128, 256))

@@ -10,6 +10,7 @@ independent. It tells how unequal the local energies are, which the largest coor
 """
 
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +44,7 @@ def sample_energy_maps(body: Layer, shape: Shape, draws: int, seed: int = 0) -> 
     return energy_map(body, shape, np.ones((draws, 1, 1)), fluctuate)
 
 
-def slope_of(activation: Layer) -> object:
+def slope_of(activation: Layer) -> Any:
     """The slope of an activation for negative inputs: 0, a, or 1."""
     if isinstance(activation, Identity):
         return 1

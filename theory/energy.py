@@ -37,24 +37,17 @@ from theory.network import (
     Shape,
     ShapeError,
     in_degree,
-    number_of,
     output_shape,
     weight_variance,
 )
 
-HALF_ACTIVE = (
-    "H1: each ReLU passes its input with probability 1/2, independently of the weights"
-)
+HALF_ACTIVE = "H1: each ReLU passes its input with probability 1/2, independently of the weights"
 UNCORRELATED = "H3-H5: weights have mean zero and are uncorrelated"
-POOLED_UNCORRELATED = (
-    "gradients that meet in an average pool or a shared kernel are uncorrelated"
-)
+POOLED_UNCORRELATED = "gradients that meet in an average pool or a shared kernel are uncorrelated"
 UNIFORM_SELECTION = (
     "a maximum selects each of its inputs equally often, and its ReLU passes half of the maxima"
 )
-BRANCH_UNCORRELATED = (
-    "a residual branch ends in zero-mean weights, so its gradient is uncorrelated with the shortcut's"
-)
+BRANCH_UNCORRELATED = "a residual branch ends in weights uncorrelated with its shortcut"
 
 
 @dataclass(frozen=True)
@@ -254,5 +247,3 @@ def table(layer: Serial, shape: Shape) -> list[Row]:
         rows.append(Row(inner, output_shape(inner, shape), sp.simplify(gain(inner, shape))))
         shape = output_shape(inner, shape)
     return rows
-
-

@@ -52,18 +52,17 @@ def norm_expression(q: Any, scales: Sequence[Any], shares: Sequence[Any], d: sp.
         return scales[0] * chi_mean(d * shares[0])
     if q == sp.oo:
         below = sp.Mul(
-            *(
-                sp.erf(t / (sp.sqrt(2) * s)) ** (c * d)
-                for s, c in zip(scales, shares, strict=True)
-            )
+            *(sp.erf(t / (sp.sqrt(2) * s)) ** (c * d) for s, c in zip(scales, shares, strict=True))
         )
         return sp.Integral(1 - below, (t, 0, sp.oo))
     transforms = [_laplace_expression(q, s) ** (c * d) for s, c in zip(scales, shares, strict=True)]
     a = 1 / q
-    return sp.Integral(a / sp.gamma(1 - a) * (1 - sp.Mul(*transforms)) * t ** (-1 - a), (t, 0, sp.oo))
+    return sp.Integral(
+        a / sp.gamma(1 - a) * (1 - sp.Mul(*transforms)) * t ** (-1 - a), (t, 0, sp.oo)
+    )
 
 
-def _laplace_expression(q: sp.Expr, scale: Any) -> sp.Expr:
+def _laplace_expression(q: Any, scale: Any) -> sp.Expr:
     if q == 2:
         return 1 / sp.sqrt(1 + 2 * t * scale**2)
     density = sp.sqrt(2 / sp.pi) * sp.exp(-(u**2) / 2)

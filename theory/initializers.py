@@ -40,7 +40,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Orthogonal:
-    """gain · Q with Q a uniformly random (fan_in × fan_out) matrix with orthonormal rows or columns.
+    """gain · Q, Q uniformly random among fan_in × fan_out matrices of orthonormal rows or columns.
 
     For a dense layer Var(w) = gain² / max(fan_in, fan_out) and distinct weights are uncorrelated.
     A convolution's kernel is flattened to (kernel² · channels in) × channels out first; its

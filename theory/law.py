@@ -36,9 +36,7 @@ Basis = Literal["exact", "hypothesis-H", "wide"]
 d = sp.Symbol("d", positive=True)
 """The input dimension, channels · side²."""
 
-GAUSSIAN_COORDINATES = (
-    "large width: the gradient's coordinates are Gaussian given their energies"
-)
+GAUSSIAN_COORDINATES = "large width: the gradient's coordinates are Gaussian given their energies"
 CASCADE = "finite width: masks at different positions are independent"
 RANDOM_LABEL = "the logits are independent Gaussians and independent of their gradients"
 BORDER_NEGLECTED = "expressions in d neglect how borders spread energy; numbers do not"
@@ -57,7 +55,7 @@ class Law:
     """
 
     network: Network
-    q: sp.Expr
+    q: Any
     quantity: Quantity
     exponent: sp.Expr
     """The exponent of d as d → ∞."""
@@ -151,9 +149,9 @@ def predict(network: Network, q: Any = 1, quantity: Quantity = "logit") -> Law:
     body, channels = network.body, network.channels
     shape = network.input_shape(side)
     output_shape(body, shape)
-    in_d = {side: sp.sqrt(d / channels)}
-    energy = sp.simplify(gain(body, shape)).subs(in_d)
-    logits = sp.simplify(forward_gain(body, shape)).subs(in_d)
+    root = sp.sqrt(d / channels)
+    energy = sp.simplify(gain(body, shape)).subs(side, root)
+    logits = sp.simplify(forward_gain(body, shape)).subs(side, root)
 
     layers = list(walk(body))
     flattened = not is_spatial(body)
@@ -208,14 +206,15 @@ _DENSE_ASSUMPTIONS = (
 _EXACT_ASSUMPTIONS = ("weights are independent Gaussians, without biases",)
 
 
-def norm_order(q: Any) -> sp.Expr:
+def norm_order(q: Any) -> Any:
+    """q as a SymPy number; accepts "inf". Raises ValueError for q < 1."""
     q = sp.oo if q in ("inf", float("inf")) else exact(q)
     if not (q.is_number and q >= 1):
         raise ValueError(f"a norm needs q in [1, inf], not {q}.")
     return q
 
 
-def _growth(energy: sp.Expr) -> sp.Expr:
+def _growth(energy: Any) -> sp.Expr:
     """The exponent of d in an expression, as d → ∞."""
 
     def largest(*args: sp.Expr) -> sp.Expr:
@@ -244,9 +243,7 @@ def _gaussian_hidden_layers(body: Serial) -> list[tuple[int, sp.Expr]] | None:
 
 def _finite_width(hidden: list[tuple[int, sp.Expr]]) -> sp.Expr:
     """Π_l E√S_l / √E S_l over the hidden layers, S_l the squared norm behind layer l's mask."""
-    factors = (
-        gaussian.masked_chi_mean(n, a) / sp.sqrt(n * (1 + a**2) / 2) for n, a in hidden
-    )
+    factors = (gaussian.masked_chi_mean(n, a) / sp.sqrt(n * (1 + a**2) / 2) for n, a in hidden)
     return sp.Mul(*factors)
 
 
@@ -261,7 +258,7 @@ def _finite_width_value(hidden: list[tuple[int, sp.Expr]]) -> float:
     )
 
 
-def _profile(body: Serial, channels: int) -> tuple[list[sp.Expr], list[sp.Expr]]:
+def _profile(body: Serial, channels: int) -> tuple[list[Any], list[Any]]:
     """Relative standard deviations of the input gradient's coordinates, and their shares of d.
 
     Strides make the pixels unlike each other (hypothesis S fails), with a pattern that repeats

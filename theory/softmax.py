@@ -26,7 +26,7 @@ def residual_value(variance: float, classes: int, power: int = 1) -> float:
         return float((1 - 1 / classes) ** (power / 2))
     from scipy.stats import qmc  # slow to import, and only the loss needs it
 
-    points = qmc.Sobol(classes, seed=0).random_base2(13 if classes < 200 else 10)
+    points = qmc.Sobol(classes, rng=0).random_base2(13 if classes < 200 else 10)
     logits = np.sqrt(variance) * special.ndtri(np.clip(points, 1e-12, 1 - 1e-12))
     p = special.softmax(logits, axis=1)
     # all labels are equally likely given the logits: average over the K of them
