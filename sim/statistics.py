@@ -134,7 +134,7 @@ def fit(samples: xr.Dataset) -> list[Fit]:
     predictions. Seeds whose norm is not finite at some size are left out of that fit; `nonfinite`
     counts them.
     """
-    ds = samples["d"].values
+    ds = samples["d"].values.astype(float)
     found = []
     limits = _by_network(samples, "limit")
     slopes = _by_network(samples, "predicted_slope")

@@ -188,7 +188,7 @@ def _residual_blocks(
     return layers
 
 
-@architecture(widths=(16, 32, 64), sizes=(16, 32, 64, 96))
+@architecture(widths=(24, 40, 64), sizes=(16, 32, 64, 96))
 def resnet(
     width: int = 32,
     depth: int = 3,
@@ -214,7 +214,7 @@ def resnet(
     return Network("resnet", serial(*stem, *blocks, *_head(head, classes, scheme)), channels)
 
 
-@architecture(widths=(16, 32, 64), sizes=(16, 32, 64, 96))
+@architecture(widths=(24, 40, 64), sizes=(16, 32, 64, 96))
 def resnet_preact(
     width: int = 32,
     depth: int = 3,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -150,8 +151,8 @@ def predict(network: Network, q: Any = 1, quantity: Quantity = "logit") -> Law:
     shape = network.input_shape(side)
     output_shape(body, shape)
     root = sp.sqrt(d / channels)
-    energy = sp.simplify(gain(body, shape)).subs(side, root)
-    logits = sp.simplify(forward_gain(body, shape)).subs(side, root)
+    energy = _simplified(gain(body, shape)).subs(side, root)
+    logits = _simplified(forward_gain(body, shape)).subs(side, root)
 
     layers = list(walk(body))
     flattened = not is_spatial(body)
@@ -199,6 +200,11 @@ def predict(network: Network, q: Any = 1, quantity: Quantity = "logit") -> Law:
     )
 
 
+@lru_cache(maxsize=1024)
+def _simplified(expression: sp.Expr) -> sp.Expr:
+    return sp.simplify(expression)
+
+
 _DENSE_ASSUMPTIONS = (
     "weights are uncorrelated with a symmetric distribution, without biases "
     "(H1 then holds exactly in a dense network)",
@@ -207,11 +213,17 @@ _EXACT_ASSUMPTIONS = ("weights are independent Gaussians, without biases",)
 
 
 def norm_order(q: Any) -> Any:
-    """q as a SymPy number; accepts "inf". Raises ValueError for q < 1."""
-    q = sp.oo if q in ("inf", float("inf")) else exact(q)
-    if not (q.is_number and q >= 1):
+    """q as a SymPy number, from a number or from text such as "2", "1.5" or "inf".
+
+    Raises ValueError for anything but a number in [1, ∞].
+    """
+    try:
+        number = float(q)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not number >= 1:
         raise ValueError(f"a norm needs q in [1, inf], not {q}.")
-    return q
+    return sp.oo if number == float("inf") else sp.nsimplify(number, rational=True)
 
 
 def _growth(energy: Any) -> sp.Expr:
@@ -258,6 +270,7 @@ def _finite_width_value(hidden: list[tuple[int, sp.Expr]]) -> float:
     )
 
 
+@lru_cache(maxsize=1024)
 def _profile(body: Serial, channels: int) -> tuple[list[Any], list[Any]]:
     """Relative standard deviations of the input gradient's coordinates, and their shares of d.
 

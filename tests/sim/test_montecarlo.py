@@ -1,0 +1,57 @@
+"""Samples do not depend on how the work is cut, and sizes share their random numbers."""
+
+import numpy as np
+import pytest
+
+from sim import montecarlo
+from sim.memory import bytes_per_seed
+from sim.montecarlo import Draws, batch_size, sample
+from theory import architectures
+
+NET = architectures.resnet(width=6)
+DRAWS = Draws(("loss", "logit"), (1.0, float("inf")), input="photo", inputs_per_seed=2)
+
+
+def test_batches_and_the_number_of_seeds_do_not_matter():
+    whole = sample(NET, 8, range(12), DRAWS)
+    for batch in (1, 5, 12):
+        np.testing.assert_allclose(sample(NET, 8, range(12), DRAWS, batch=batch), whole, rtol=2e-5)
+    np.testing.assert_allclose(sample(NET, 8, [7, 3], DRAWS), whole[[7, 3]], rtol=2e-5)
+    assert len(np.unique(whole[:, 0, 0])) == 12
+
+
+@pytest.mark.parametrize("name", ["photo", "digits", "gaussian", "constant"])
+def test_another_key_gives_other_samples(name):
+    first, second = (
+        sample(NET, 8, range(4), Draws(("loss",), (1.0,), input=name, seed=seed)) for seed in (0, 1)
+    )
+    assert np.all(first != second)
+    assert np.all(np.isfinite(first))
+
+
+def test_sizes_share_their_random_numbers():
+    """Norms of one seed at two sizes are correlated; those of different seeds are not."""
+    small, large = (
+        sample(architectures.cnn(width=4), side, range(400), Draws(("logit",), (2.0,)))[:, 0, 0]
+        for side in (16, 32)
+    )
+    assert np.corrcoef(small, large)[0, 1] > 0.3
+    assert abs(np.corrcoef(small[1:], large[:-1])[0, 1]) < 0.2
+
+
+def test_progress_counts_every_seed():
+    done = []
+    sample(NET, 8, range(10), DRAWS, batch=4, advance=done.append)
+    assert sum(done) == 10
+
+
+def test_batches_shrink_with_the_image():
+    draws = Draws(("loss",), (1.0,))
+    net = architectures.cnn(width=64)
+    sizes = [batch_size(net, side, draws) for side in (8, 32, 128)]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[-1] == 1
+    assert bytes_per_seed(net.body, net.input_shape(128), 1) > 10 * bytes_per_seed(
+        net.body, net.input_shape(32), 1
+    )
+    assert montecarlo.CHUNK >= sizes[0]

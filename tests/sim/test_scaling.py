@@ -1,0 +1,66 @@
+"""The scaling experiment from Python: labelled samples, predictions, fits."""
+
+import numpy as np
+import pytest
+
+import sim
+from sim.scaling import Config, check, run
+from theory.architectures import ARCHITECTURES, HEADS
+
+QUICK = Config(arch="mlp", widths=(8, 16), sizes=(4, 8, 16), seeds=64, input="gaussian")
+
+
+def test_run_returns_labelled_samples():
+    samples = run(QUICK)
+    assert samples["norm"].dims == ("seed", "width", "size", "quantity", "q")
+    assert dict(samples.sizes) == {"seed": 64, "width": 2, "size": 3, "quantity": 1, "q": 3}
+    assert samples["d"].values.tolist() == [48, 192, 768]
+    assert samples.attrs["arch"] == "mlp"
+    fits = sim.statistics.fit(samples)
+    assert len(fits) == 6
+    assert all(fit.agrees for fit in fits)
+
+
+def test_same_configuration_same_samples():
+    np.testing.assert_array_equal(run(QUICK)["norm"], run(QUICK)["norm"])
+
+
+def test_double_precision_agrees_with_single_where_it_must():
+    config = Config(
+        arch="mlp", widths=(8,), sizes=(4, 8), seeds=4, input="constant", dtype="float64"
+    )
+    assert run(config)["norm"].dtype == np.float64
+
+
+@pytest.mark.parametrize("arch", ARCHITECTURES)
+def test_every_architecture_and_head_runs_and_is_predicted(arch):
+    architecture = ARCHITECTURES[arch]
+    for head in HEADS if architecture.has_option("head") else [None]:
+        sizes = (32, 64) if arch == "convnet-avdim" else (8, 16)
+        config = Config(
+            arch=arch, head=head, widths=(4,), sizes=sizes, seeds=4, quantity=("loss", "logit")
+        )
+        samples = run(config)
+        assert np.all(np.isfinite(samples["norm"]))
+        assert np.all(np.isfinite(samples["limit"]))
+        known = np.isfinite(samples["predicted"]).all()
+        assert known != (head == "gmaxpool")
+
+
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        (Config(arch="mlp", head="gap"), "mlp takes no --head"),
+        (Config(arch="cnn", pooling="max"), "cnn takes no --pooling"),
+        (Config(seeds=1), "at least two seeds"),
+        (Config(arch="mlp", widths=(10**9,)), "GiB, more than this machine has"),
+        (Config(widths=(8, 8)), "--widths lists a value twice"),
+        (Config(norms=()), "--norms needs at least one"),
+        (Config(norms=("two",)), "two"),
+        (Config(seed=-1), "--seed must lie"),
+        (Config(batch=0), "--batch must be at least 1"),
+    ],
+)
+def test_impossible_configurations_are_one_sentence(config, message):
+    with pytest.raises(ValueError, match=message):
+        check(config)
