@@ -10,8 +10,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from sim.lazy import LazyGaussian
 from sim.weights import draw
 from theory.geometry import PAD_MODE
+from theory.initializers import is_gaussian
 from theory.network import (
     AvgPool,
     Conv,
@@ -36,39 +38,44 @@ Weights = Any  # a pytree of arrays
 
 
 @singledispatch
-def init(layer: Layer, key: Key[Array, ""], shape: Shape) -> Weights:
+def init(layer: Layer, key: Key[Array, ""], shape: Shape, lazy: bool = False) -> Weights:
     """Random weights of `layer` for an input of `shape`; () for layers without weights.
 
     The key of a layer inside a composite one is folded from its place there, never from a size.
+    With `lazy`, Gaussian weights of dense layers are not formed (see `sim.lazy`), which is exact in
+    law for one input and one backward pass.
     """
     return ()
 
 
 @init.register
-def _(layer: Dense, key: Key[Array, ""], shape: Shape) -> Weights:
-    return draw(key, layer.init, shape[0], layer.features, float(weight_variance(layer, shape)))
+def _(layer: Dense, key: Key[Array, ""], shape: Shape, lazy: bool = False) -> Weights:
+    variance = float(weight_variance(layer, shape))
+    if lazy and is_gaussian(layer.init):
+        return LazyGaussian(key, variance**0.5, layer.features)
+    return draw(key, layer.init, shape[0], layer.features, variance)
 
 
 @init.register
-def _(layer: Conv, key: Key[Array, ""], shape: Shape) -> Weights:
+def _(layer: Conv, key: Key[Array, ""], shape: Shape, lazy: bool = False) -> Weights:
     rows = layer.kernel**2 * shape[2]
     return draw(key, layer.init, rows, layer.channels, float(weight_variance(layer, shape)))
 
 
 @init.register
-def _(layer: Serial, key: Key[Array, ""], shape: Shape) -> Weights:
+def _(layer: Serial, key: Key[Array, ""], shape: Shape, lazy: bool = False) -> Weights:
     weights = []
     for i, inner in enumerate(layer.layers):
-        weights.append(init(inner, jax.random.fold_in(key, i), shape))
+        weights.append(init(inner, jax.random.fold_in(key, i), shape, lazy))
         shape = output_shape(inner, shape)
     return tuple(weights)
 
 
 @init.register
-def _(layer: Residual, key: Key[Array, ""], shape: Shape) -> Weights:
+def _(layer: Residual, key: Key[Array, ""], shape: Shape, lazy: bool = False) -> Weights:
     return (
-        init(layer.branch, jax.random.fold_in(key, 0), shape),
-        init(layer.shortcut, jax.random.fold_in(key, 1), shape),
+        init(layer.branch, jax.random.fold_in(key, 0), shape, lazy),
+        init(layer.shortcut, jax.random.fold_in(key, 1), shape, lazy),
     )
 
 

@@ -36,6 +36,8 @@ class Draws:
     input: str = "gaussian"
     inputs_per_seed: int = 1
     seed: int = 0
+    lazy: bool = True
+    """Whether Gaussian matrices of dense layers stay unformed (`sim.lazy`)."""
 
 
 def batch_size(network: Network, side: int, draws: Draws) -> int:
@@ -109,7 +111,7 @@ def _seed_function(network: Network, side: int, draws: Draws) -> Callable[..., A
 
     def measure(index: Int[Array, ""], images: Array | None) -> Float[Array, "quantities norms"]:
         weights_key, input_key, label_key = _keys(draws.seed, index)
-        weights = layers.init(network.body, weights_key, shape)
+        weights = layers.init(network.body, weights_key, shape, draws.lazy)
         stacked = (draws.inputs_per_seed, *shape)
         if images is not None:
             xs = images.astype(jax.dtypes.canonicalize_dtype(float))

@@ -100,7 +100,7 @@ def show(report: Report, to_stderr: bool = False) -> None:
     head = f", head {config['head']}" if config["head"] else ""
     table = Table(
         title=f"{config['arch']}{head}, init {config['init']}, input {config['input']}, "
-        f"{config['seeds']} seeds",
+        f"{config['seeds']} seeds, {config['sampler']} sampler",
         box=box.SIMPLE_HEAD,
     )
     columns = ("width", "norm", "exponent of d", "predicted", "d → ∞", "rests on", "verdict")

@@ -65,8 +65,11 @@ class Config:
     input: str = "photo"
     """Inputs: photo (crops of two photographs), digits (8x8 handwritten digits), gaussian, or
     constant. All have mean square 1 per coordinate."""
-    inputs_per_seed: int = 2
-    """Inputs over which the norms of one network are averaged."""
+    inputs_per_seed: int = 1
+    """Inputs over which the norms of one seed are averaged."""
+    sampler: Literal["lazy", "dense"] = "lazy"
+    """lazy: Gaussian matrices of dense layers are never formed, which is exact in law for every
+    input and much faster. dense: all matrices are formed, and the inputs of a seed share them."""
     dtype: Literal["float32", "float64"] = "float32"
     """Arithmetic of the simulation."""
     batch: int | None = None
@@ -98,6 +101,7 @@ def run(config: Config, advance: Callable[[int], None] = lambda samples: None) -
         input=config.input,
         inputs_per_seed=config.inputs_per_seed,
         seed=config.seed,
+        lazy=config.sampler == "lazy",
     )
     with jax.enable_x64(config.dtype == "float64"):
         norms = np.array(
@@ -215,9 +219,7 @@ def check(config: Config) -> None:
             raise ValueError(f"--{name} needs at least one value.")
     nets, sizes = networks(config), sizes_of(config)
     if len(sizes) < 2:
-        raise ValueError(
-            f"an exponent needs two sizes or more, not only {min(sizes)}."
-        )
+        raise ValueError(f"an exponent needs two sizes or more, not only {min(sizes)}.")
     if min(sizes) < 1:
         raise ValueError(f"--sizes must be positive, not {min(sizes)}.")
     if config.seeds < 2:
