@@ -56,6 +56,6 @@ def main(args: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    from sim import cli
+    from theory.console import run as run_main
 
-    sys.exit(cli.run(main))
+    sys.exit(run_main(main))

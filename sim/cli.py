@@ -13,8 +13,6 @@ from typing import Any
 
 import tyro
 
-INTERRUPTED = 130
-
 
 def parse(
     kinds: tuple[type, ...], prog: str, description: str, args: list[str] | None = None
@@ -61,21 +59,6 @@ def one_sentence() -> Iterator[None]:
     except ValueError as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
-
-
-def run(main: Callable[[], int]) -> int:
-    """Runs a `main`; an interruption or a closed pipe ends it without a traceback."""
-    try:
-        status = main()
-        sys.stdout.flush()
-        return status
-    except KeyboardInterrupt:
-        print("interrupted; nothing was written.", file=sys.stderr)
-        return INTERRUPTED
-    except BrokenPipeError:
-        # the reader has gone: nothing is left to say, and nothing may complain at exit
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
 
 
 @contextlib.contextmanager

@@ -154,7 +154,7 @@ def with_error(value: float, low: float, high: float) -> str:
     if not math.isfinite(value):
         return "–"
     half = (high - low) / 2
-    digits = 3 if half >= 0.002 or half == 0 else min(7, 1 - math.floor(math.log10(half)))
+    digits = 3 if half >= 0.005 or half == 0 else min(7, 1 - math.floor(math.log10(half)))
     return f"{value:.{digits}f} ± {half:.{digits}f}"
 
 

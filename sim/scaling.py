@@ -298,6 +298,6 @@ def _progress(config: Config) -> Iterator[Callable[[int], None]]:
 
 
 if __name__ == "__main__":
-    from sim import cli
+    from theory.console import run as run_main
 
-    sys.exit(cli.run(main))
+    sys.exit(run_main(main))

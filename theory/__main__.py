@@ -1,107 +1,68 @@
-"""`python -m theory`: the law of every architecture, or of one of them, layer by layer."""
+"""python -m theory [NAME] [--latex | --markdown | --check]
+
+Without options: the list of statements, or one derivation. Exit status 1 if a check fails, 2 for
+bad usage.
+"""
 
 import argparse
 import sys
-from collections.abc import Sequence
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
 
-import sympy as sp
-from rich import box
-from rich.console import Console
-from rich.table import Table
-
-from theory import energy
-from theory.architectures import ARCHITECTURES, HEADS, find
-from theory.initializers import Scheme
-from theory.law import Law, predict
-from theory.network import Network, show
-
-NORMS = ("1", "2", "inf")
+from theory.console import run
+from theory.initializers import unknown
+from theory.statements import STATEMENTS, Statement, render, verify
 
 
-def main(args: Sequence[str] | None = None) -> int:
-    """The command line; returns the exit status (0 fine, 2 bad usage)."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status."""
     parser = argparse.ArgumentParser(
         prog="python -m theory",
-        description="Predicted growth of the input gradient with the input dimension d.",
+        description="The statements about input gradients, with derivations that check themselves.",
     )
-    parser.add_argument("arch", nargs="?", help=f"one of {', '.join(ARCHITECTURES)}; all if absent")
-    parser.add_argument("--head", help=f"one of {', '.join(HEADS)} (default: dense)")
-    parser.add_argument("--init", default="he", help="initialization (default: he)")
-    parser.add_argument("--width", type=int, help="units or channels of a layer")
-    chosen = parser.parse_args(args)
-    try:
-        networks = _networks(chosen.arch, chosen.head, chosen.init, chosen.width)
-    except ValueError as error:
-        print(error, file=sys.stderr)
+    parser.add_argument("name", nargs="?", metavar="NAME", help="one statement (default: all)")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--latex", action="store_true", help="print the derivation as LaTeX")
+    form.add_argument("--markdown", action="store_true", help="print it as Markdown")
+    form.add_argument("--check", action="store_true", help="run all checks; exit 1 if one fails")
+    options = parser.parse_args(arguments)
+    if options.name is not None and options.name not in STATEMENTS:
+        print(unknown("statement", options.name, STATEMENTS), file=sys.stderr)
         return 2
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=100)
-    console.print(_laws(networks))
-    if chosen.arch is not None:
-        for network in networks.values():
-            console.print(_energies(network))
-            _explain(console, predict(network))
+    names = list(STATEMENTS) if options.name is None else [options.name]
+    if options.check:
+        outcomes = [_check(STATEMENTS[name]) for name in names]
+        return 0 if all(outcomes) else 1
+    style: Callable[[Statement], str] = render.text
+    if options.latex or options.markdown:
+        style = render.latex if options.latex else render.markdown
+    elif options.name is None:
+        style = _line
+    separator = "\n" if style is _line else "\n\n"
+    print(separator.join(style(STATEMENTS[name]) for name in names))
     return 0
 
 
-def _networks(
-    arch: str | None, head: str | None, init: str, width: int | None
-) -> dict[str, Network]:
-    """The networks asked for, by a title."""
-    options = {"init": Scheme(init)} | ({} if width is None else {"width": width})
-    networks = {}
-    for architecture in [find(arch)] if arch else ARCHITECTURES.values():
-        if architecture.has_option("head"):
-            for kind in [head] if head else HEADS:
-                title = f"{architecture.name}, {kind}"
-                networks[title] = architecture.build(head=kind, **options)
-        elif arch and head:
-            raise ValueError(f"{arch} takes no --head.")
-        else:
-            networks[architecture.name] = architecture.build(**options)
-    return networks
+def _line(statement: Statement) -> str:
+    kinds = Counter(step.kind for step in statement.steps)
+    counts = ", ".join(f"{kinds[kind]} {kind}" for kind in kinds)
+    return f"{statement.name:16} {statement.title} ({counts})"
 
 
-def _laws(networks: dict[str, Network]) -> Table:
-    table = Table(
-        title="E‖∂f_k/∂x‖_q at random initialization: exponent of d as d → ∞, and leading term",
-        box=box.SIMPLE_HEAD,
-    )
-    for name in ("network, head", "ℓ₁", "ℓ₂", "ℓ∞", "leading term of ℓ₁"):
-        table.add_column(name, no_wrap=True)
-    for title, network in networks.items():
-        laws = [predict(network, q) for q in NORMS]
-        exponents = [str(law.exponent) for law in laws]
-        table.add_row(title, *exponents, _leading(laws[0]))
-    return table
-
-
-def _leading(law: Law) -> str:
-    if law.asymptote is None:
-        return "unknown"
-    integrals = {x: sp.N(x) for x in law.asymptote.atoms(sp.Integral)}
-    return str(sp.N(law.asymptote.xreplace(integrals), 4)).replace("**0.5", "^½").replace("**1.0", "")
-
-
-def _energies(network: Network) -> Table:
-    side = sp.Symbol("s", positive=True, integer=True)
-    table = Table(title=f"{network.name}: energy gain κ of every layer", box=box.SIMPLE_HEAD)
-    for name in ("layer", "output", "κ"):
-        table.add_column(name)
-    shape = network.input_shape(side)
-    for row in energy.table(network.body, shape):
-        table.add_row(repr(row.layer), show(row.shape), str(row.gain))
-    total = sp.simplify(energy.gain(network.body, shape))
-    table.add_row("E‖∂f_k/∂x‖₂² = Πκ", "", str(total), style="bold")
-    return table
-
-
-def _explain(console: Console, law: Law) -> None:
-    console.print(f"rests on ({law.basis}):", highlight=False)
-    for sentence in law.assumptions:
-        console.print(f"  - {sentence}", highlight=False)
+def _check(statement: Statement) -> bool:
+    start = time.perf_counter()
+    results = verify(statement)
+    passed = sum(result.passed for result in results)
+    complete = passed == len(results) > 0
+    seconds = time.perf_counter() - start
+    mark = "✓" if complete else "✗"
+    print(f"{mark} {statement.name:16} {passed} of {len(results)} steps, {seconds:.1f} s")
+    for number, result in enumerate(results, start=1):
+        if not result.passed:
+            print(f"    step {number}: {result.step.reason}: {result.problem}")
+    return complete
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -223,7 +223,9 @@ def norm_order(q: Any) -> Any:
         number = float("nan")
     if not number >= 1:
         raise ValueError(f"a norm needs q in [1, inf], not {q}.")
-    return sp.oo if number == float("inf") else sp.nsimplify(number, rational=True)
+    if number == float("inf"):
+        return sp.oo
+    return q if isinstance(q, sp.Basic) else sp.nsimplify(str(q), rational=True)
 
 
 def _growth(energy: Any) -> sp.Expr:

@@ -11,7 +11,20 @@ import time
 import jsonschema
 import pytest
 
-QUICK = "--arch mlp --widths 8 --sizes 4 8 16 --seeds 32 --input gaussian".split()
+QUICK = [
+    "--arch",
+    "mlp",
+    "--widths",
+    "8",
+    "--sizes",
+    "4",
+    "8",
+    "16",
+    "--seeds",
+    "32",
+    "--input",
+    "gaussian",
+]
 
 
 def call(*arguments, **options):

@@ -11,7 +11,8 @@ import pytest
     [
         ("theory", [], ("jax", "sim")),
         ("theory", ["--help"], ("jax", "sim")),
-        ("theory", ["cnn", "--head", "gap"], ("jax", "sim")),
+        ("theory", ["theorem-5"], ("jax", "sim")),
+        ("theory.laws", ["cnn", "--head", "gap"], ("jax", "sim")),
         ("sim.scaling", ["--help"], ("jax", "xarray", "matplotlib")),
         ("figures", ["--help"], ("jax",)),
     ],
@@ -42,7 +43,7 @@ def test_bad_usage_is_one_sentence():
         ["--init", "hee"],
     ):
         done = subprocess.run(
-            [sys.executable, "-m", "theory", *arguments],
+            [sys.executable, "-m", "theory.laws", *arguments],
             capture_output=True,
             text=True,
             check=False,

@@ -1,0 +1,195 @@
+"""Derivations that run: a statement is a sequence of steps, and each step checks its own claim.
+
+A check takes the claim as its argument, so a claim that is altered is judged as altered. Steps are
+made by `derive`, `compute` and `evaluate`, one for each kind of check:
+
+    symbolic   SymPy decides the claim for all values of its symbols, in each of the named cases
+    exact      rational arithmetic, on named instances
+    numeric    40 digits, of which 30 must agree, on named instances
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+import sympy as sp
+from sympy.core.relational import Relational
+
+Kind = Literal["symbolic", "exact", "numeric"]
+Claim = Relational
+Check = Callable[[Claim], bool]
+Instances = Callable[[], Mapping[str, Mapping[sp.Symbol, Any]]]
+"""Named instances: a name, and what each symbol of the claim stands for there."""
+
+DIGITS = 40
+AGREE = sp.Float(10, DIGITS) ** -30
+
+
+@dataclass(frozen=True)
+class Step:
+    """One claim, the reason for it in a sentence, and the check that decides it.
+
+    A step whose `check` is None never passes.
+    """
+
+    claim: Claim
+    reason: str
+    check: Check | None
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class Statement:
+    """A statement with its derivation; `source` says where it is stated."""
+
+    name: str
+    title: str
+    source: str
+    steps: tuple[Step, ...]
+
+    def _repr_latex_(self) -> str:
+        from theory.statements.render import latex
+
+        return latex(self)
+
+    def _repr_markdown_(self) -> str:
+        from theory.statements.render import markdown
+
+        return markdown(self)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of one step; `problem` is empty if it passed."""
+
+    step: Step
+    passed: bool
+    problem: str
+
+
+def verify(statement: Statement) -> list[Result]:
+    """Run the check of every step on the step's claim, in order."""
+    return [_run(step) for step in statement.steps]
+
+
+def holds(statement: Statement) -> bool:
+    """True if the statement has steps and all of them pass."""
+    results = verify(statement)
+    return bool(results) and all(result.passed for result in results)
+
+
+def _run(step: Step) -> Result:
+    if step.check is None:
+        return Result(step, False, "it has no check")
+    try:
+        passed = step.check(step.claim)
+    except Exception as error:  # a check that cannot be carried out has not passed
+        return Result(step, False, f"{type(error).__name__}: {error}")
+    return Result(step, passed, "" if passed else "the claim is false")
+
+
+def eq(left: Any, right: Any) -> Claim:
+    """left = right as a claim, not evaluated."""
+    claim: Any = sp.Eq(left, right, evaluate=False)
+    return claim
+
+
+def derive(claim: Claim, reason: str, cases: Instances | None = None) -> Step:
+    """A step that SymPy decides; `cases` gives symbols a meaning, the claim must hold in each."""
+
+    def check(claim: Claim) -> bool:
+        readings = cases().values() if cases else [{}]
+        return all(_symbolic(_read(claim, reading)) for reading in readings)
+
+    return Step(claim, reason, check, "symbolic")
+
+
+def compute(claim: Claim, reason: str, instances: Instances) -> Step:
+    """A step decided by rational arithmetic on every one of the named instances."""
+
+    def check(claim: Claim) -> bool:
+        found = instances()
+        return bool(found) and all(_exact(claim, values) for values in found.values())
+
+    return Step(claim, reason, check, "exact")
+
+
+def evaluate(claim: Claim, reason: str, instances: Instances | None = None) -> Step:
+    """A step decided by 40-digit evaluation on the named instances (none: a claim on numbers)."""
+
+    def check(claim: Claim) -> bool:
+        found = instances() if instances else {"as it stands": {}}
+        return bool(found) and all(_numeric(claim, values) for values in found.values())
+
+    return Step(claim, reason, check, "numeric")
+
+
+def number(expression: Any, digits: int = DIGITS) -> sp.Expr:
+    """A SymPy expression without free symbols as a number; integrals by quadrature."""
+    # more than ten guard digits are of no use: it is divergent integrals that ask for them
+    return sp.N(sp.sympify(expression).doit(integrals=False), digits, maxn=digits + 10)
+
+
+def generic_point(*expressions: sp.Basic) -> dict[Any, Any]:
+    """Unremarkable values above 1 for all free symbols, integers for integer symbols."""
+    symbols = sorted(set().union(*(e.free_symbols for e in expressions)), key=str)
+    return {
+        s: sp.Integer(i + 3) if s.is_integer else sp.Float(100 + 37 * i, 20) / 71
+        for i, s in enumerate(symbols)
+    }
+
+
+def differ(left: Any, right: Any, tolerance: Any = 1e-9) -> bool:
+    """True if two expressions have different values at a generic point; False if undecided."""
+    # limits are taken before any symbol becomes a rounded number
+    left, right = (
+        side.doit(integrals=False) if side.has(sp.Limit) else side
+        for side in (sp.sympify(left), sp.sympify(right))
+    )
+    point = generic_point(left, right)
+    try:
+        a, b = (_rough(side.subs(point)) for side in (left, right))
+    except (TypeError, ValueError, ArithmeticError, NotImplementedError):
+        return False
+    if a.is_infinite or b.is_infinite:
+        return a != b
+    if not (a.is_finite and b.is_finite):
+        return False
+    return bool(abs(a - b) > tolerance * (1 + abs(a) + abs(b)))
+
+
+def _read(expression: Any, values: Mapping[sp.Symbol, Any]) -> Any:
+    return sp.sympify(expression).subs(dict(values))
+
+
+@lru_cache(maxsize=4096)
+def _rough(expression: sp.Expr) -> sp.Expr:
+    return number(expression, 15)
+
+
+def _symbolic(claim: Any) -> bool:
+    if claim in (sp.true, sp.false):
+        return claim == sp.true
+    left, right = claim.args
+    if differ(left, right, 1e-6):
+        return False
+    return _vanishes((left - right).doit())
+
+
+def _vanishes(expression: sp.Expr) -> bool:
+    powers = sp.powsimp(sp.together(sp.powsimp(sp.expand_power_base(expression))))
+    # general simplification is slow on sums of symbolic powers and so comes last
+    return powers == 0 or sp.simplify(powers) == 0
+
+
+def _exact(claim: Claim, values: Mapping[sp.Symbol, Any]) -> bool:
+    left, right = (_read(side, values).doit() for side in claim.args)
+    return left.is_Rational and right.is_Rational and bool(claim.func(left, right))
+
+
+def _numeric(claim: Claim, values: Mapping[sp.Symbol, Any]) -> bool:
+    left, right = (number(_read(side, values)) for side in claim.args)
+    if not (left.is_Float or left.is_Rational) or not (right.is_Float or right.is_Rational):
+        return False
+    return bool(abs(left - right) <= AGREE * (abs(left) + abs(right)))
