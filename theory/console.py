@@ -8,7 +8,7 @@ INTERRUPTED = 130
 
 
 def run(main: Callable[[], int]) -> int:
-    """Runs a `main` and returns its exit status; an interruption or a closed pipe ends it quietly."""
+    """The exit status of a `main`; an interruption or a closed pipe ends it quietly."""
     try:
         status = main()
         sys.stdout.flush()

@@ -7,24 +7,12 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import jsonschema
 import pytest
 
-QUICK = [
-    "--arch",
-    "mlp",
-    "--widths",
-    "8",
-    "--sizes",
-    "4",
-    "8",
-    "16",
-    "--seeds",
-    "32",
-    "--input",
-    "gaussian",
-]
+QUICK = "--arch mlp --widths 8 --sizes 4 8 16 --seeds 32 --input gaussian".split()  # noqa: SIM905
 
 
 def call(*arguments, **options):
@@ -73,8 +61,8 @@ def test_json_to_a_file(tmp_path):
 def test_check_is_the_exit_status():
     assert call(*QUICK, "--check").returncode == 0
     # two channels are far from the large width that the law of the largest coordinate rests on
-    done = call("--arch", "cnn", "--widths", 2, "--depth", 6, "--sizes", 16, 64, "--seeds", 500,
-                "--norms", "inf", "--quantity", "logit", "--input", "gaussian", "--check")  # fmt: skip
+    narrow = "--arch cnn --widths 2 --depth 6 --sizes 16 64 --seeds 500 --norms inf"
+    done = call(*narrow.split(), "--quantity", "logit", "--input", "gaussian", "--check")
     assert done.returncode == 1
     assert "CONTRADICTS" in done.stdout
 
@@ -123,7 +111,7 @@ BAD = {
 @pytest.mark.parametrize("case", BAD)
 def test_bad_input_is_one_sentence_and_writes_nothing(case, tmp_path):
     arguments, message = BAD[case]
-    environment = os.environ | {"PYTHONPATH": os.getcwd()}
+    environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
     done = call(*arguments.split(), cwd=tmp_path, env=environment)
     assert done.returncode == 2, done.stderr
     assert done.stdout == ""
@@ -133,8 +121,8 @@ def test_bad_input_is_one_sentence_and_writes_nothing(case, tmp_path):
 
 
 def test_an_interruption_writes_nothing(tmp_path):
-    command = [sys.executable, "-m", "sim.scaling", "--arch", "mlp", "--seeds", "1000000",
-               "--figure", str(tmp_path / "law.png"), "--json", str(tmp_path / "r.json")]  # fmt: skip
+    files = ["--figure", str(tmp_path / "law.png"), "--json", str(tmp_path / "result.json")]
+    command = [sys.executable, "-m", "sim.scaling", "--arch", "mlp", "--seeds", "1000000", *files]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     time.sleep(8)
     process.send_signal(signal.SIGINT)

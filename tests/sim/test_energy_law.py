@@ -37,7 +37,7 @@ LINEAR = Scheme("lecun").last()
 
 
 def squares(network, side=4, seeds=SEEDS, broken=None, output=lambda logits: logits[0]):
-    """‖∂ output/∂x‖² at a Gaussian input for every seed; `broken` replaces the simulated network."""
+    """‖∂ output/∂x‖² at a Gaussian input for every seed; `broken` is simulated instead."""
     body = (broken or network).body
     shape = network.input_shape(side)
 

@@ -67,7 +67,7 @@ def networks():
 
 @pytest.mark.parametrize(("architecture", "options"), list(networks()))
 def test_euler_identity(architecture, options):
-    """x · ∂_x L = Σ_k (softmax_k − label_k) f_k for every bias-free homogeneous network, exactly."""
+    """x · ∂_x L = Σ_k (softmax_k − label_k) f_k for every homogeneous network, exactly."""
     with jax.enable_x64(True):
         for activation in ("relu", "leaky-relu", "identity"):
             net = architecture.build(width=5, activation=activation, **options)

@@ -40,7 +40,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say(estimate, seeds, correla
 
 
 def test_an_interval_that_ignores_the_correlation_is_caught():
-    """The broken twin treats sizes as independent; with common random numbers it covers too much."""
+    """The broken twin treats sizes as independent: its intervals are too wide here."""
     rng = np.random.default_rng(0)
     covered = 0
     for _ in range(1000):
