@@ -38,7 +38,7 @@ class LazyGaussian:
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def _product(std: float, columns: int, key: Array, a: Array) -> Array:
+def _product(std: float, columns: int, key: Any, a: Any) -> Any:
     noise = jax.random.normal(jax.random.fold_in(key, 0), (columns,), a.dtype)
     return std * jnp.linalg.norm(a) * noise
 

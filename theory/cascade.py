@@ -6,7 +6,7 @@ z_m ~ N(0, 1), m over the n channels of a position. So each position multiplies 
 independent factor (χ²_B + slope² χ²_{n−B}) / E, B ~ Bin(n, 1/2), of relative variance 5/n for a
 ReLU. In a dense network with Gaussian weights this is the exact law (Hanin & Nica, arXiv
 1812.05994); in a convolutional one it rests on H, and takes the masks of different positions as
-independent. It tells how unequal the local energies are, which the largest coordinate feels.
+independent, or as equal after a global average. It tells how unequal the local energies are, which the largest coordinate feels.
 """
 
 from functools import lru_cache
@@ -17,7 +17,7 @@ import numpy as np
 from theory import gaussian
 from theory.energy import energy_map
 from theory.initializers import exact
-from theory.network import Identity, Layer, LeakyReLU, Shape
+from theory.network import GlobalAvgPool, Identity, Layer, LeakyReLU, Shape, walk
 
 BINS = 96
 
@@ -29,10 +29,12 @@ def sample_energy_maps(body: Layer, shape: Shape, draws: int, seed: int = 0) -> 
     many draws is `theory.energy.logit_energy_map`.
     """
     rng = np.random.default_rng(seed)
+    # a global average hands the same gradient to all positions, whose energies then move together
+    shared = any(isinstance(layer, GlobalAvgPool) for layer in walk(body))
 
     def fluctuate(activation: Layer, channels: int, energies: np.ndarray) -> np.ndarray:
         square = float(slope_of(activation)) ** 2
-        size = energies.shape
+        size = (draws, 1, 1) if shared else energies.shape
         if square == 1:
             return energies * rng.gamma(channels / 2, 2 / channels, size)
         active = rng.binomial(channels, 0.5, size)

@@ -38,7 +38,9 @@ d = sp.Symbol("d", positive=True)
 """The input dimension, channels · side²."""
 
 GAUSSIAN_COORDINATES = "large width: the gradient's coordinates are Gaussian given their energies"
-CASCADE = "finite width: masks at different positions are independent"
+CASCADE = (
+    "finite width: masks at different positions are independent, or equal after a global average"
+)
 RANDOM_LABEL = "the logits are independent Gaussians and independent of their gradients"
 BORDER_NEGLECTED = "expressions in d neglect how borders spread energy; numbers do not"
 SPARSE = "a maximum leaves a sparse gradient: the constant of this norm is unknown"

@@ -27,9 +27,8 @@ def test_variance(name, expected):
 
 
 def test_every_scheme_is_tested():
-    assert set(SCHEMES) == set(
-        test_variance.pytestmark[0].args[1][i][0] for i in range(len(SCHEMES))
-    )
+    cases = test_variance.pytestmark[0].args[1]
+    assert {name for name, _ in cases} == set(SCHEMES)
 
 
 def test_only_he_type_schemes_know_the_activation():
