@@ -43,7 +43,7 @@ def _product(std: float, columns: int, key: Any, a: Any) -> Any:
     return std * jnp.linalg.norm(a) * noise
 
 
-def _forward(std: float, columns: int, key: Array, a: Array) -> tuple[Array, Any]:
+def _forward(std: float, columns: int, key: Array, a: Array) -> tuple[Any, Any]:
     y = _product(std, columns, key, a)
     return y, (key, a, y)
 

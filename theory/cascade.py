@@ -6,7 +6,8 @@ z_m ~ N(0, 1), m over the n channels of a position. So each position multiplies 
 independent factor (χ²_B + slope² χ²_{n−B}) / E, B ~ Bin(n, 1/2), of relative variance 5/n for a
 ReLU. In a dense network with Gaussian weights this is the exact law (Hanin & Nica, arXiv
 1812.05994); in a convolutional one it rests on H, and takes the masks of different positions as
-independent, or as equal after a global average. It tells how unequal the local energies are, which the largest coordinate feels.
+independent, or as equal after a global average, which hands the same gradient to all of them. It
+tells how unequal the local energies are, which the largest coordinate feels.
 """
 
 from functools import lru_cache
@@ -29,8 +30,7 @@ def sample_energy_maps(body: Layer, shape: Shape, draws: int, seed: int = 0) -> 
     many draws is `theory.energy.logit_energy_map`.
     """
     rng = np.random.default_rng(seed)
-    # a global average hands the same gradient to all positions, whose energies then move together
-    shared = any(isinstance(layer, GlobalAvgPool) for layer in walk(body))
+    shared = _moves_together(body)
 
     def fluctuate(activation: Layer, channels: int, energies: np.ndarray) -> np.ndarray:
         square = float(slope_of(activation)) ** 2
@@ -44,6 +44,10 @@ def sample_energy_maps(body: Layer, shape: Shape, draws: int, seed: int = 0) -> 
         return energies * kept / (channels * (1 + square) / 2)
 
     return energy_map(body, shape, np.ones((draws, 1, 1)), fluctuate)
+
+
+def _moves_together(body: Layer) -> bool:
+    return any(isinstance(layer, GlobalAvgPool) for layer in walk(body))
 
 
 def slope_of(activation: Layer) -> Any:
@@ -61,7 +65,7 @@ def norm_value(body: Layer, shape: Shape, q: float) -> float:
     about 1e-3 and less for wide networks.
     """
     side, channels = shape[0], shape[2]
-    draws = int(np.clip(2**17 // side**2, 8, 128))
+    draws = 128 if _moves_together(body) else int(np.clip(2**17 // side**2, 8, 128))
     maps = sample_energy_maps(body, shape, draws)
     expected = float(energy_map(body, shape, np.ones((1, 1))).sum())
     norms = np.array([gaussian.norm_value(q, _groups(x.ravel(), channels)) for x in maps])
