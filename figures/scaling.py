@@ -32,6 +32,9 @@ def write_runs(runs: Mapping[str, xr.Dataset], path: str) -> None:
                 panel.set_title(f"{title}: {_label(quantity, q)}")
         for panel in axes[-1]:
             panel.set_xlabel(r"input dimension $d$")
+        figure.suptitle(
+            "points: measured means with 95 % intervals; lines: predicted", fontsize="small"
+        )
         configs = {title: samples.attrs["config"] for title, samples in runs.items()}
         with replacing(path) as part:
             figure.savefig(part, metadata=style.metadata(path, str(configs)))

@@ -2,20 +2,24 @@
 
 import os
 
+from theory.initializers import is_gaussian
 from theory.network import Conv, Dense, Layer, Residual, Serial, Shape, fan_in, number_of
 from theory.network import output_shape as _output_shape
 
 
-def bytes_per_seed(layer: Layer, shape: Shape, inputs_per_seed: int, itemsize: int = 4) -> int:
+def bytes_per_seed(
+    layer: Layer, shape: Shape, inputs_per_seed: int, lazy: bool = False, itemsize: int = 4
+) -> int:
     """Estimate of the memory that one seed needs: weights, activations, patches, gradients.
 
-    `shape` is the integer shape of the input, `itemsize` the bytes of one number.
+    `shape` is the integer shape of the input, `itemsize` the bytes of one number; with `lazy`,
+    Gaussian matrices of dense layers are not formed.
     """
     numbers = 3 * number_of(shape) * inputs_per_seed
     for inner, inner_shape in _leaves(layer, shape):
         outputs = number_of(_output_shape(inner, inner_shape))
         numbers += 3 * outputs * inputs_per_seed
-        if isinstance(inner, Dense):
+        if isinstance(inner, Dense) and not (lazy and is_gaussian(inner.init)):
             numbers += 2 * fan_in(inner, inner_shape) * inner.features
         if isinstance(inner, Conv):
             patches = outputs // inner.channels * fan_in(inner, inner_shape)

@@ -45,7 +45,7 @@ def batch_size(network: Network, side: int, draws: Draws) -> int:
     itemsize = jax.dtypes.canonicalize_dtype(float).itemsize
     shape = network.input_shape(side)
     memory = MEMORY["cpu" if jax.default_backend() == "cpu" else "gpu"]
-    fit = memory // bytes_per_seed(network.body, shape, draws.inputs_per_seed, itemsize)
+    fit = memory // bytes_per_seed(network.body, shape, draws.inputs_per_seed, draws.lazy, itemsize)
     return min(CHUNK, 2 ** max(0, fit.bit_length() - 1))
 
 

@@ -240,12 +240,13 @@ def check(config: Config) -> None:
         for side in sizes:
             shape = net.input_shape(side)
             output_shape(net.body, shape)
-            need = memory.bytes_per_seed(net.body, shape, config.inputs_per_seed, itemsize)
-            if need * (config.batch or 1) > memory.physical():
+            need = (config.batch or 1) * memory.bytes_per_seed(
+                net.body, shape, config.inputs_per_seed, config.sampler == "lazy", itemsize
+            )
+            if need > memory.physical():
                 raise ValueError(
-                    f"width {width} at side {side} needs about "
-                    f"{need * (config.batch or 1) / 2**30:.3g} GiB, more than this machine has "
-                    f"({memory.physical() / 2**30:.3g} GiB)."
+                    f"width {width} at side {side} needs about {need / 2**30:.3g} GiB, more than "
+                    f"this machine has ({memory.physical() / 2**30:.3g} GiB)."
                 )
 
 
