@@ -159,7 +159,10 @@ def with_error(value: float, low: float, high: float) -> str:
 
 
 def _plain(value: float | None, form: str) -> str:
-    return "–" if value is None or not math.isfinite(value) else format(value, form)
+    if value is None or not math.isfinite(value):
+        return "–"
+    text = format(value, form)
+    return text.removeprefix("-") if float(text) == 0 else text  # no negative zero
 
 
 def _ratio(points: list[Point], fit: Fit) -> str:

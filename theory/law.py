@@ -76,7 +76,7 @@ class Law:
     _slope_only: bool = field(default=False, repr=False)
 
     def __call__(self, d: float) -> float:
-        """E‖∂‖_q at input dimension d, border effects included.
+        """E‖∂‖_q at input dimension d, with the effects of borders and of finite width.
 
         Raises ValueError if the norm's constant is unknown (`norm` is None) or if the network
         cannot take an image with d = channels · side².
