@@ -82,8 +82,14 @@ def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-VERDICTS = {True: "agrees", False: "CONTRADICTS", None: "no prediction"}
 STYLES = {True: "green", False: "bold red", None: ""}
+
+
+def verdict(fit: Fit) -> str:
+    """Whether a measurement agrees with its law, in a word or two."""
+    if fit.agrees is None:
+        return "no prediction" if fit.predicted is None else "no measurement"
+    return "agrees" if fit.agrees else "CONTRADICTS"
 
 
 def show(report: Report, to_stderr: bool = False) -> None:
@@ -115,7 +121,7 @@ def show(report: Report, to_stderr: bool = False) -> None:
             _plain(fit.predicted, ".4f"),
             _plain(fit.limit, ".4g"),
             fit.basis,
-            Text(VERDICTS[fit.agrees], style=STYLES[fit.agrees]),
+            Text(verdict(fit), style=STYLES[fit.agrees]),
             _ratio(report.points, fit),
             _plain(fit.attack_exponent, ".3f"),
         )
@@ -154,7 +160,7 @@ def with_error(value: float, low: float, high: float) -> str:
     if not math.isfinite(value):
         return "–"
     half = (high - low) / 2
-    digits = 3 if half >= 0.005 or half == 0 else min(7, 1 - math.floor(math.log10(half)))
+    digits = 3 if half >= 0.005 or half == 0 else min(5, 1 - math.floor(math.log10(half)))
     return f"{value:.{digits}f} ± {half:.{digits}f}"
 
 

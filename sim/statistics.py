@@ -82,13 +82,13 @@ def exponent(norms: Float[np.ndarray, "seeds sizes"], ds: Float[np.ndarray, " si
     """The exponent of the mean norm: slope of log(mean over seeds) on log d.
 
     The standard error is that of Σ_j w_j ‖∂‖_sj / mean_j over seeds s, the linearized slope, in
-    which correlations between sizes are contained. Rows must be finite; NaN if a mean is 0 or
-    fewer than two seeds are left.
+    which correlations between sizes are contained. Rows must be finite; NaN if fewer than two
+    seeds have a norm other than zero at some size, since one seed alone shows no spread.
     """
     weights = slope_weights(ds)
-    means = norms.mean(axis=0) if len(norms) else np.zeros(len(weights))
-    if len(norms) < 2 or not np.all(means > 0):
+    if np.any(np.count_nonzero(norms, axis=0) < 2):
         return _undefined(len(norms))
+    means = norms.mean(axis=0)
     return _slope(float(weights @ np.log(means)), norms / means @ weights)
 
 

@@ -127,4 +127,8 @@ def test_nothing_is_dropped_in_silence():
 def test_no_exponent_where_there_is_none():
     assert np.isnan(exponent(np.zeros((5, 4)), DS).value)
     assert np.isnan(exponent(np.ones((1, 4)), DS).value)
+    alone = np.zeros((9, 4))
+    alone[3] = DS
+    assert np.isnan(exponent(alone, DS).value)
+    assert agrees(exponent(alone, DS), 0.5, 1) is None
     assert np.isnan(log_exponent(np.zeros((5, 4)), DS).value)
