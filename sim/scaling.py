@@ -47,6 +47,10 @@ class Config:
     reflect for convnet-avdim, circular otherwise."""
     pooling: str | None = None
     """How convnet-avdim halves the side: stride, average or max. Unless given: stride."""
+    pool_after: tuple[int, ...] | None = None
+    """Layers of convnet-avdim that halve the side, counted from 1. Unless given: 1 3 5 ..."""
+    dilation: tuple[int, ...] | None = None
+    """Dilation of convnet-avdim's kernels: one number, or one for each layer. Unless given: 1."""
     init: str = "he"
     """Initialization: he, he-fan-out, lecun, glorot, pytorch, flax, constant, orthogonal."""
     distribution: str | None = None
@@ -75,6 +79,10 @@ class Config:
     batch: int | None = None
     """Seeds computed side by side; chosen to fit the memory unless given. It changes no sample
     beyond rounding."""
+
+
+OPTIONS = ("head", "depth", "activation", "border", "pooling", "pool_after", "dilation")
+"""Fields of `Config` that an architecture may take or not."""
 
 
 def run(config: Config, advance: Callable[[int], None] = lambda samples: None) -> xr.Dataset:
@@ -188,14 +196,10 @@ def networks(config: Config) -> dict[int, Network]:
 
     architecture = find(config.arch)
     scheme = Scheme(config.init, config.distribution, config.std)
-    options = {
-        name: getattr(config, name)
-        for name in ("head", "depth", "activation", "border", "pooling")
-        if getattr(config, name) is not None
-    }
+    options = {name: getattr(config, name) for name in OPTIONS if getattr(config, name) is not None}
     for name in options:
         if not architecture.has_option(name):
-            raise ValueError(f"{config.arch} takes no --{name}.")
+            raise ValueError(f"{config.arch} takes no --{name.replace('_', '-')}.")
     return {
         width: architecture.build(
             width=width, classes=config.classes, channels=config.channels, init=scheme, **options

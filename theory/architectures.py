@@ -267,7 +267,8 @@ def convnet_avdim(
     halving = set(range(1, depth + 1, 2) if pool_after is None else pool_after)
     if not halving <= set(range(1, depth + 1)):
         raise ValueError(f"pooling layers must lie between 1 and {depth}, not {sorted(halving)}.")
-    dilations = [dilation] * depth if isinstance(dilation, int) else list(dilation)
+    dilations = [dilation] if isinstance(dilation, int) else list(dilation)
+    dilations = dilations * depth if len(dilations) == 1 else dilations
     if len(dilations) != depth or min(dilations) < 1:
         raise ValueError(f"dilation takes one positive number or {depth}, not {dilations}.")
     pools: dict[str, tuple[Layer, ...]] = {

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import sim
-from sim.scaling import Config, check, run
+from sim.scaling import Config, check, networks, run
 from theory.architectures import ARCHITECTURES, HEADS
 
 QUICK = Config(arch="mlp", widths=(8, 16), sizes=(4, 8, 16), seeds=64, input="gaussian")
@@ -47,11 +47,23 @@ def test_every_architecture_and_head_runs_and_is_predicted(arch):
         assert known != (head == "gmaxpool")
 
 
+def test_the_papers_network_takes_its_own_options():
+    config = Config(arch="convnet-avdim", depth=3, pool_after=(2,), dilation=(2,), pooling="max")
+    (network, *_) = networks(config).values()
+    layers = network.body.layers
+    assert [type(layer).__name__ for layer in layers[:6]] == [
+        "Conv", "ReLU", "Conv", "MaxPool", "ReLU", "Conv",
+    ]  # fmt: skip
+    assert layers[0].dilation == layers[5].dilation == 2
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [
         (Config(arch="mlp", head="gap"), "mlp takes no --head"),
         (Config(arch="cnn", pooling="max"), "cnn takes no --pooling"),
+        (Config(arch="cnn", pool_after=(1,)), "cnn takes no --pool-after"),
+        (Config(arch="convnet-avdim", dilation=(1, 2)), "one positive number or 8"),
         (Config(seeds=1), "at least two seeds"),
         (Config(arch="mlp", widths=(10**9,)), "GiB, more than this machine has"),
         (Config(widths=(8, 8)), "--widths lists a value twice"),
