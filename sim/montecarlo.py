@@ -97,12 +97,19 @@ def _images(network: Network, side: int, seeds: np.ndarray, draws: Draws) -> np.
     if draws.input not in ("photo", "digits"):
         return None
 
-    def choose(index: Int[Array, ""]) -> Int[Array, " inputs"]:
-        _, input_key, _ = _keys(draws.seed, index)
-        return jax.random.randint(input_key, (draws.inputs_per_seed,), 0, 2**30)
-
-    choices = np.asarray(jax.jit(jax.vmap(choose))(seeds))
+    choices = np.asarray(_choices(draws.seed, draws.inputs_per_seed, seeds))
     return inputs.images(draws.input, choices, side, network.channels)
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _choices(seed: int, inputs_per_seed: int, seeds: Array) -> Array:
+    """Random integers that choose the images of each seed, the same at every size."""
+
+    def choose(index: Array) -> Array:
+        _, input_key, _ = _keys(seed, index)
+        return jax.random.randint(input_key, (inputs_per_seed,), 0, 2**30)
+
+    return jax.vmap(choose)(seeds)
 
 
 def _seed_function(network: Network, side: int, draws: Draws) -> Callable[..., Array]:

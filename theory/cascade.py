@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from theory import gaussian
-from theory.energy import energy_map
+from theory.energy import energy_map, logit_energy_map
 from theory.initializers import exact
 from theory.network import GlobalAvgPool, Identity, Layer, LeakyReLU, Shape, walk
 
@@ -67,7 +67,7 @@ def norm_value(body: Layer, shape: Shape, q: float) -> float:
     side, channels = shape[0], shape[2]
     draws = 128 if _moves_together(body) else int(np.clip(2**17 // side**2, 8, 128))
     maps = sample_energy_maps(body, shape, draws)
-    expected = float(energy_map(body, shape, np.ones((1, 1))).sum())
+    expected = float(logit_energy_map(body, shape).sum())
     norms = np.array([gaussian.norm_value(q, _groups(x.ravel(), channels)) for x in maps])
     totals = maps.sum(axis=(1, 2)) / expected
     # a norm goes like the square root of the total energy, whose mean is known to be 1

@@ -111,18 +111,23 @@ def gain(layer: Layer, shape: Shape) -> sp.Expr:
     return in_degree(layer, shape) * connection(layer, shape).second_moment
 
 
-@gain.register
-def _(layer: Serial, shape: Shape) -> sp.Expr:
+@gain.register(Serial)
+@gain.register(Residual)
+def _(layer: Serial | Residual, shape: Shape) -> sp.Expr:
+    return _combined(gain, layer, shape)
+
+
+def _combined(
+    rule: Callable[[Layer, Shape], sp.Expr], layer: Serial | Residual, shape: Shape
+) -> sp.Expr:
+    """A gain of a composite layer: a product along a chain, a sum over the ways of a residual."""
+    if isinstance(layer, Residual):
+        return rule(layer.branch, shape) + rule(layer.shortcut, shape)
     product = sp.Integer(1)
     for inner in layer.layers:
-        product *= gain(inner, shape)
+        product *= rule(inner, shape)
         shape = output_shape(inner, shape)
     return product
-
-
-@gain.register
-def _(layer: Residual, shape: Shape) -> sp.Expr:
-    return gain(layer.branch, shape) + gain(layer.shortcut, shape)
 
 
 @singledispatch
@@ -144,18 +149,10 @@ def _(layer: Layer, shape: Shape) -> sp.Expr:
     return sp.Integer(1)
 
 
-@forward_gain.register
-def _(layer: Serial, shape: Shape) -> sp.Expr:
-    product = sp.Integer(1)
-    for inner in layer.layers:
-        product *= forward_gain(inner, shape)
-        shape = output_shape(inner, shape)
-    return product
-
-
-@forward_gain.register
-def _(layer: Residual, shape: Shape) -> sp.Expr:
-    return forward_gain(layer.branch, shape) + forward_gain(layer.shortcut, shape)
+@forward_gain.register(Serial)
+@forward_gain.register(Residual)
+def _(layer: Serial | Residual, shape: Shape) -> sp.Expr:
+    return _combined(forward_gain, layer, shape)
 
 
 def assumptions(layer: Layer, shape: Shape) -> tuple[str, ...]:
