@@ -15,9 +15,11 @@ from sim.weights import draw
 from theory.geometry import PAD_MODE
 from theory.initializers import is_gaussian
 from theory.network import (
+    GELU,
     AvgPool,
     Conv,
     Dense,
+    Erf,
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
@@ -29,6 +31,8 @@ from theory.network import (
     Residual,
     Serial,
     Shape,
+    SiLU,
+    Tanh,
     output_shape,
     padding,
     weight_variance,
@@ -118,6 +122,26 @@ def _(layer: ReLU, weights: Weights, x: Float[Array, "..."]) -> Float[Array, "..
 @apply.register
 def _(layer: LeakyReLU, weights: Weights, x: Float[Array, "..."]) -> Float[Array, "..."]:
     return jnp.where(x > 0, x, float(layer.slope) * x)
+
+
+@apply.register
+def _(layer: Tanh, weights: Weights, x: Float[Array, "..."]) -> Float[Array, "..."]:
+    return jnp.tanh(x)
+
+
+@apply.register
+def _(layer: Erf, weights: Weights, x: Float[Array, "..."]) -> Float[Array, "..."]:
+    return jax.lax.erf(x)
+
+
+@apply.register
+def _(layer: GELU, weights: Weights, x: Float[Array, "..."]) -> Float[Array, "..."]:
+    return jax.nn.gelu(x, approximate=False)
+
+
+@apply.register
+def _(layer: SiLU, weights: Weights, x: Float[Array, "..."]) -> Float[Array, "..."]:
+    return jax.nn.silu(x)
 
 
 @apply.register

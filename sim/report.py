@@ -3,12 +3,15 @@
 import json
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
 from sim import statistics
 from sim.statistics import FALSE_ALARM, Fit, Point
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ def to_json(report: Report) -> str:
                 "mean": _number(point.mean),
                 "sem": _number(point.sem),
                 "predicted": point.predicted,
+                "hypothesis-H": point.hypothesis_h,
                 "seeds": point.seeds,
             }
             for point in report.points
@@ -92,49 +96,33 @@ def verdict(fit: Fit) -> str:
     return "agrees" if fit.agrees else "CONTRADICTS"
 
 
+DROPPED = ("attack", "d → ∞", "rests on", "ratio to H")
+"""Columns that a terminal too narrow for all of them does without, the first one first."""
+
+
 def show(report: Report, to_stderr: bool = False) -> None:
     """Print the table, on standard output or on standard error."""
-    from rich import box
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
     console = Console(stderr=to_stderr)
     if not console.is_terminal:
-        console = Console(stderr=to_stderr, width=110)
-    config = report.config
-    head = f", head {config['head']}" if config["head"] else ""
-    table = Table(
-        title=f"{config['arch']}{head}, init {config['init']}, input {config['input']}, "
-        f"{config['seeds']} seeds, {config['sampler']} sampler",
-        box=box.SIMPLE_HEAD,
-    )
-    columns = ("width", "norm", "exponent of d", "predicted", "d → ∞", "rests on", "verdict")
-    for name in (*columns, "ratio", "attack"):
-        text = name in ("norm", "rests on", "verdict")
-        table.add_column(name, justify="left" if text else "right", no_wrap=True)
-    for fit in report.fits:
-        table.add_row(
-            str(fit.width),
-            norm_name(fit.quantity, fit.q),
-            with_error(fit.exponent.value, *fit.exponent.interval),
-            _plain(fit.predicted, ".4f"),
-            _plain(fit.limit, ".4g"),
-            fit.basis,
-            Text(verdict(fit), style=STYLES[fit.agrees]),
-            _ratio(report.points, fit),
-            _plain(fit.attack_exponent, ".3f"),
-        )
-    console.print(table)
+        console = Console(stderr=to_stderr, width=130)
+    columns, unlimited = _columns(report), console.options.update(max_width=1000)
+    for name in DROPPED:
+        if console.measure(_table(report, columns), options=unlimited).maximum > console.width:
+            columns.pop(name, None)
+    console.print(_table(report, columns))
     notes = (
         "exponent of d: of the mean norm, with its 95 % interval. predicted: the law's slope over "
         "the same sizes.",
         f"verdict: if every law here holds, a contradiction shows up in {FALSE_ALARM:.0%} of runs.",
         "ratio: mean norm over predicted norm at the largest size, ± 2 standard errors.",
+        "ratio to H: mean norm over what the paper's hypotheses alone predict.",
         "attack: exponent of ε_p‖∂‖_q, the first-order damage at a constant change per pixel.",
     )
     for note in notes:
-        console.print(note, style="dim", highlight=False)
+        if note.split(":")[0] in ("verdict", *columns):
+            console.print(note, style="dim", highlight=False)
     if report.nonfinite:
         console.print(
             f"warning: {report.nonfinite} of {report.samples} samples are not finite; "
@@ -147,6 +135,47 @@ def show(report: Report, to_stderr: bool = False) -> None:
             "include them.",
             highlight=False,
         )
+
+
+def _columns(report: Report) -> dict[str, list[Any]]:
+    """The cells of the table, by column."""
+    from rich.text import Text
+
+    fits, points = report.fits, report.points
+    columns: dict[str, list[Any]] = {
+        "width": [str(fit.width) for fit in fits],
+        "norm": [norm_name(fit.quantity, fit.q) for fit in fits],
+        "exponent of d": [with_error(fit.exponent.value, *fit.exponent.interval) for fit in fits],
+        "predicted": [_plain(fit.predicted, ".4f") for fit in fits],
+        "d → ∞": [_plain(fit.limit, ".4g") for fit in fits],
+        "rests on": [fit.basis for fit in fits],
+        "verdict": [Text(verdict(fit), style=STYLES[fit.agrees]) for fit in fits],
+        "ratio": [_ratio(points, fit, "predicted") for fit in fits],
+        "ratio to H": [_ratio(points, fit, "hypothesis_h") for fit in fits],
+        "attack": [_plain(fit.attack_exponent, ".3f") for fit in fits],
+    }
+    if all(point.hypothesis_h is None for point in points):
+        del columns["ratio to H"]
+    return columns
+
+
+def _table(report: Report, columns: dict[str, list[Any]]) -> "Table":
+    from rich import box
+    from rich.table import Table
+
+    config = report.config
+    head = f", head {config['head']}" if config["head"] else ""
+    table = Table(
+        title=f"{config['arch']}{head}, init {config['init']}, input {config['input']}, "
+        f"{config['seeds']} seeds, {config['sampler']} sampler",
+        box=box.SIMPLE_HEAD,
+    )
+    for name in columns:
+        text = name in ("norm", "rests on", "verdict")
+        table.add_column(name, justify="left" if text else "right", no_wrap=True)
+    for cells in zip(*columns.values(), strict=True):
+        table.add_row(*cells)
+    return table
 
 
 def norm_name(quantity: str, q: str) -> str:
@@ -171,14 +200,13 @@ def _plain(value: float | None, form: str) -> str:
     return text.removeprefix("-") if float(text) == 0 else text  # no negative zero
 
 
-def _ratio(points: list[Point], fit: Fit) -> str:
+def _ratio(points: list[Point], fit: Fit, law: str) -> str:
     same = [p for p in points if (p.width, p.quantity, p.q) == (fit.width, fit.quantity, fit.q)]
     last = max(same, key=lambda point: point.d)
-    if last.predicted is None or not math.isfinite(last.mean) or last.predicted == 0:
+    expected = getattr(last, law)
+    if not expected or not math.isfinite(last.mean):
         return "–"
     half = 2 * last.sem
     return with_error(
-        last.mean / last.predicted,
-        (last.mean - half) / last.predicted,
-        (last.mean + half) / last.predicted,
+        last.mean / expected, (last.mean - half) / expected, (last.mean + half) / expected
     )

@@ -41,7 +41,7 @@ class Config:
     channels: int = 3
     """Channels of the input images; d = channels · side²."""
     activation: str | None = None
-    """relu, leaky-relu or identity. Unless given: relu."""
+    """relu, leaky-relu, identity, tanh, erf, gelu or silu. Unless given: relu."""
     border: str | None = None
     """What convolutions see outside of the image: circular, zero or reflect. Unless given:
     reflect for convnet-avdim, circular otherwise."""
@@ -89,9 +89,10 @@ def run(config: Config, advance: Callable[[int], None] = lambda samples: None) -
     """Sample the norms and predict them.
 
     Returns a dataset with `norm` by (seed, width, size, quantity, q), the law's `predicted` norm by
-    (width, size, quantity, q), its `predicted_slope` over these sizes, `limit` and `basis`; NaN
-    where the law knows no number. `d` is a coordinate along size; the attribute `config` holds
-    the configuration as JSON. `advance` is called with the number of seeds finished at one size.
+    (width, size, quantity, q), its `predicted_slope` over these sizes, `limit` and `basis`, and
+    what `hypothesis-H` alone predicts where the law rests on more; NaN where there is no number.
+    `d` is a coordinate along size; the attribute `config` holds the configuration as JSON.
+    `advance` is called with the number of seeds finished at one size.
 
     Raises ValueError, with one sentence, for a configuration that makes no sense.
     """
@@ -142,7 +143,7 @@ def predictions(config: Config) -> xr.Dataset:
     import numpy as np
     import xarray as xr
 
-    from theory.law import predict
+    from theory.law import bases, predict
 
     ds, nets = dimensions(config), networks(config)
     laws = [
@@ -156,6 +157,11 @@ def predictions(config: Config) -> xr.Dataset:
     def values(law: Law) -> list[float]:
         return [np.nan if law.norm is None else law(d) for d in ds]
 
+    def paper_values(law: Law) -> list[float]:
+        if "hypothesis-H" not in bases(law.network, law.quantity)[1:]:
+            return [np.nan] * len(ds)
+        return values(predict(law.network, law.q, law.quantity, "hypothesis-H"))
+
     def slope(law: Law) -> float:
         found = law.slope(ds)
         return np.nan if found is None else found
@@ -164,6 +170,7 @@ def predictions(config: Config) -> xr.Dataset:
     return xr.Dataset(
         {
             "predicted": ((*dims, "size"), table(values)),
+            "hypothesis-H": ((*dims, "size"), table(paper_values)),
             "predicted_slope": (dims, table(slope)),
             "limit": (dims, table(lambda law: float(law.exponent))),
             "basis": (dims, table(lambda law: law.basis)),

@@ -67,6 +67,8 @@ class Point:
     mean: float
     sem: float
     predicted: float | None
+    hypothesis_h: float | None
+    """What the paper's hypotheses alone predict, where the prediction rests on more."""
     seeds: int
     """Seeds with a finite norm, which alone enter the mean."""
 
@@ -174,6 +176,7 @@ def points(samples: xr.Dataset) -> list[Point]:
     """The mean norm at every size, with standard errors and predictions."""
     found = []
     predicted = _by_network(samples, "predicted")
+    hypothesis_h = _by_network(samples, "hypothesis-H")
     for (width, quantity, q), norms in _by_network(samples, "norm").items():
         for size in samples["size"].values:
             values = norms.sel(size=size).values
@@ -190,6 +193,7 @@ def points(samples: xr.Dataset) -> list[Point]:
                     mean=float(values.mean()) if n else np.nan,
                     sem=float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else np.nan,
                     predicted=_number(predicted[width, quantity, q].sel(size=size).item()),
+                    hypothesis_h=_number(hypothesis_h[width, quantity, q].sel(size=size).item()),
                     seeds=n,
                 )
             )

@@ -10,15 +10,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-import sympy as sp
-
-from theory.energy import gain
+from theory.activations import reference_gain
 from theory.initializers import Initializer, Scheme, unknown
 from theory.network import (
+    GELU,
+    Activation,
     AvgPool,
     Border,
     Conv,
     Dense,
+    Erf,
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
@@ -28,6 +29,8 @@ from theory.network import (
     MaxPool,
     Network,
     ReLU,
+    SiLU,
+    Tanh,
     residual,
     serial,
 )
@@ -38,10 +41,14 @@ HEADS: tuple[str, ...] = get_args(Head)
 POOLINGS: tuple[str, ...] = get_args(Pooling)
 BORDERS: tuple[str, ...] = get_args(Border)
 
-ACTIVATIONS: dict[str, Layer] = {
+ACTIVATIONS: dict[str, Activation] = {
     "relu": ReLU(),
     "leaky-relu": LeakyReLU(),
     "identity": Identity(),
+    "tanh": Tanh(),
+    "erf": Erf(),
+    "gelu": GELU(),
+    "silu": SiLU(),
 }
 
 
@@ -86,16 +93,12 @@ def _scheme(init: str | Scheme) -> Scheme:
     return Scheme(init) if isinstance(init, str) else init
 
 
-def _activation(activation: str | Layer) -> Layer:
-    if isinstance(activation, Layer):
+def _activation(activation: str | Activation) -> Activation:
+    if isinstance(activation, Activation):
         return activation
     if activation not in ACTIVATIONS:
         raise ValueError(unknown("activation", activation, ACTIVATIONS))
     return ACTIVATIONS[activation]
-
-
-def _activation_gain(activation: Layer) -> sp.Expr:
-    return gain(activation, (sp.Integer(1),))
 
 
 def _positive(**sizes: int) -> None:
@@ -127,7 +130,7 @@ def mlp(
     depth: int = 3,
     classes: int = 10,
     channels: int = 3,
-    activation: str | Layer = "relu",
+    activation: str | Activation = "relu",
     init: str | Scheme = "he",
 ) -> Network:
     """Fully connected network on the flattened image.
@@ -138,7 +141,7 @@ def mlp(
     widths = (width,) * depth if isinstance(width, int) else tuple(width)
     _positive(depth=len(widths), classes=classes, channels=channels, width=min(widths, default=1))
     scheme, act = _scheme(init), _activation(activation)
-    hidden = scheme.hidden(_activation_gain(act))
+    hidden = scheme.hidden(reference_gain(act))
     layers: list[Layer] = [Flatten()]
     for features in widths:
         layers += [Dense(features, hidden), act]
@@ -152,7 +155,7 @@ def cnn(
     head: Head = "dense",
     classes: int = 10,
     channels: int = 3,
-    activation: str | Layer = "relu",
+    activation: str | Activation = "relu",
     init: str | Scheme = "he",
     border: Border = "circular",
 ) -> Network:
@@ -164,7 +167,7 @@ def cnn(
     _positive(width=width, depth=depth, classes=classes, channels=channels)
     _choice("border", border, BORDERS)
     scheme, act = _scheme(init), _activation(activation)
-    hidden = scheme.hidden(_activation_gain(act))
+    hidden = scheme.hidden(reference_gain(act))
     layers: list[Layer] = []
     for i in range(depth):
         layers += [Conv(width, hidden, stride=2 if i in (1, 3) else 1, border=border), act]
@@ -172,7 +175,12 @@ def cnn(
 
 
 def _residual_blocks(
-    width: int, depth: int, hidden: Initializer, border: Border, act: Layer, preactivation: bool
+    width: int,
+    depth: int,
+    hidden: Initializer,
+    border: Border,
+    act: Activation,
+    preactivation: bool,
 ) -> list[Layer]:
     """`depth` blocks of two convolutions; the second and third block halve the side."""
     layers: list[Layer] = []
@@ -195,7 +203,7 @@ def resnet(
     head: Head = "dense",
     classes: int = 10,
     channels: int = 3,
-    activation: str | Layer = "relu",
+    activation: str | Activation = "relu",
     init: str | Scheme = "he",
     border: Border = "circular",
 ) -> Network:
@@ -208,7 +216,7 @@ def resnet(
     _positive(width=width, depth=depth, classes=classes, channels=channels)
     _choice("border", border, BORDERS)
     scheme, act = _scheme(init), _activation(activation)
-    hidden = scheme.hidden(_activation_gain(act))
+    hidden = scheme.hidden(reference_gain(act))
     stem = (Conv(width, hidden, border=border), act)
     blocks = _residual_blocks(width, depth, hidden, border, act, preactivation=False)
     return Network("resnet", serial(*stem, *blocks, *_head(head, classes, scheme)), channels)
@@ -221,7 +229,7 @@ def resnet_preact(
     head: Head = "dense",
     classes: int = 10,
     channels: int = 3,
-    activation: str | Layer = "relu",
+    activation: str | Activation = "relu",
     init: str | Scheme = "he",
     border: Border = "circular",
 ) -> Network:
@@ -232,7 +240,7 @@ def resnet_preact(
     _positive(width=width, depth=depth, classes=classes, channels=channels)
     _choice("border", border, BORDERS)
     scheme, act = _scheme(init), _activation(activation)
-    hidden = scheme.hidden(_activation_gain(act))
+    hidden = scheme.hidden(reference_gain(act))
     stem = Conv(width, hidden, border=border)
     blocks = _residual_blocks(width, depth, hidden, border, act, preactivation=True)
     body = serial(stem, *blocks, act, *_head(head, classes, scheme))
@@ -246,7 +254,7 @@ def convnet_avdim(
     head: Head = "dense",
     classes: int = 10,
     channels: int = 3,
-    activation: str | Layer = "relu",
+    activation: str | Activation = "relu",
     init: str | Scheme = "he",
     border: Border = "reflect",
     pooling: Pooling = "stride",
@@ -263,7 +271,7 @@ def convnet_avdim(
     _choice("border", border, BORDERS)
     _choice("pooling", pooling, POOLINGS)
     scheme, act = _scheme(init), _activation(activation)
-    hidden = scheme.hidden(_activation_gain(act))
+    hidden = scheme.hidden(reference_gain(act))
     halving = set(range(1, depth + 1, 2) if pool_after is None else pool_after)
     if not halving <= set(range(1, depth + 1)):
         raise ValueError(f"pooling layers must lie between 1 and {depth}, not {sorted(halving)}.")

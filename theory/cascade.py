@@ -7,7 +7,8 @@ independent factor (χ²_B + slope² χ²_{n−B}) / E, B ~ Bin(n, 1/2), of rela
 ReLU. In a dense network with Gaussian weights this is the exact law (Hanin & Nica, arXiv
 1812.05994); in a convolutional one it rests on H, and takes the masks of different positions as
 independent, or as equal after a global average, which hands the same gradient to all of them. It
-tells how unequal the local energies are, which the largest coordinate feels.
+tells how unequal the local energies are, which the largest coordinate feels. Activations resolved
+in the wide limit (`theory.wide`) fluctuate by a gamma variable of the right mean and variance.
 """
 
 from functools import lru_cache
@@ -16,9 +17,10 @@ from typing import Any
 import numpy as np
 
 from theory import gaussian
+from theory.activations import negative_slope
 from theory.energy import energy_map, logit_energy_map
-from theory.initializers import exact
-from theory.network import GlobalAvgPool, Identity, Layer, LeakyReLU, Shape, walk
+from theory.network import Activation, GlobalAvgPool, Layer, Shape, walk
+from theory.wide import Resolved
 
 BINS = 96
 
@@ -32,9 +34,12 @@ def sample_energy_maps(body: Layer, shape: Shape, draws: int, seed: int = 0) -> 
     rng = np.random.default_rng(seed)
     shared = _moves_together(body)
 
-    def fluctuate(activation: Layer, channels: int, energies: np.ndarray) -> np.ndarray:
-        square = float(slope_of(activation)) ** 2
+    def fluctuate(activation: Activation, channels: int, energies: np.ndarray) -> np.ndarray:
         size = (draws, 1, 1) if shared else energies.shape
+        if isinstance(activation, Resolved):
+            shape = channels / relative_variance(activation)
+            return energies * rng.gamma(shape, 1 / shape, size)
+        square = float(negative_slope(activation)) ** 2
         if square == 1:
             return energies * rng.gamma(channels / 2, 2 / channels, size)
         active = rng.binomial(channels, 0.5, size)
@@ -50,11 +55,12 @@ def _moves_together(body: Layer) -> bool:
     return any(isinstance(layer, GlobalAvgPool) for layer in walk(body))
 
 
-def slope_of(activation: Layer) -> Any:
-    """The slope of an activation for negative inputs: 0, a, or 1."""
-    if isinstance(activation, Identity):
-        return 1
-    return exact(activation.slope) if isinstance(activation, LeakyReLU) else 0
+def relative_variance(activation: Resolved) -> Any:
+    """Var S / (E S)² of S = φ'(z)² u² for one unit, u ~ N(0, 1): 5 for a ReLU, 2 for the identity.
+
+    Of the mean over n units it is the n-th part.
+    """
+    return 3 * activation.fourth_moment / activation.second_moment**2 - 1
 
 
 @lru_cache(maxsize=4096)

@@ -18,9 +18,10 @@ from functools import singledispatch
 import numpy as np
 import sympy as sp
 
+from theory import activations
 from theory.geometry import connections
-from theory.initializers import exact
 from theory.network import (
+    Activation,
     AvgPool,
     Conv,
     Dense,
@@ -36,6 +37,7 @@ from theory.network import (
     Serial,
     Shape,
     ShapeError,
+    SmoothActivation,
     in_degree,
     output_shape,
     weight_variance,
@@ -62,7 +64,8 @@ class Connection:
 def connection(layer: Layer, shape: Shape) -> Connection:
     """The second moment of one connection of `layer` for an input of `shape`.
 
-    Raises TypeError for a layer without a rule.
+    Raises TypeError for a layer without a rule, and for smooth activations, whose rule depends on
+    the size of their inputs (see `theory.wide`).
     """
     raise TypeError(f"theory.energy has no rule for {type(layer).__name__}.")
 
@@ -73,14 +76,16 @@ def _(layer: Dense | Conv, shape: Shape) -> Connection:
     return Connection(weight_variance(layer, shape), (UNCORRELATED,))
 
 
-@connection.register
-def _(layer: ReLU, shape: Shape) -> Connection:
-    return Connection(sp.Rational(1, 2), (HALF_ACTIVE,))
+@connection.register(ReLU)
+@connection.register(LeakyReLU)
+def _(layer: ReLU | LeakyReLU, shape: Shape) -> Connection:
+    # a symmetric input of any variance: half of the units are active
+    return Connection(activations.slope_moment(layer, 1), (HALF_ACTIVE,))
 
 
 @connection.register
-def _(layer: LeakyReLU, shape: Shape) -> Connection:
-    return Connection((1 + exact(layer.slope) ** 2) / 2, (HALF_ACTIVE,))
+def _(layer: SmoothActivation, shape: Shape) -> Connection:
+    raise TypeError(f"the gain of {layer} depends on its inputs: use theory.wide.resolve first.")
 
 
 @connection.register(Identity)
@@ -193,7 +198,7 @@ def energy_map(
     if isinstance(layer, Dense | Conv):
         coefficient = coefficient * shape[-1]
     energies = paths.T @ out @ paths * (coefficient if out.dtype == object else float(coefficient))
-    if fluctuation is not None and isinstance(layer, ReLU | LeakyReLU | Identity):
+    if fluctuation is not None and isinstance(layer, Activation):
         return fluctuation(layer, shape[-1], energies)
     return energies
 

@@ -114,6 +114,8 @@ class Scheme:
         """The initializer of a layer followed by an activation of energy gain `activation_gain`.
 
         He-type schemes compensate it (scale 1 / activation_gain: 2 for ReLU); the others do not.
+        For smooth activations see `theory.activations.reference_gain`: 2 for GELU and SiLU, 1 for
+        tanh, π/4 for erf.
         """
         return SCHEMES[self.name](self, 1 / exact(activation_gain))
 

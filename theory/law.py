@@ -7,23 +7,26 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import sympy as sp
+from scipy import special
 
-from theory import cascade, gaussian
+from theory import cascade, gaussian, wide
+from theory.activations import GaussianMean, negative_slope
 from theory.energy import assumptions, energy_map, forward_gain, gain
 from theory.initializers import exact, is_gaussian, unknown
 from theory.network import (
+    Activation,
     Conv,
     Dense,
     Flatten,
     GlobalMaxPool,
     Identity,
     Layer,
-    LeakyReLU,
     MaxPool,
     Network,
-    ReLU,
     Serial,
+    Shape,
     ShapeError,
+    SmoothActivation,
     output_shape,
     walk,
     with_border,
@@ -33,6 +36,7 @@ from theory.softmax import residual_expression, residual_value
 Quantity = Literal["logit", "loss"]
 QUANTITIES: tuple[str, ...] = get_args(Quantity)
 Basis = Literal["exact", "hypothesis-H", "wide"]
+BASES: tuple[str, ...] = get_args(Basis)
 
 d = sp.Symbol("d", positive=True)
 """The input dimension, channels · side²."""
@@ -53,8 +57,8 @@ class Law:
 
     Built by `predict`. Calling it with d gives the expected norm as a float, with borders and
     finite width taken into account; `norm`, `second_moment` and `asymptote` are SymPy expressions
-    in `theory.law.d`. For dense networks both agree; for others the expressions are the limit of
-    large width, away from borders.
+    in `theory.law.d`. For dense networks of (leaky) ReLUs both agree; for others the expressions
+    are the limit of large width, away from borders.
     """
 
     network: Network
@@ -72,7 +76,7 @@ class Law:
     """What the prediction rests on: exact at every width; the paper's hypotheses H; large width."""
     assumptions: tuple[str, ...]
     """The hypotheses, one sentence each."""
-    _finite_width: float = field(default=1.0, repr=False)
+    _resolve: bool = field(default=False, repr=False)
     _slope_only: bool = field(default=False, repr=False)
 
     def __call__(self, d: float) -> float:
@@ -86,19 +90,22 @@ class Law:
         return self._value(d)
 
     def _value(self, d: float) -> float:
-        body, channels, q = self.network.body, self.network.channels, float(self.q)
+        channels, q = self.network.channels, float(self.q)
         side = sp.sqrt(exact(d) / channels)
-        if is_spatial(body):
-            if not side.is_integer:
-                raise ValueError(f"d = {d} is not {channels} · side² for any image.")
-            value = cascade.norm_value(body, self.network.input_shape(int(side)), q)
+        spatial = is_spatial(self.network.body)
+        if spatial and not side.is_integer:
+            raise ValueError(f"d = {d} is not {channels} · side² for any image.")
+        shape = self.network.input_shape(int(side) if spatial else side)
+        body, logits = _gains(self.network.body, shape, self._resolve)
+        if spatial:
+            value = cascade.norm_value(body, shape, q)
         else:
-            energy = float(gain(body, self.network.input_shape(side)))
-            groups = gaussian.Groups([np.sqrt(energy / d)], [d])
-            value = gaussian.norm_value(q, groups) * self._finite_width
+            groups = gaussian.Groups([np.sqrt(float(gain(body, shape)) / d)], [d])
+            hidden = _gaussian_hidden_layers(body) or []
+            finite_width = np.prod([_finite_width_value(n, x) for n, x in hidden])
+            value = gaussian.norm_value(q, groups) * float(finite_width)
         if self.quantity == "loss":
-            logits = float(forward_gain(body, self.network.input_shape(side)))
-            value *= residual_value(logits, classes(self.network))
+            value *= residual_value(float(logits), classes(self.network))
         return value
 
     def slope(self, ds: Sequence[float]) -> float | None:
@@ -128,11 +135,13 @@ def classes(network: Network) -> int:
 
 def is_spatial(layer: Layer) -> bool:
     """True if the network reads its input as an image, false if it only flattens it."""
-    flat = (Flatten, Dense, ReLU, LeakyReLU, Identity, Serial)
+    flat = (Flatten, Dense, Activation, Serial)
     return not all(isinstance(inner, flat) for inner in walk(layer))
 
 
-def predict(network: Network, q: Any = 1, quantity: Quantity = "logit") -> Law:
+def predict(
+    network: Network, q: Any = 1, quantity: Quantity = "logit", basis: Basis | None = None
+) -> Law:
     """The law of the ℓ_q norm of an input gradient at random initialization.
 
     `quantity` is "logit", one coordinate f_k of the output, or "loss", the cross-entropy with a
@@ -141,29 +150,34 @@ def predict(network: Network, q: Any = 1, quantity: Quantity = "logit") -> Law:
 
     The second moment is Theorem 5 of Simon-Gabriel et al. (ICML 2019), with the energy gains of
     `theory.energy`; the norms follow for Gaussian coordinates. For bias-free dense networks with
-    Gaussian weights the norm of a logit's gradient is exact at every width and every d.
+    Gaussian weights the norm of a logit's gradient is exact at every width and every d. For smooth
+    activations, and where an activation reads a residual stream that has been through one, the
+    gains are those of the wide limit (`theory.wide`). `basis` asks for one of `bases` instead of
+    the best: "hypothesis-H" gives post-activation residual networks the gains of the paper.
 
-    Raises ValueError for q < 1 or an unknown quantity, and ShapeError if the layers do not fit.
+    Raises ValueError for q < 1, an unknown quantity, or a basis that a law of this network does not
+    have, and ShapeError if the layers do not fit.
     """
     q = norm_order(q)
     if quantity not in QUANTITIES:
         raise ValueError(unknown("quantity", quantity, QUANTITIES))
     side = sp.Symbol("side", positive=True, integer=True)
-    body, channels = network.body, network.channels
-    shape = network.input_shape(side)
-    output_shape(body, shape)
+    channels, shape = network.channels, network.input_shape(side)
+    output_shape(network.body, shape)
+    basis = _chosen(basis, bases(network, quantity), network.name)
+    resolve = basis == "wide" and wide.needed(network.body)
+    body, logits = _gains(network.body, shape, resolve)
     root = sp.sqrt(d / channels)
-    energy = _simplified(gain(body, shape)).subs(side, root)
-    logits = _simplified(forward_gain(body, shape)).subs(side, root)
+    energy = gain(body, shape) if resolve else _simplified(gain(body, shape))
+    logits = logits if resolve else _simplified(logits)
+    energy, logits = energy.subs(side, root), logits.subs(side, root)
 
     layers = list(walk(body))
     flattened = not is_spatial(body)
     hidden = _gaussian_hidden_layers(body) if flattened else None
-    rests_on = _DENSE_ASSUMPTIONS if flattened else assumptions(body, shape)
-    basis: Basis = "wide" if flattened else "hypothesis-H"
-    if hidden is not None and quantity == "logit":
-        basis, rests_on = "exact", _EXACT_ASSUMPTIONS
-    else:
+    dense = flattened and not resolve
+    rests_on = _DENSE_ASSUMPTIONS[basis] if dense else assumptions(body, shape)
+    if basis != "exact":
         rests_on = (*rests_on, GAUSSIAN_COORDINATES, *(() if flattened else (CASCADE,)))
     if quantity == "loss":
         rests_on = (*rests_on, RANDOM_LABEL)
@@ -173,8 +187,9 @@ def predict(network: Network, q: Any = 1, quantity: Quantity = "logit") -> Law:
     bounded = any(isinstance(x, GlobalMaxPool) for x in layers)
     sparse = any(isinstance(x, MaxPool) for x in layers)
     scales, shares = _profile(body, channels)
-    finite_width = _finite_width(hidden or [])
-    amplitude = sp.sqrt(energy / d) * finite_width
+    amplitude = sp.sqrt(energy / d)
+    if not resolve:
+        amplitude *= sp.Mul(*(_finite_width(n, activation) for n, activation in hidden or []))
     residual_square = sp.Integer(1)
     if quantity == "loss":
         amplitude *= residual_expression(logits, classes(network))
@@ -197,9 +212,39 @@ def predict(network: Network, q: Any = 1, quantity: Quantity = "logit") -> Law:
         asymptote=None if unknown_constant else asymptote,
         basis=basis,
         assumptions=rests_on,
-        _finite_width=_finite_width_value(hidden or []),
+        _resolve=resolve,
         _slope_only=sparse and not bounded and q != sp.oo,
     )
+
+
+def bases(network: Network, quantity: Quantity = "logit") -> tuple[Basis, ...]:
+    """What a law of this network can rest on, the best first."""
+    body = network.body
+    if any(isinstance(layer, SmoothActivation) for layer in walk(body)):
+        return ("wide",)
+    if not is_spatial(body):
+        gaussian_weights = _gaussian_hidden_layers(body) is not None
+        return ("exact",) if gaussian_weights and quantity == "logit" else ("wide",)
+    return ("wide", "hypothesis-H") if wide.needed(body) else ("hypothesis-H",)
+
+
+def _chosen(asked: Basis | None, possible: tuple[Basis, ...], name: str) -> Basis:
+    if asked is None:
+        return possible[0]
+    if asked not in BASES:
+        raise ValueError(unknown("basis", asked, BASES))
+    if asked not in possible:
+        raise ValueError(f"the law of {name} rests on {' or '.join(possible)}, not on {asked}.")
+    return asked
+
+
+@lru_cache(maxsize=1024)
+def _gains(body: Serial, shape: Shape, resolve: bool) -> tuple[Serial, Any]:
+    """The network with all gains known, and the mean square of its logits."""
+    if not resolve:
+        return body, forward_gain(body, shape)
+    found = wide.resolve(body, shape)
+    return found.body, found.mean_square
 
 
 @lru_cache(maxsize=1024)
@@ -207,11 +252,13 @@ def _simplified(expression: sp.Expr) -> sp.Expr:
     return sp.simplify(expression)
 
 
-_DENSE_ASSUMPTIONS = (
-    "weights are uncorrelated with a symmetric distribution, without biases "
-    "(H1 then holds exactly in a dense network)",
-)
-_EXACT_ASSUMPTIONS = ("weights are independent Gaussians, without biases",)
+_DENSE_ASSUMPTIONS: dict[Basis, tuple[str, ...]] = {
+    "exact": ("weights are independent Gaussians, without biases",),
+    "wide": (
+        "weights are uncorrelated with a symmetric distribution, without biases "
+        "(H1 then holds exactly in a dense network)",
+    ),
+}
 
 
 def norm_order(q: Any) -> Any:
@@ -237,41 +284,46 @@ def _growth(energy: Any) -> sp.Expr:
         growing = [x for x in args if x.has(d)]
         return growing[0] if growing else sp.Max(*args)
 
-    energy = energy.replace(sp.Max, largest)
+    def tail(mean: Any) -> sp.Expr:
+        (variance,) = mean.args
+        power = mean.growth() if sp.limit(variance, d, sp.oo) == sp.oo else 0
+        return sp.Dummy(positive=True) * variance**power
+
+    energy = sp.nsimplify(energy, rational=True) if energy.has(sp.Float) else energy
+    energy = energy.replace(sp.Max, largest).replace(lambda x: isinstance(x, GaussianMean), tail)
     return sp.limit(d * sp.diff(energy, d) / energy, d, sp.oo)
 
 
-def _gaussian_hidden_layers(body: Serial) -> list[tuple[int, sp.Expr]] | None:
-    """(width, activation slope) of every hidden layer of a dense network with Gaussian weights.
+def _gaussian_hidden_layers(body: Serial) -> list[tuple[int, Activation]] | None:
+    """(width, activation) of every hidden layer of a dense network with Gaussian weights.
 
     None if some weights are not independent Gaussians. `body` must not be spatial.
     """
-    hidden: list[tuple[int, sp.Expr]] = []
+    hidden: list[tuple[int, Activation]] = []
     for layer in walk(body):
         if isinstance(layer, Dense):
             if not is_gaussian(layer.init):
                 return None
-            hidden.append((layer.features, sp.Integer(1)))
-        elif isinstance(layer, ReLU | LeakyReLU):
-            hidden[-1] = (hidden[-1][0], exact(cascade.slope_of(layer)))
+            hidden.append((layer.features, Identity()))
+        elif isinstance(layer, Activation):
+            hidden[-1] = (hidden[-1][0], layer)
     return hidden[:-1]
 
 
-def _finite_width(hidden: list[tuple[int, sp.Expr]]) -> sp.Expr:
-    """Π_l E√S_l / √E S_l over the hidden layers, S_l the squared norm behind layer l's mask."""
-    factors = (gaussian.masked_chi_mean(n, a) / sp.sqrt(n * (1 + a**2) / 2) for n, a in hidden)
-    return sp.Mul(*factors)
+def _finite_width(n: int, activation: Any) -> sp.Expr:
+    """E√S / √E S for S = Σ_i D_i² u_i² behind the mask of a hidden layer of n units, exact."""
+    a = negative_slope(activation)
+    return gaussian.masked_chi_mean(n, a) / sp.sqrt(n * (1 + a**2) / 2)
 
 
-def _finite_width_value(hidden: list[tuple[int, sp.Expr]]) -> float:
-    return float(
-        np.prod(
-            [
-                gaussian.masked_chi_value(n, float(a)) / np.sqrt(n * (1 + float(a) ** 2) / 2)
-                for n, a in hidden
-            ]
-        )
-    )
+@lru_cache(maxsize=1024)
+def _finite_width_value(n: int, activation: Any) -> float:
+    """`_finite_width` as a number; S of a resolved activation is taken as a gamma variable."""
+    if isinstance(activation, wide.Resolved):
+        k = n / float(cascade.relative_variance(activation))
+        return float(special.poch(k, 0.5) / np.sqrt(k))
+    a = float(negative_slope(activation))
+    return gaussian.masked_chi_value(n, a) / np.sqrt(n * (1 + a**2) / 2)
 
 
 @lru_cache(maxsize=1024)

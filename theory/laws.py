@@ -9,7 +9,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from theory import energy
+from theory import energy, wide
+from theory.activations import GaussianMean
 from theory.architectures import ARCHITECTURES, HEADS, find
 from theory.console import run
 from theory.initializers import Scheme
@@ -93,11 +94,18 @@ def _energies(network: Network) -> Table:
     for name in ("layer", "output", "κ"):
         table.add_column(name)
     shape = network.input_shape(side)
-    for row in energy.table(network.body, shape):
-        table.add_row(repr(row.layer), show(row.shape), str(row.gain))
-    total = sp.simplify(energy.gain(network.body, shape))
-    table.add_row("E‖∂f_k/∂x‖₂² = Πκ", "", str(total), style="bold")
+    body = wide.resolve(network.body, shape).body if wide.needed(network.body) else network.body
+    for row in energy.table(body, shape):
+        table.add_row(repr(row.layer), show(row.shape), _short(row.gain))
+    total = sp.simplify(energy.gain(body, shape))
+    table.add_row("E‖∂f_k/∂x‖₂² = Πκ", "", _short(total), style="bold")
     return table
+
+
+def _short(gain: sp.Expr) -> str:
+    """An exact gain as it is, one with sampled or unevaluated means as a number."""
+    exact = not gain.has(sp.Float) and not gain.atoms(GaussianMean)
+    return str(gain if exact else sp.N(gain, 4))
 
 
 def _explain(console: Console, law: Law) -> None:

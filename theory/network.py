@@ -63,21 +63,49 @@ class Conv(Layer):
     border: Border = "circular"
 
 
+class Activation(Layer):
+    """Base of the layers that act on every coordinate alone, all of them in the same way."""
+
+
 @dataclass(frozen=True, repr=False)
-class ReLU(Layer):
+class ReLU(Activation):
     """max(z, 0)."""
 
 
 @dataclass(frozen=True, repr=False)
-class LeakyReLU(Layer):
+class LeakyReLU(Activation):
     """z for z > 0, slope · z otherwise."""
 
     slope: Any = 0.01
 
 
 @dataclass(frozen=True, repr=False)
-class Identity(Layer):
+class Identity(Activation):
     """No activation: a linear network."""
+
+
+class SmoothActivation(Activation):
+    """Base of the activations whose derivative depends on the size of their input."""
+
+
+@dataclass(frozen=True, repr=False)
+class Tanh(SmoothActivation):
+    """tanh z."""
+
+
+@dataclass(frozen=True, repr=False)
+class Erf(SmoothActivation):
+    """erf z = 2/√π ∫_0^z e^{−t²} dt."""
+
+
+@dataclass(frozen=True, repr=False)
+class GELU(SmoothActivation):
+    """z Φ(z), Φ the normal distribution function."""
+
+
+@dataclass(frozen=True, repr=False)
+class SiLU(SmoothActivation):
+    """z / (1 + e^{−z})."""
 
 
 @dataclass(frozen=True, repr=False)
