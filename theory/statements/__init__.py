@@ -23,6 +23,7 @@ _MODULES = {
     "euler-identity": "loss",
     "sqrt-d-law": "loss",
     "initialization": "schemes",
+    "smooth-activations": "smooth",
     "finite-width": "finite_width",
     "spread": "finite_width",
 }
