@@ -9,6 +9,7 @@ import numpy as np
 import sympy as sp
 
 from theory import cascade, gaussian
+from theory.dense import DenseLaw
 from theory.energy import assumptions, energy_map, forward_gain, gain
 from theory.initializers import exact, is_gaussian, unknown
 from theory.network import (
@@ -100,6 +101,20 @@ class Law:
             logits = float(forward_gain(body, self.network.input_shape(side)))
             value *= residual_value(logits, classes(self.network))
         return value
+
+    def distribution(self, d: int) -> DenseLaw:
+        """The exact law of ‖∂f_k‖_q at input dimension d: moments, density, distribution function.
+
+        Its methods take any q. Raises ValueError unless `basis` is "exact".
+        """
+        hidden = _gaussian_hidden_layers(self.network.body) if self.basis == "exact" else None
+        if hidden is None:
+            raise ValueError(
+                "only the logits of bias-free dense networks with Gaussian weights have a known "
+                "distribution."
+            )
+        side = sp.sqrt(exact(d) / self.network.channels)
+        return DenseLaw.of(d, hidden, gain(self.network.body, self.network.input_shape(side)))
 
     def slope(self, ds: Sequence[float]) -> float | None:
         """Least-squares slope of log E‖∂‖_q on log d over the input dimensions `ds`.
