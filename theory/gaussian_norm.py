@@ -1,4 +1,4 @@
-"""The norm ‖z‖_q of a standard Gaussian vector z of d coordinates: moments and law of its logarithm.
+"""The norm ‖z‖_q of a standard Gaussian vector z of d coordinates: its moments and its law.
 
 For q < ∞ everything comes from T = ‖z‖_q^q = Σ|z_i|^q and one identity, the integral of the gamma
 function: for any k > Re s,
@@ -19,7 +19,7 @@ import sympy as sp
 from jaxtyping import Complex
 from scipy import special
 
-from theory.gaussian import absolute_moment, t
+from theory.gaussian import absolute_moment, moment_of_sum, t
 
 LARGEST_ORDER = 16
 STEP = 0.1
@@ -121,12 +121,8 @@ def moment_expression(q: Any, d: Any, r: Any) -> sp.Expr | None:
     k = r / q
     if not (k.is_integer and k.is_positive):
         return None
-    single = [absolute_moment(j * q) / sp.factorial(j) for j in range(int(k) + 1)]
-    power = [sp.Integer(1)]  # J. C. P. Miller's recurrence for a power of a series
-    for m in range(1, int(k) + 1):
-        terms = (((d + 1) * j - m) * single[j] * power[m - j] for j in range(1, m + 1))
-        power.append(sp.Add(*terms) / m)
-    return sp.expand(sp.factorial(k) * power[-1])
+    single = [absolute_moment(j * q) for j in range(1, int(k) + 1)]
+    return sp.expand(moment_of_sum(single, d))
 
 
 def largest_coordinate(d: Any) -> sp.Expr:

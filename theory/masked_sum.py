@@ -18,6 +18,8 @@ import sympy as sp
 from jaxtyping import Complex
 from scipy import special
 
+from theory.gaussian import moment_of_sum
+
 
 @dataclass(frozen=True)
 class MaskedSum:
@@ -27,7 +29,7 @@ class MaskedSum:
     """
 
     units: int
-    slope: sp.Expr = sp.Integer(0)
+    slope: sp.Expr = sp.S.Zero
 
     def __post_init__(self) -> None:
         if self.units < 1 or not self.slope >= 0:
@@ -46,20 +48,11 @@ class MaskedSum:
     def integer_moment(self, k: int) -> sp.Expr:
         """E S^k for k = 0, 1, 2, …, exact: a rational number if the slope is one.
 
-        k! times the coefficient of u^k in (Σ_j (1 + a^{2j})/2 · (2j − 1)!! u^j / j!)^n, in which
-        (2j − 1)!! = E z^{2j}.
+        From the moments (1 + a^{2j})/2 · (2j − 1)!! of one term D²z².
         """
-        single = [
-            (1 + self.slope ** (2 * j)) / 2 * sp.factorial2(2 * j - 1) / sp.factorial(j)
-            for j in range(1, k + 1)
-        ]
-        power = [sp.Integer(1)]  # J. C. P. Miller's recurrence
-        for m in range(1, k + 1):
-            terms = (
-                ((self.units + 1) * j - m) * single[j - 1] * power[m - j] for j in range(1, m + 1)
-            )
-            power.append(sp.Add(*terms) / m)
-        return sp.factorial(k) * power[k]
+        orders = range(1, k + 1)
+        single = [(1 + self.slope ** (2 * j)) / 2 * sp.factorial2(2 * j - 1) for j in orders]
+        return moment_of_sum(single, self.units)
 
     def expression(self, s: Any) -> sp.Expr:
         """E S^s for s > 0 in closed form, a SymPy expression.
