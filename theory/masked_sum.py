@@ -104,24 +104,43 @@ class MaskedSum:
         return mean, float(inner + chance @ (means - mean) ** 2)
 
     def log_variance(self) -> sp.Expr:
-        """Var log S given S > 0 in closed form, for a ReLU or a linear layer.
+        """Var log S given S > 0, a SymPy expression; `log_moments` has it as a number.
 
-        E ψ'(B/2) + Var ψ(B/2) given B > 0; ψ'(n/2) without a mask. Raises ValueError for a leaky
-        ReLU, whose variance is an integral: `log_moments` has it as a number.
+        E ψ'(B/2) + Var ψ(B/2) given B > 0 for a ReLU; ψ'(n/2) without a mask; for a leaky ReLU
+        ψ'(n/2) + Var log W, the latter through integrals over the angle θ with U = sin²θ.
         """
-        if self.slope == 1:
-            return sp.polygamma(1, sp.Rational(self.units, 2))
-        if self.slope != 0:
-            raise ValueError("the log variance behind a leaky ReLU has no closed form.")
-        counts = range(1, self.units + 1)
-        chances = [sp.binomial(self.units, b) / sp.Integer(2**self.units - 1) for b in counts]
-        means = [sp.digamma(sp.Rational(b, 2)) for b in counts]
-        inner = [sp.polygamma(1, sp.Rational(b, 2)) for b in counts]
-        weighted = [
-            sp.Add(*(chance * x for chance, x in zip(chances, xs, strict=True)))
-            for xs in (means, [x**2 for x in means], inner)
-        ]
-        return weighted[2] + weighted[1] - weighted[0] ** 2
+        n, a = self.units, self.slope
+        if a == 1:
+            return sp.polygamma(1, sp.Rational(n, 2))
+        if a == 0:
+            halves = [sp.Rational(b, 2) for b in range(1, n + 1)]
+            chances = [sp.binomial(n, b) / sp.Integer(2**n - 1) for b in range(1, n + 1)]
+            inner = _mean(chances, [sp.polygamma(1, half) for half in halves])
+            return inner + _variance(chances, [sp.digamma(half) for half in halves])
+        chances = [sp.binomial(n, b) / sp.Integer(2) ** n for b in range(n + 1)]
+        first, second = ([self._log_shape(b, power) for b in range(n + 1)] for power in (1, 2))
+        shape = _mean(chances, second) - _mean(chances, first) ** 2
+        return sp.polygamma(1, sp.Rational(n, 2)) + shape
+
+    def _log_shape(self, b: int, power: int) -> sp.Expr:
+        """E log^power W of a leaky ReLU given that b units are open."""
+        theta = sp.Symbol("theta", positive=True)
+        n, sine, cosine = self.units, sp.sin(theta), sp.cos(theta)
+        if b in (0, n):
+            return (2 * sp.log(self.slope)) ** power if b == 0 else sp.S.Zero
+        total = sp.gamma(sp.Rational(n, 2))
+        total /= sp.gamma(sp.Rational(b, 2)) * sp.gamma(sp.Rational(n - b, 2))
+        density = 2 * total * sine ** (b - 1) * cosine ** (n - b - 1)
+        shape = sp.log(sine**2 + self.slope**2 * cosine**2) ** power
+        return sp.Integral(density * shape, (theta, 0, sp.pi / 2))
+
+
+def _mean(chances: list[sp.Expr], values: list[sp.Expr]) -> sp.Expr:
+    return sp.Add(*(chance * x for chance, x in zip(chances, values, strict=True)))
+
+
+def _variance(chances: list[sp.Expr], values: list[sp.Expr]) -> sp.Expr:
+    return _mean(chances, [x**2 for x in values]) - _mean(chances, values) ** 2
 
 
 def _chi_square(nu: Any, s: sp.Expr) -> sp.Expr:
