@@ -12,6 +12,7 @@ from theory.dense import DenseLaw, seeds_needed
 from theory.gaussian import Groups, masked_chi_value, norm_value, t
 from theory.gaussian_norm import largest_coordinate, moment, moment_expression
 from theory.initializers import Scheme
+from theory.masked_sum import MaskedSum
 from theory.network import LeakyReLU
 from theory.statements.finite_width import fourth_moment_ratio
 
@@ -103,7 +104,7 @@ def test_largest_coordinate_has_an_integral(r):
 
 
 def test_largest_coordinate_approaches_gumbel():
-    """The expansion's error, over its order (log log d)² / (log d)^{3/2}, decreases: 0.37 to 0.05."""
+    """The expansion's error, over its order (log log d)² / (log d)^{3/2}, decreases."""
     scaled, relative = [], []
     for d in (10, 10**2, 10**4, 10**8, 10**12):
         value = moment(np.inf, d, 1)
@@ -144,6 +145,14 @@ def test_log_variance_is_the_second_derivative(name):
     logs = np.log(law.characteristic(tau))
     assert -logs.sum().real / 0.01**2 == pytest.approx(law.log_variance(), rel=1e-3)
     assert logs[1].imag / 0.01 == pytest.approx(law.log_mean(), rel=1e-3)
+
+
+@pytest.mark.parametrize("slope", [0, sp.Rational(1, 5), 1])
+@pytest.mark.parametrize("units", [1, 2, 5])
+def test_log_variance_of_a_layer_has_an_expression(slope, units):
+    layer = MaskedSum(units, sp.sympify(slope))
+    closed = float(layer.log_variance().evalf())
+    assert layer.log_moments()[1] == pytest.approx(closed, rel=1e-10)
 
 
 def test_known_distributions():

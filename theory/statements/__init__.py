@@ -25,6 +25,8 @@ _MODULES = {
     "initialization": "schemes",
     "finite-width": "finite_width",
     "spread": "finite_width",
+    "moments": "distribution",
+    "distribution": "distribution",
 }
 """Where each statement is built: the function of its name, with underscores, in this module."""
 
