@@ -170,6 +170,14 @@ def test_known_distributions():
     assert np.max(np.abs(relu.density(x) - product.density(x))) < 1e-9
 
 
+@pytest.mark.parametrize("q", [2, np.inf])
+def test_far_tails_are_flat(q):
+    law = LAWS["narrow"]
+    x = np.array([-1.0, 0.0, 1e-300, 1e-40, 1e40, np.inf])
+    assert law.distribution_function(x, q) == pytest.approx([0, 0, 0, 0, 1, 1], abs=1e-12)
+    assert np.all(law.density(x[[0, 1, 4, 5]], q) == pytest.approx(0, abs=1e-12))
+
+
 def test_sum_of_two_absolute_values():
     """q = 1, d = 2: the density of |z_1| + |z_2| is (2/√π) e^{−x²/4} erf(x/2)."""
     x = np.linspace(0.05, 6, 300)
