@@ -123,12 +123,9 @@ def moments() -> Statement:
             "L − log(πL)/2 up to what vanishes",
         ),
         derive(
-            eq(
-                sp.sqrt(2 / sp.pi) / root * sp.exp(-(log_d - logs / 2)),
-                sp.exp(-log_d),
-            ),
-            "so that P(|z| > c), about √(2/π) e^{−c²/2}/c, is 1/d, and the largest of d "
-            "coordinates lies near c",
+            eq(sp.log(sp.sqrt(2 / sp.pi) / root), -logs / 2),
+            "and in P(|z| > c), about √(2/π) e^{−c²/2}/c, the factor √(2/π)/c is about "
+            "e^{−log(πL)/2}: the product is e^{−L} = 1/d, and the largest coordinate lies near c",
         ),
         derive(
             eq((location + x / location) ** 2 / 2 - location**2 / 2, x + (x / location) ** 2 / 2),
