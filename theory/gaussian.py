@@ -37,6 +37,20 @@ def absolute_moment(q: Any) -> sp.Expr:
     return 2 ** (q / 2) * sp.gamma((q + 1) / 2) / sp.sqrt(sp.pi)
 
 
+def moment_of_sum(moments: Sequence[Any], n: Any) -> sp.Expr:
+    """E(X_1 + … + X_n)^k of independent copies of X from E X, E X², …, E X^k; n may be a symbol.
+
+    k! times the coefficient of u^k in (E e^{uX})^n, by J. C. P. Miller's recurrence for a power of
+    a series.
+    """
+    single = [m / sp.factorial(j) for j, m in enumerate(moments, start=1)]
+    power: list[sp.Expr] = [sp.S.One]
+    for m in range(1, len(single) + 1):
+        terms = (((n + 1) * j - m) * single[j - 1] * power[m - j] for j in range(1, m + 1))
+        power.append(sp.Add(*terms) / m)
+    return sp.factorial(len(single)) * power[-1]
+
+
 def norm_expression(q: Any, scales: Sequence[Any], shares: Sequence[Any], d: sp.Expr) -> sp.Expr:
     """E‖(σ_i z_i)‖_q as an expression in d, where the share s_j of the d coordinates has scale σ_j.
 

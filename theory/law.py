@@ -11,6 +11,7 @@ from scipy import special
 
 from theory import cascade, gaussian, wide
 from theory.activations import GaussianMean, negative_slope
+from theory.dense import DenseLaw
 from theory.energy import assumptions, energy_map, forward_gain, gain
 from theory.initializers import exact, is_gaussian, unknown
 from theory.network import (
@@ -107,6 +108,21 @@ class Law:
         if self.quantity == "loss":
             value *= residual_value(float(logits), classes(self.network))
         return value
+
+    def distribution(self, d: int) -> DenseLaw:
+        """The exact law of ‖∂f_k‖_q at input dimension d: moments, density, distribution function.
+
+        Its methods take any q. Raises ValueError unless `basis` is "exact".
+        """
+        hidden = _gaussian_hidden_layers(self.network.body) if self.basis == "exact" else None
+        if hidden is None:
+            raise ValueError(
+                "only the logits of bias-free dense networks with Gaussian weights have a known "
+                "distribution."
+            )
+        side = sp.sqrt(exact(d) / self.network.channels)
+        slopes = [(units, negative_slope(activation)) for units, activation in hidden]
+        return DenseLaw.of(d, slopes, gain(self.network.body, self.network.input_shape(side)))
 
     def slope(self, ds: Sequence[float]) -> float | None:
         """Least-squares slope of log E‖∂‖_q on log d over the input dimensions `ds`.
@@ -297,7 +313,8 @@ def _growth(energy: Any) -> sp.Expr:
 def _gaussian_hidden_layers(body: Serial) -> list[tuple[int, Activation]] | None:
     """(width, activation) of every hidden layer of a dense network with Gaussian weights.
 
-    None if some weights are not independent Gaussians. `body` must not be spatial.
+    None if some weights are not independent Gaussians, or an activation does not follow a layer of
+    weights. `body` must not be spatial.
     """
     hidden: list[tuple[int, Activation]] = []
     for layer in walk(body):
@@ -306,6 +323,8 @@ def _gaussian_hidden_layers(body: Serial) -> list[tuple[int, Activation]] | None
                 return None
             hidden.append((layer.features, Identity()))
         elif isinstance(layer, Activation):
+            if not hidden or hidden[-1][1] != Identity():
+                return None
             hidden[-1] = (hidden[-1][0], layer)
     return hidden[:-1]
 

@@ -26,6 +26,8 @@ _MODULES = {
     "smooth-activations": "smooth",
     "finite-width": "finite_width",
     "spread": "finite_width",
+    "moments": "distribution",
+    "distribution": "distribution",
 }
 """Where each statement is built: the function of its name, with underscores, in this module."""
 
