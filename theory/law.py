@@ -152,9 +152,8 @@ def predict(network: Network, q: Any = 1, quantity: Quantity = "logit") -> Law:
     body, channels = network.body, network.channels
     shape = network.input_shape(side)
     output_shape(body, shape)
-    root = sp.sqrt(d / channels)
-    energy = _simplified(gain(body, shape)).subs(side, root)
-    logits = _simplified(forward_gain(body, shape)).subs(side, root)
+    energy = second_moment(network)
+    logits = _simplified(forward_gain(body, shape)).subs(side, sp.sqrt(d / channels))
 
     layers = list(walk(body))
     flattened = not is_spatial(body)
@@ -186,12 +185,11 @@ def predict(network: Network, q: Any = 1, quantity: Quantity = "logit") -> Law:
     elif sparse and q != 2:
         rests_on = (*rests_on, SPARSE)
     unknown_constant = bounded or (sparse and q != 2)
-    spread = 0 if bounded else 1 / q - sp.Rational(1, 2)
     return Law(
         network=network,
         q=q,
         quantity=quantity,
-        exponent=_growth(energy) / 2 + spread,
+        exponent=exponent(network, q),
         second_moment=energy * residual_square,
         norm=None if unknown_constant else norm,
         asymptote=None if unknown_constant else asymptote,
@@ -200,6 +198,26 @@ def predict(network: Network, q: Any = 1, quantity: Quantity = "logit") -> Law:
         _finite_width=_finite_width_value(hidden or []),
         _slope_only=sparse and not bounded and q != sp.oo,
     )
+
+
+def second_moment(network: Network) -> sp.Expr:
+    """E‖∂f_k/∂x‖_2² = Πκ as an expression in d, away from borders. Raises ShapeError."""
+    side = sp.Symbol("side", positive=True, integer=True)
+    energy = _simplified(gain(network.body, network.input_shape(side)))
+    return energy.subs(side, sp.sqrt(d / network.channels))
+
+
+def exponent(network: Network, q: Any) -> sp.Expr:
+    """The exponent of d in E‖∂f_k/∂x‖_q as d → ∞, for a number q in [1, ∞] or for a symbol.
+
+    Half the exponent of E‖∂f_k/∂x‖_2², and 1/q − 1/2 for d coordinates of comparable size. Behind
+    a global maximum the number of non-zero coordinates does not grow, and the second part is 0.
+    Raises ValueError for any other q.
+    """
+    order = q if isinstance(q, sp.Symbol) else norm_order(q)
+    bounded = any(isinstance(layer, GlobalMaxPool) for layer in walk(network.body))
+    spread = sp.Integer(0) if bounded else 1 / order - sp.Rational(1, 2)
+    return _growth(second_moment(network)) / 2 + spread
 
 
 @lru_cache(maxsize=1024)
