@@ -25,6 +25,10 @@ _MODULES = {
     "initialization": "schemes",
     "finite-width": "finite_width",
     "spread": "finite_width",
+    "shared-kernels": "failures",
+    "post-activation": "failures",
+    "max-pooling": "failures",
+    "sparse-gradients": "failures",
 }
 """Where each statement is built: the function of its name, with underscores, in this module."""
 
