@@ -6,6 +6,7 @@ name of its statement. `python -m sim.statements` runs them all.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import jax
@@ -134,6 +135,13 @@ def _norms(
     return sample(network, side, range(settings.seeds), draws)[:, 0, 0].astype(float)
 
 
+def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    # these networks are tiny: compiling them takes far longer than running them
+    cpu = jax.default_backend() == "cpu"
+    options = {"xla_backend_optimization_level": 0} if cpu else {}
+    return jax.jit(function, compiler_options=options)
+
+
 def _gradients(
     network: Network, side: int, settings: Settings, image: np.ndarray | None = None
 ) -> Float[np.ndarray, "seeds side side channels"]:
@@ -147,7 +155,7 @@ def _gradients(
         return jax.grad(lambda x: layers.apply(network.body, weights, x)[0])(x)
 
     keys = jax.random.split(jax.random.key(settings.seed), settings.seeds)
-    return np.asarray(jax.jit(lambda keys: jax.lax.map(one, keys, batch_size=250))(keys), float)
+    return np.asarray(_compiled(lambda keys: jax.lax.map(one, keys, batch_size=200))(keys), float)
 
 
 def _networks(
@@ -159,7 +167,7 @@ def _networks(
     def loss(weights: Any, x: Array) -> Array:
         return -jax.nn.log_softmax(layers.apply(network.body, weights, x))[0]
 
-    @jax.jit
+    @_compiled
     def draw(key: Key[Array, ""]) -> tuple[Any, Array]:
         weights_key, input_key = jax.random.split(key)
         weights = layers.init(network.body, weights_key, shape)
@@ -181,7 +189,7 @@ def lemma_2(settings: Settings) -> Outcome:
     size, worst = 1e-6, 0.0
     with jax.enable_x64(True):
         loss, drawn = _networks(architectures.mlp(width=32, depth=2), 4, settings)
-        value, slope = jax.jit(loss), jax.jit(jax.grad(loss, argnums=1))
+        value, slope = _compiled(loss), _compiled(jax.grad(loss, argnums=1))
         for weights, x in drawn:
             gradient = np.asarray(slope(weights, x))
             for p in (1, 2, "inf"):
@@ -197,8 +205,8 @@ def proposition_3(settings: Settings) -> Outcome:
     size, worst = 1e-6, 0.0
     with jax.enable_x64(True):
         loss, drawn = _networks(architectures.mlp(width=32, depth=2), 4, settings)
-        slope, learn = jax.jit(jax.grad(loss, argnums=1)), jax.jit(jax.grad(loss))
-        penalty = jax.jit(
+        slope, learn = _compiled(jax.grad(loss, argnums=1)), _compiled(jax.grad(loss))
+        penalty = _compiled(
             jax.grad(lambda weights, x: jnp.linalg.norm(jax.grad(loss, 1)(weights, x)))
         )
         for weights, x in drawn:
@@ -244,7 +252,7 @@ def theorem_5(settings: Settings) -> Outcome:
         return jax.grad(value, argnums=1)(weights, x)[0] ** 2
 
     keys = jax.random.split(jax.random.key(settings.seed), settings.seeds)
-    squares = np.asarray(jax.jit(jax.vmap(one))(keys))
+    squares = np.asarray(_compiled(jax.vmap(one))(keys))
     what = "E(∂f/∂x_1)² of a graph with two nested skips, against the walk's probability"
     return _mean(what, graphs.absorption(graph, output)[graphs.inputs(graph)[0]], squares)
 
@@ -264,8 +272,8 @@ def condition_s(settings: Settings) -> Outcome:
 @simulates("corollary-6")
 def corollary_6(settings: Settings) -> Outcome:
     """The energy of a convolutional network with a dense head."""
-    network = architectures.cnn(width=8)
-    what = "E‖∂f‖₂² of cnn, 4 convolutions of 8 channels, dense head, side 8"
+    network = architectures.cnn(width=4)
+    what = "E‖∂f‖₂² of cnn, 4 convolutions of 4 channels, dense head, side 8"
     return _mean(what, predict(network, 2).second_moment, _norms(network, 8, settings, 2.0) ** 2)
 
 
@@ -284,9 +292,9 @@ def loss_gradient(settings: Settings) -> Outcome:
     network, worst = architectures.cnn(width=4, depth=2), 0.0
     with jax.enable_x64(True):
         loss, drawn = _networks(network, 4, settings)
-        slope = jax.jit(jax.grad(loss, argnums=1))
-        logits = jax.jit(lambda weights, x: layers.apply(network.body, weights, x))
-        slopes = jax.jit(jax.jacrev(logits, argnums=1))
+        slope = _compiled(jax.grad(loss, argnums=1))
+        apply = partial(layers.apply, network.body)
+        logits, slopes = _compiled(apply), _compiled(jax.jacrev(apply, argnums=1))
         for weights, x in drawn:
             r = loss_residual(logits(weights, x), jnp.array(0))
             expected = np.tensordot(r, slopes(weights, x), axes=1)
@@ -301,8 +309,8 @@ def euler_identity(settings: Settings) -> Outcome:
     network, worst = architectures.cnn(width=4, depth=2), 0.0
     with jax.enable_x64(True):
         loss, drawn = _networks(network, 4, settings)
-        slope = jax.jit(jax.grad(loss, argnums=1))
-        logits = jax.jit(lambda weights, x: layers.apply(network.body, weights, x))
+        slope = _compiled(jax.grad(loss, argnums=1))
+        logits = _compiled(partial(layers.apply, network.body))
         for weights, x in drawn:
             f = logits(weights, x)
             expected = np.dot(loss_residual(f, jnp.array(0)), f)

@@ -61,10 +61,7 @@ TWINS = {
     "theorem-5": forgotten_mask,
     "loss-gradient": residual_without_label,
     "euler-identity": smooth_activation,
-    "finite-width": variance_without_fan_in,
-    "shared-kernels": forgotten_mask,
     "post-activation": forgotten_mask,
-    "max-pooling": forgotten_mask,
     "sparse-gradients": variance_without_fan_in,
 }
 
@@ -131,7 +128,6 @@ def test_the_command(monkeypatch, capsys):
         (["--seed", "-1"], "--seed must lie"),
         (["--json", "/nowhere/result.json"], "cannot write"),
         (["--json", "-", "--markdown"], "choose one"),
-        (["--sedes", "5"], "did you mean --seeds?"),
     ],
 )
 def test_bad_input_is_one_sentence(arguments, message, capsys):
