@@ -59,7 +59,7 @@ class GaussianMean(sp.Function):
 
     def _eval_evalf(self, prec: int) -> sp.Expr | None:
         v = sp.N(self.args[0])
-        return sp.Float(self._imp_(float(v))) if v.is_number else None
+        return sp.Float(self._imp_(float(v))) if v.is_number and v.is_finite else None
 
     @classmethod
     def growth(cls) -> Any:

@@ -206,7 +206,7 @@ def predict(
         amplitude *= residual_expression(logits, classes(network))
         residual_square = residual_expression(logits, classes(network), power=2)
     norm = amplitude * gaussian.norm_expression(q, scales, shares, d)
-    asymptote = amplitude * gaussian.norm_asymptote(q, scales, shares, d)
+    asymptote = _settled(amplitude) * gaussian.norm_asymptote(q, scales, shares, d)
     if bounded:
         rests_on = (*rests_on, BOUNDED_SUPPORT)
     elif sparse and q != 2:
@@ -314,6 +314,19 @@ def norm_order(q: Any) -> Any:
     if number == float("inf"):
         return sp.oo
     return q if isinstance(q, sp.Basic) else sp.nsimplify(str(q), rational=True)
+
+
+def _settled(expression: sp.Expr) -> sp.Expr:
+    """The expression with Gaussian means at the limits of their variances, if these are finite."""
+
+    def settle(mean: Any) -> sp.Expr:
+        (variance,) = mean.args
+        if any(inner.has(d) for inner in variance.atoms(GaussianMean)):
+            return mean
+        end = sp.limit(variance, d, sp.oo)
+        return mean if end == sp.oo else mean.func(end)
+
+    return expression.replace(lambda x: isinstance(x, GaussianMean), settle)
 
 
 def _growth(energy: Any) -> sp.Expr:

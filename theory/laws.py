@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 import sympy as sp
 from rich import box
@@ -11,7 +12,7 @@ from rich.table import Table
 
 from theory import energy, wide
 from theory.activations import GaussianMean
-from theory.architectures import ARCHITECTURES, HEADS, find
+from theory.architectures import ACTIVATIONS, ARCHITECTURES, HEADS, find
 from theory.console import run
 from theory.initializers import Scheme
 from theory.law import Law, predict
@@ -29,10 +30,14 @@ def main(args: Sequence[str] | None = None) -> int:
     parser.add_argument("arch", nargs="?", help=f"one of {', '.join(ARCHITECTURES)}; all if absent")
     parser.add_argument("--head", help=f"one of {', '.join(HEADS)} (default: dense)")
     parser.add_argument("--init", default="he", help="initialization (default: he)")
+    parser.add_argument("--activation", help=f"one of {', '.join(ACTIVATIONS)} (default: relu)")
     parser.add_argument("--width", type=int, help="units or channels of a layer")
     chosen = parser.parse_args(args)
     try:
-        networks = _networks(chosen.arch, chosen.head, chosen.init, chosen.width)
+        options = {"init": Scheme(chosen.init), "width": chosen.width}
+        options["activation"] = chosen.activation
+        given = {name: value for name, value in options.items() if value is not None}
+        networks = _networks(chosen.arch, chosen.head, given)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
@@ -47,11 +52,8 @@ def main(args: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _networks(
-    arch: str | None, head: str | None, init: str, width: int | None
-) -> dict[str, Network]:
+def _networks(arch: str | None, head: str | None, options: dict[str, Any]) -> dict[str, Network]:
     """The networks asked for, by a title."""
-    options = {"init": Scheme(init)} | ({} if width is None else {"width": width})
     networks = {}
     for architecture in [find(arch)] if arch else ARCHITECTURES.values():
         if architecture.has_option("head"):
@@ -82,7 +84,9 @@ def _laws(networks: dict[str, Network]) -> Table:
 def _leading(law: Law) -> str:
     if law.asymptote is None:
         return "unknown"
-    integrals = {x: sp.N(x) for x in law.asymptote.atoms(sp.Integral)}
+    if any(mean.free_symbols for mean in law.asymptote.atoms(GaussianMean)):
+        return "no closed form"
+    integrals = {x: sp.N(x) for x in law.asymptote.atoms(sp.Integral, GaussianMean)}
     return (
         str(sp.N(law.asymptote.xreplace(integrals), 4)).replace("**0.5", "^½").replace("**1.0", "")
     )
@@ -103,9 +107,10 @@ def _energies(network: Network) -> Table:
 
 
 def _short(gain: sp.Expr) -> str:
-    """An exact gain as it is, one with sampled or unevaluated means as a number."""
-    exact = not gain.has(sp.Float) and not gain.atoms(GaussianMean)
-    return str(gain if exact else sp.N(gain, 4))
+    """An exact gain as it is, one with sampled or unevaluated means as a number if it is one."""
+    if not gain.has(sp.Float) and not gain.atoms(GaussianMean):
+        return str(gain)
+    return str(sp.N(gain, 4)) if gain.is_number else "depends on s"
 
 
 def _explain(console: Console, law: Law) -> None:

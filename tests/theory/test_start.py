@@ -13,6 +13,7 @@ import pytest
         ("theory", ["--help"], ("jax", "sim")),
         ("theory", ["theorem-5"], ("jax", "sim")),
         ("theory.laws", ["cnn", "--head", "gap"], ("jax", "sim")),
+        ("theory.laws", ["resnet", "--activation", "gelu"], ("jax", "sim")),
         ("theory.defaults", [], ("jax", "sim")),
         ("sim.scaling", ["--help"], ("jax", "xarray", "matplotlib")),
         ("sim.statements", ["--help"], ("jax", "xarray", "matplotlib")),
@@ -43,6 +44,7 @@ def test_bad_usage_is_one_sentence():
         ["cnn", "--head", "dens"],
         ["mlp", "--head", "gap"],
         ["--init", "hee"],
+        ["mlp", "--activation", "tanhh"],
     ):
         done = subprocess.run(
             [sys.executable, "-m", "theory.laws", *arguments],

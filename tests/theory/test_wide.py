@@ -156,3 +156,12 @@ def test_pooling_before_the_head_is_no_obstacle():
     assert isinstance(net.body.layers[-2], GlobalAvgPool)
     assert predict(net, 2).exponent == -HALF
     assert Tanh() in layers_of(architectures.cnn(activation="tanh").body)
+
+
+@pytest.mark.parametrize("init", ["he", "glorot", "constant"])
+def test_leading_terms_with_smooth_activations(init):
+    law = predict(architectures.mlp(activation="tanh", init=init), 1)
+    ratio = law.norm.subs(d, 10**12) / law.asymptote.subs(d, 10**12)
+    assert float(sp.N(ratio)) == pytest.approx(1, rel=1e-6)
+    settled = not any(x.has(d) for x in law.asymptote.atoms(activations.GaussianMean))
+    assert settled == (init != "constant")
