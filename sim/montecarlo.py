@@ -59,6 +59,8 @@ def batch_size(network: Network, side: int, draws: Draws) -> int:
 
 Samples = Float[np.ndarray, "sides seeds quantities norms"]
 Advance = Callable[[int], None]
+Drawn = tuple[list[Array], Key[Array, "..."], Key[Array, "..."], Int[Array, "..."]]
+"""Of one seed or several: weights that all sides share, keys of weights and inputs, labels."""
 
 
 def sample(
@@ -96,35 +98,36 @@ def sampler(
     """`sweep` for many calls, with about `seeds` seeds each, that share compiled functions."""
     shared = _shared(network, sides, draws)
     waiting = sum(leaf.size * leaf.dtype.itemsize for leaf in shared if leaf is not None)
+    classes = output_shape(network.body, network.input_shape(min(sides)))[0]
     workers = _workers(network, max(sides), draws)
     batches = [min(batch or batch_size(network, side, draws), seeds) for side in sides]
     many = min(CHUNK[_platform()], -(-seeds // workers), SHARED // max(1, waiting * workers))
     chunk = -(-max(1, many) // max(batches)) * max(batches)
 
-    def compiled(task: tuple[Callable[..., Array], int, Any]) -> Callable[..., Array]:
-        one_seed, batch, arguments = task
-        mapped = partial(jax.lax.map, lambda drawn: one_seed(*drawn), batch_size=batch)
-        stacked = jax.tree.map(
-            lambda leaf: jax.ShapeDtypeStruct((chunk, *leaf.shape), leaf.dtype), arguments
-        )
-        return jax.jit(mapped).lower(stacked).compile(_compiler_options(workers))
+    def drawn(seeds: np.ndarray) -> Drawn:
+        keys = jax.vmap(partial(_keys, draws.seed))(seeds)
+        weights = jax.vmap(partial(_weights, network, min(sides), draws))(keys[0])
+        kept = zip(jax.tree.leaves(weights), shared, strict=True)
+        labels = _labels(keys[2], draws.inputs_per_seed, classes)
+        return [leaf for leaf, shape in kept if shape is not None], *keys[:2], labels
 
-    index, given = jax.ShapeDtypeStruct((), np.int32), [x for x in shared if x is not None]
-    tasks: list[tuple[Any, int, Any]] = [
-        (_draw_function(network, sides[0], draws, shared), 1, (index,))
-    ]
-    for side, seeds_together in zip(sides, batches, strict=True):
-        measure = _seed_function(network, side, draws, shared)
-        tasks.append((measure, seeds_together, (index, given, _image_type(network, side, draws))))
-    draw, *measures = _in_threads(compiled, tasks, workers)
+    def compiled(task: tuple[int, int]) -> Callable[..., Array]:
+        side, seeds_together = task
+        one_seed = _seed_function(network, side, draws, shared)
+        mapped = partial(jax.lax.map, lambda task: one_seed(*task), batch_size=seeds_together)
+        some = np.zeros(chunk, np.int32)
+        arguments = jax.eval_shape(drawn, some), _images(network, side, some, draws)
+        return jax.jit(mapped).lower(arguments).compile(_compiler_options(workers))
+
+    measures = _in_threads(compiled, zip(sides, batches, strict=True), workers)
 
     def run(seeds: Sequence[int], advance: Advance) -> Samples:
         def samples_of(part: np.ndarray) -> np.ndarray:
             # the last chunk is filled up, so that one compiled function serves all
             filled = np.resize(part, chunk).astype(np.int32)
-            weights, results = draw((filled,)), []
+            once, results = drawn(filled), []
             for side, measure in zip(sides, measures, strict=True):
-                result = measure((filled, weights, _images(network, side, filled, draws)))
+                result = measure((once, _images(network, side, filled, draws)))
                 results.append(np.asarray(result)[: len(part)])
                 advance(len(part))
             return np.stack(results)
@@ -164,7 +167,7 @@ def _bytes_per_seed(network: Network, side: int, draws: Draws) -> int:
     return memory.bytes_per_seed(network.body, shape, draws.inputs_per_seed, draws.lazy, itemsize)
 
 
-def _compiler_options(workers: int) -> dict[str, int | bool]:
+def _compiler_options(workers: int) -> Any:
     # on a processor the work is in library calls: optimizing the rest less makes compilation a
     # third shorter and execution no slower; several workers leave no core to divide one call over
     if _platform() != "cpu":
@@ -172,68 +175,53 @@ def _compiler_options(workers: int) -> dict[str, int | bool]:
     return {"xla_backend_optimization_level": 1, "xla_cpu_multi_thread_eigen": workers == 1}
 
 
+@partial(jax.jit, static_argnums=0)
 def _keys(seed: int, index: Int[Array, ""]) -> tuple[Key[Array, ""], ...]:
+    """The keys of a seed's weights, inputs and labels."""
     key = jax.random.fold_in(jax.random.key(seed), index)
     return tuple(jax.random.split(key, 3))
 
 
-def _weights(network: Network, side: int, draws: Draws, index: Int[Array, ""]) -> layers.Weights:
-    shape = network.input_shape(side)
-    return layers.init(network.body, _keys(draws.seed, index)[0], shape, draws.lazy)
+def _weights(network: Network, side: int, draws: Draws, key: Key[Array, ""]) -> layers.Weights:
+    return layers.init(network.body, key, network.input_shape(side), draws.lazy)
+
+
+@partial(jax.jit, static_argnums=(1, 2))
+def _labels(keys: Key[Array, " n"], count: int, classes: int) -> Int[Array, "n count"]:
+    return jax.vmap(lambda key: jax.random.randint(key, (count,), 0, classes))(keys)
 
 
 def _shared(network: Network, sides: Sequence[int], draws: Draws) -> list[Any]:
-    """Shapes of the weights that are the same at all sides; None for the others, and for keys."""
-    index = jax.ShapeDtypeStruct((), np.int32)
+    """Shapes of the weights that are the same at all sides, None for the others.
+
+    Weights of the same shape are the same: their keys and variances know nothing else of the side.
+    """
+    key = jax.eval_shape(lambda: jax.random.key(0))
     by_side = [
-        jax.tree.leaves(jax.eval_shape(partial(_weights, network, side, draws), index))
+        jax.tree.leaves(jax.eval_shape(partial(_weights, network, side, draws), key))
         for side in sides
     ]
-    return [
-        None
-        if len(set(same)) > 1 or jnp.issubdtype(same[0].dtype, jax.dtypes.prng_key)
-        else same[0]
-        for same in zip(*by_side, strict=True)
-    ]
-
-
-def _draw_function(
-    network: Network, side: int, draws: Draws, shared: list[Any]
-) -> Callable[..., list[Array]]:
-    """From the index of a seed to its weights that all sides share."""
-
-    def draw(index: Int[Array, ""]) -> list[Array]:
-        leaves = jax.tree.leaves(_weights(network, side, draws, index))
-        return [leaf for leaf, kept in zip(leaves, shared, strict=True) if kept is not None]
-
-    return draw
+    return [same[0] if len(set(same)) == 1 else None for same in zip(*by_side, strict=True)]
 
 
 def _seed_function(
     network: Network, side: int, draws: Draws, shared: list[Any]
-) -> Callable[..., Array]:
-    """From the index of a seed, its shared weights and its images to the norms at one side."""
-    shape = network.input_shape(side)
-    classes = output_shape(network.body, shape)[0]
+) -> Callable[[Drawn, Array | None], Array]:
+    """From what is drawn once for a seed, and its images, to the norms at one side."""
+    stacked = (draws.inputs_per_seed, *network.input_shape(side))
 
-    def measure(
-        index: Int[Array, ""], given: list[Array], images: Array | None
-    ) -> Float[Array, "quantities norms"]:
-        _, input_key, label_key = _keys(draws.seed, index)
-        leaves, structure = jax.tree.flatten(_weights(network, side, draws, index))
+    def measure(drawn: Drawn, images: Array | None) -> Float[Array, "quantities norms"]:
+        given, weights_key, input_key, labels = drawn
+        leaves, structure = jax.tree.flatten(_weights(network, side, draws, weights_key))
         known = iter(given)
-        merged = [
-            leaf if kept is None else next(known) for leaf, kept in zip(leaves, shared, strict=True)
-        ]
-        weights = jax.tree.unflatten(structure, merged)
-        stacked = (draws.inputs_per_seed, *shape)
+        both = zip(leaves, shared, strict=True)
+        weights = structure.unflatten(leaf if same is None else next(known) for leaf, same in both)
         if images is not None:
             xs = images.astype(jax.dtypes.canonicalize_dtype(float))
         elif draws.input == "constant":
             xs = jnp.ones(stacked)
         else:
             xs = jax.random.normal(input_key, stacked)
-        labels = jax.random.randint(label_key, (draws.inputs_per_seed,), 0, classes)
 
         def at(x: Array, label: Array) -> Array:
             return gradient_norms(network.body, weights, x, label, draws.quantities, draws.norms)
@@ -249,12 +237,6 @@ def _images(network: Network, side: int, seeds: np.ndarray, draws: Draws) -> np.
 
     choices = np.asarray(_choices(draws.seed, draws.inputs_per_seed, seeds))
     return inputs.images(draws.input, choices, side, network.channels)
-
-
-def _image_type(network: Network, side: int, draws: Draws) -> jax.ShapeDtypeStruct | None:
-    if draws.input not in ("photo", "digits"):
-        return None
-    return jax.ShapeDtypeStruct((draws.inputs_per_seed, *network.input_shape(side)), np.float32)
 
 
 @partial(jax.jit, static_argnums=(0, 1))
