@@ -14,7 +14,7 @@ def folder() -> Path:
 
 
 def keep() -> None:
-    """Keep what takes long to compile from now on; for command lines, never called on import.
+    """Keep what is compiled from now on; for command lines, never called on import.
 
     Does nothing where the folder cannot be written or jax has a cache folder already
     (JAX_COMPILATION_CACHE_DIR). A cache that fails later, say on a full disk, only costs time.
@@ -31,4 +31,4 @@ def keep() -> None:
         return
     warnings.filterwarnings("ignore", message="Error (reading|writing) persistent compilation")
     jax.config.update("jax_compilation_cache_dir", str(folder()))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.5)
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)

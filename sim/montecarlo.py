@@ -104,10 +104,11 @@ def sampler(
     many = min(CHUNK[_platform()], -(-seeds // workers), SHARED // max(1, waiting * workers))
     chunk = -(-max(1, many) // max(batches)) * max(batches)
 
-    def drawn(seeds: np.ndarray) -> Drawn:
+    def drawn(seeds: Int[Array | np.ndarray, " n"]) -> Drawn:
         keys = jax.vmap(partial(_keys, draws.seed))(seeds)
-        weights = jax.vmap(partial(_weights, network, min(sides), draws))(keys[0])
-        kept = zip(jax.tree.leaves(weights), shared, strict=True)
+        kept = zip(
+            jax.vmap(partial(_leaves, network, min(sides), draws))(keys[0]), shared, strict=True
+        )
         labels = _labels(keys[2], draws.inputs_per_seed, classes)
         return [leaf for leaf, shape in kept if shape is not None], *keys[:2], labels
 
@@ -195,6 +196,10 @@ def _weights(network: Network, side: int, draws: Draws, key: Key[Array, ""]) -> 
     return layers.init(network.body, key, network.input_shape(side), draws.lazy)
 
 
+def _leaves(network: Network, side: int, draws: Draws, key: Key[Array, ""]) -> list[Array]:
+    return jax.tree.leaves(_weights(network, side, draws, key))
+
+
 @partial(jax.jit, static_argnums=(1, 2))
 def _labels(keys: Key[Array, " n"], count: int, classes: int) -> Int[Array, "n count"]:
     return jax.vmap(lambda key: jax.random.randint(key, (count,), 0, classes))(keys)
@@ -206,10 +211,7 @@ def _shared(network: Network, sides: Sequence[int], draws: Draws) -> list[Any]:
     Weights of the same shape are the same: their keys and variances know nothing else of the side.
     """
     key = jax.eval_shape(lambda: jax.random.key(0))
-    by_side = [
-        jax.tree.leaves(jax.eval_shape(partial(_weights, network, side, draws), key))
-        for side in sides
-    ]
+    by_side = [jax.eval_shape(partial(_leaves, network, side, draws), key) for side in sides]
     return [same[0] if len(set(same)) == 1 else None for same in zip(*by_side, strict=True)]
 
 
