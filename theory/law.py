@@ -12,7 +12,7 @@ from scipy import special
 from theory import cascade, gaussian, wide
 from theory.activations import GaussianMean, negative_slope
 from theory.dense import DenseLaw
-from theory.energy import assumptions, energy_map, forward_gain, gain
+from theory.energy import assumptions, energy_map, forward_gain, gain, simplified
 from theory.initializers import exact, is_gaussian, unknown
 from theory.network import (
     Activation,
@@ -272,8 +272,7 @@ def _expressions(network: Network, resolve: bool) -> tuple[Serial, sp.Expr, sp.E
     shape = network.input_shape(side)
     body, logits = _gains(network.body, shape, resolve)
     energy, root = gain(body, shape), sp.sqrt(d / network.channels)
-    if not resolve:  # nested Gaussian means take long to simplify
-        energy, logits = _simplified(energy), _simplified(logits)
+    energy, logits = _simplified(energy), _simplified(logits)
     return body, energy.subs(side, root), logits.subs(side, root)
 
 
@@ -288,7 +287,7 @@ def _gains(body: Serial, shape: Shape, resolve: bool) -> tuple[Serial, Any]:
 
 @lru_cache(maxsize=1024)
 def _simplified(expression: sp.Expr) -> sp.Expr:
-    return sp.simplify(expression)
+    return simplified(expression)
 
 
 _DENSE_ASSUMPTIONS: dict[Basis, tuple[str, ...]] = {
@@ -341,7 +340,6 @@ def _growth(energy: Any) -> sp.Expr:
         power = mean.growth() if sp.limit(variance, d, sp.oo) == sp.oo else 0
         return sp.Dummy(positive=True) * variance**power
 
-    energy = sp.nsimplify(energy, rational=True) if energy.has(sp.Float) else energy
     energy = energy.replace(sp.Max, largest).replace(lambda x: isinstance(x, GaussianMean), tail)
     return sp.limit(d * sp.diff(energy, d) / energy, d, sp.oo)
 

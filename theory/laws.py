@@ -101,16 +101,17 @@ def _energies(network: Network) -> Table:
     body = wide.resolve(network.body, shape).body if wide.needed(network.body) else network.body
     for row in energy.table(body, shape):
         table.add_row(repr(row.layer), show(row.shape), _short(row.gain))
-    total = sp.simplify(energy.gain(body, shape))
+    total = energy.simplified(energy.gain(body, shape))
     table.add_row("E‖∂f_k/∂x‖₂² = Πκ", "", _short(total), style="bold")
     return table
 
 
 def _short(gain: sp.Expr) -> str:
-    """An exact gain as it is, one with sampled or unevaluated means as a number if it is one."""
-    if not gain.has(sp.Float) and not gain.atoms(GaussianMean):
-        return str(gain)
-    return str(sp.N(gain, 4)) if gain.is_number else "depends on s"
+    """A simple gain as it is, one with sampled or unevaluated means as a number if it is one."""
+    sampled = any(x.q > 100 for x in gain.atoms(sp.Rational))
+    if gain.is_number and (sampled or gain.atoms(GaussianMean)):
+        return str(sp.N(gain, 4))
+    return "depends on s" if gain.atoms(GaussianMean) else str(gain)
 
 
 def _explain(console: Console, law: Law) -> None:
