@@ -111,7 +111,7 @@ def machine(repeats: int) -> dict[str, float]:
 def compare(
     network: Network, sides: tuple[int, ...], seeds: int, repeats: int
 ) -> list[dict[str, Any]]:
-    """Wall and processor seconds per seed of every way at each side, and over the sweep of all sides."""
+    """Wall and processor seconds per seed of every way at each side and over all sides."""
     ways: dict[str, Callable[[], object]] = {"ours sweep": ours(network, sides, seeds)}
     for side in sides:
         ways[f"ours {side}"] = ours(network, (side,), seeds)
