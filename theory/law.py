@@ -315,7 +315,7 @@ def norm_order(q: Any) -> Any:
     return q if isinstance(q, sp.Basic) else sp.nsimplify(str(q), rational=True)
 
 
-def _settled(expression: sp.Expr) -> sp.Expr:
+def _settled(expression: sp.Expr) -> Any:
     """The expression with Gaussian means at the limits of their variances, if these are finite."""
 
     def settle(mean: Any) -> sp.Expr:

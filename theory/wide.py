@@ -15,6 +15,7 @@ Images enter as if every position had the same mean square, and pooling as if ne
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache, singledispatch
 from typing import Any
 
@@ -147,12 +148,12 @@ def _(layer: Residual, shape: Shape, v: Any) -> tuple[Layer, Any]:
     return Residual(branch, shortcut), more + kept
 
 
-def _fraction(mean: np.floating) -> sp.Rational:
+def _fraction(mean: np.floating) -> sp.Expr:
     """A sampled mean as a fraction: exact arithmetic keeps equal energies equal.
 
     It is within 1e-6 of the mean, which knows less than that.
     """
-    return sp.Rational(float(mean)).limit_denominator(1000)
+    return sp.Rational(Fraction(float(mean)).limit_denominator(1000))
 
 
 Units = np.ndarray
