@@ -115,10 +115,7 @@ def run(config: Config, advance: Callable[[int], None] = lambda samples: None) -
     with jax.enable_x64(config.dtype == "float64"):
         norms = np.array(
             [
-                [
-                    montecarlo.sample(net, side, range(config.seeds), draws, config.batch, advance)
-                    for side in sizes
-                ]
+                montecarlo.sweep(net, sizes, range(config.seeds), draws, config.batch, advance)
                 for net in nets.values()
             ]
         )
