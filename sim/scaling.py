@@ -282,8 +282,9 @@ def main(args: list[str] | None = None) -> int:
             from figures import style
 
             style.check_format(output.figure)
-    from sim import report
+    from sim import compilation, report
 
+    compilation.keep()
     with _progress(config) as advance:
         samples = run(config, advance)
     result = report.Report.of(samples)
