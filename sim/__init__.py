@@ -6,7 +6,10 @@ Submodules are imported on first use, so that `import sim` and `--help` do not l
 import importlib
 from types import ModuleType
 
-SUBMODULES = ("gradients", "inputs", "layers", "montecarlo", "report", "scaling", "statistics")
+SUBMODULES = (
+    *("checks", "gradients", "inputs", "layers", "montecarlo"),
+    *("report", "scaling", "statements", "statistics"),
+)
 
 
 def __getattr__(name: str) -> ModuleType:

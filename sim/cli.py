@@ -7,11 +7,15 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import tyro
+
+from theory.console import progress
+
+__all__ = ["check_writable", "one_sentence", "parse", "progress", "replacing", "write_text"]
 
 
 def parse(
@@ -59,22 +63,6 @@ def one_sentence() -> Iterator[None]:
     except ValueError as error:
         print(error, file=sys.stderr)
         raise SystemExit(2) from None
-
-
-@contextlib.contextmanager
-def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar on stderr where that is a terminal; yields the function that advances it."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-    from rich.progress import TimeRemainingColumn as Remaining
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Remaining())
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task(title, total=total)
-        yield lambda done: bar.advance(task, done)
 
 
 def check_writable(*paths: str | None) -> None:

@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from theory.console import run
+from theory.console import progress, run
 from theory.initializers import unknown
 from theory.statements import STATEMENTS, Statement, render, verify
 
@@ -32,8 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     names = list(STATEMENTS) if options.name is None else [options.name]
     if options.check:
-        outcomes = [_check(STATEMENTS[name]) for name in names]
-        return 0 if all(outcomes) else 1
+        complete = True
+        with progress("checking statements", len(names)) as advance:
+            for name in names:
+                complete &= _check(STATEMENTS[name])
+                advance(1)
+        return 0 if complete else 1
     style: Callable[[Statement], str] = render.text
     if options.latex or options.markdown:
         style = render.latex if options.latex else render.markdown
@@ -41,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         style = _line
     separator = "\n" if style is _line else "\n\n"
     print(separator.join(style(STATEMENTS[name]) for name in names))
+    if style is _line:
+        print("Steps by kind of check; none was run now: --check runs them all.", file=sys.stderr)
     return 0
 
 

@@ -177,16 +177,11 @@ def predict(
     q = norm_order(q)
     if quantity not in QUANTITIES:
         raise ValueError(unknown("quantity", quantity, QUANTITIES))
-    side = sp.Symbol("side", positive=True, integer=True)
-    channels, shape = network.channels, network.input_shape(side)
+    shape = network.input_shape(sp.Symbol("side", positive=True, integer=True))
     output_shape(network.body, shape)
     basis = _chosen(basis, bases(network, quantity), network.name)
     resolve = basis == "wide" and wide.needed(network.body)
-    body, logits = _gains(network.body, shape, resolve)
-    root = sp.sqrt(d / channels)
-    energy = gain(body, shape) if resolve else _simplified(gain(body, shape))
-    logits = logits if resolve else _simplified(logits)
-    energy, logits = energy.subs(side, root), logits.subs(side, root)
+    body, energy, logits = _expressions(network, resolve)
 
     layers = list(walk(body))
     flattened = not is_spatial(body)
@@ -202,7 +197,7 @@ def predict(
 
     bounded = any(isinstance(x, GlobalMaxPool) for x in layers)
     sparse = any(isinstance(x, MaxPool) for x in layers)
-    scales, shares = _profile(body, channels)
+    scales, shares = _profile(body, network.channels)
     amplitude = sp.sqrt(energy / d)
     if not resolve:
         amplitude *= sp.Mul(*(_finite_width(n, activation) for n, activation in hidden or []))
@@ -217,12 +212,11 @@ def predict(
     elif sparse and q != 2:
         rests_on = (*rests_on, SPARSE)
     unknown_constant = bounded or (sparse and q != 2)
-    spread = 0 if bounded else 1 / q - sp.Rational(1, 2)
     return Law(
         network=network,
         q=q,
         quantity=quantity,
-        exponent=_growth(energy) / 2 + spread,
+        exponent=exponent(network, q),
         second_moment=energy * residual_square,
         norm=None if unknown_constant else norm,
         asymptote=None if unknown_constant else asymptote,
@@ -252,6 +246,35 @@ def _chosen(asked: Basis | None, possible: tuple[Basis, ...], name: str) -> Basi
     if asked not in possible:
         raise ValueError(f"the law of {name} rests on {' or '.join(possible)}, not on {asked}.")
     return asked
+
+
+def second_moment(network: Network) -> sp.Expr:
+    """E‖∂f_k/∂x‖_2² = Πκ as an expression in d, away from borders. Raises ShapeError."""
+    return _expressions(network, wide.needed(network.body))[1]
+
+
+def exponent(network: Network, q: Any) -> sp.Expr:
+    """The exponent of d in E‖∂f_k/∂x‖_q as d → ∞, for a number q in [1, ∞] or for a symbol.
+
+    Half the exponent of E‖∂f_k/∂x‖_2², and 1/q − 1/2 for d coordinates of comparable size. Behind
+    a global maximum the number of non-zero coordinates does not grow, and the second part is 0.
+    Raises ValueError for any other q.
+    """
+    order = q if isinstance(q, sp.Symbol) else norm_order(q)
+    bounded = any(isinstance(layer, GlobalMaxPool) for layer in walk(network.body))
+    spread = sp.Integer(0) if bounded else 1 / order - sp.Rational(1, 2)
+    return _growth(second_moment(network)) / 2 + spread
+
+
+def _expressions(network: Network, resolve: bool) -> tuple[Serial, sp.Expr, sp.Expr]:
+    """The network with its gains, E‖∂f_k/∂x‖_2² and the mean square of a logit, in d."""
+    side = sp.Symbol("side", positive=True, integer=True)
+    shape = network.input_shape(side)
+    body, logits = _gains(network.body, shape, resolve)
+    energy, root = gain(body, shape), sp.sqrt(d / network.channels)
+    if not resolve:  # nested Gaussian means take long to simplify
+        energy, logits = _simplified(energy), _simplified(logits)
+    return body, energy.subs(side, root), logits.subs(side, root)
 
 
 @lru_cache(maxsize=1024)

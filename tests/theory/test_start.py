@@ -13,7 +13,9 @@ import pytest
         ("theory", ["--help"], ("jax", "sim")),
         ("theory", ["theorem-5"], ("jax", "sim")),
         ("theory.laws", ["cnn", "--head", "gap"], ("jax", "sim")),
+        ("theory.defaults", [], ("jax", "sim")),
         ("sim.scaling", ["--help"], ("jax", "xarray", "matplotlib")),
+        ("sim.statements", ["--help"], ("jax", "xarray", "matplotlib")),
         ("figures", ["--help"], ("jax",)),
     ],
 )

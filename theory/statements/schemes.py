@@ -1,22 +1,20 @@
 """Initialization schemes: energy gain of a layer, exponent, and finite-size curve of each."""
 
-from functools import cache
-from itertools import product
 from typing import Any
 
 import sympy as sp
 
-from theory import architectures
+from theory import architectures, law
 from theory.energy import gain
 from theory.initializers import Constant, Scheme
-from theory.law import predict
-from theory.network import Dense, Flatten, LeakyReLU, ReLU, serial
-from theory.statements.derivation import Statement, Step, compute, derive, eq
+from theory.network import Dense, Flatten, Layer, LeakyReLU, ReLU, serial
+from theory.statements.derivation import Statement, Step, derive, eq
 
 SOURCE = "section 3 of the project's notes, after He et al. (2015) and Glorot & Bengio (2010)"
 
 n, m, extra = sp.symbols("n m t", positive=True, integer=True)
-d, w, classes = sp.symbols("d w K", positive=True)
+d, w, classes, channels = sp.symbols("d w K C", positive=True)
+depth = sp.Symbol("L", positive=True, integer=True)
 q, std, limit, slope = sp.symbols("q s l a", positive=True)
 kappa, energy = sp.symbols("kappa E", positive=True)
 exponent = sp.Symbol("e", real=True)
@@ -37,14 +35,38 @@ DENSE_GAINS = {
 CURVES = {
     "he": sp.Integer(1),
     "he-fan-out": d / classes,
-    "lecun": sp.Rational(1, 2),
-    "glorot": 2 * d * w / ((d + w) * (w + classes)),
-    "pytorch": sp.Rational(1, 18),
-    "flax": sp.Rational(1, 2),
-    "constant": d * w * std**4 / 2,
+    "lecun": 2**-depth,
+    "glorot": 2**-depth * 4 * d * w / ((d + w) * (w + classes)),
+    "pytorch": 6**-depth / 3,
+    "flax": 2**-depth,
+    "constant": d * (w * std**2) ** depth * std**2 / 2**depth,
     "orthogonal": sp.Min(d, w) * sp.Min(w, classes) / (w * classes),
 }
-"""E‖∂f_k/∂x‖_2² of a network with one hidden layer of w ReLUs and K logits."""
+"""E‖∂f_k/∂x‖_2² of a network with L hidden layers of w ReLUs and K logits."""
+
+SHARED = {
+    "he": sp.Integer(1),
+    "he-fan-out": channels / w,
+    "lecun": sp.Rational(1, 16),
+    "glorot": channels / (channels + w) / 8,
+    "pytorch": sp.Rational(1, 6**4),
+    "flax": sp.Rational(1, 16),
+    "constant": 9**4 * channels * w**3 * std**8 / 16,
+    "orthogonal": 9 * channels / sp.Max(9 * channels, w),
+}
+"""Πκ of `cnn`'s four 3×3 convolutions of w channels with their ReLUs, at C input channels."""
+
+HEADS = {
+    "he": sp.Integer(1),
+    "he-fan-out": n / classes,
+    "lecun": sp.Integer(1),
+    "glorot": 2 * n / (n + classes),
+    "pytorch": sp.Rational(1, 3),
+    "flax": sp.Integer(1),
+    "constant": n * std**2,
+    "orthogonal": sp.Min(n, classes) / classes,
+}
+"""κ of the last layer, from n features to K logits."""
 
 GROWING = ("he-fan-out", "constant")
 BOUNDED = tuple(name for name in DENSE_GAINS if name not in GROWING)
@@ -86,23 +108,25 @@ def initialization() -> Statement:
             _leaky,
         ),
         *(_curve(name) for name in CURVES),
+        *(_image_curve(name, "dense") for name in HEADS),
+        *(_image_curve(name, "gap") for name in HEADS),
         derive(
             eq(d * sp.Derivative(sp.log(CURVES["glorot"]), d) / 2, w / (2 * (d + w))),
             "Glorot's slope bends: the energy adds w/(2(d + w)) to 1/q − 1/2, between 1/2 for "
             "d ≪ w and 0 for d ≫ w",
         ),
-        compute(
+        derive(
             eq(exponent, 1 / q - sp.Rational(1, 2)),
-            "As d → ∞ with a dense first layer or dense head: exponent 1/q − 1/2 for "
-            + ", ".join(BOUNDED),
+            "As d → ∞ with a dense first layer or dense head ‖∂f‖_q has the exponent 1/q − 1/2, "
+            "for every q: " + ", ".join(BOUNDED),
             lambda: _exponents(BOUNDED, "dense"),
         ),
-        compute(
+        derive(
             eq(exponent, 1 / q),
             "and 1/q where the variance ignores the growing fan-in: " + ", ".join(GROWING),
             lambda: _exponents(GROWING, "dense"),
         ),
-        compute(
+        derive(
             eq(exponent, 1 / q - 1),
             "Behind a global average pool no fan-in grows: 1/q − 1 for every scheme",
             lambda: _exponents(tuple(DENSE_GAINS), "gap"),
@@ -147,34 +171,70 @@ def _curve(name: str) -> Step:
         middle, largest = classes + more, classes + more + most
         shapes = {"d > w > K": (largest, middle), "w > d > K": (middle, largest)}
         return {
-            label: {energy: _energy(name, inputs, width), d: inputs, w: width}
+            f"{label}, L = {layers}": {
+                energy: _energy(name, inputs, width, layers),
+                d: inputs,
+                w: width,
+                depth: layers,
+            }
             for label, (inputs, width) in shapes.items()
+            for layers in (1, 2, 5)
         }
 
     return derive(
         eq(energy, CURVES[name]),
-        f"{name}: Πκ of a network d → w → K with one hidden ReLU layer",
+        f"{name}: Πκ of a network d → w → … → w → K with L = 1, 2, 5 hidden ReLU layers",
         cases,
     )
 
 
-def _energy(name: str, inputs: Any, width: Any) -> sp.Expr:
+def _energy(name: str, inputs: Any, width: Any, layers: int) -> sp.Expr:
     hidden = _scheme_init(name, sp.Rational(1, 2))
     last = _scheme_init(name, 1)
     outputs: Any = classes
-    body = serial(Flatten(), Dense(width, hidden), ReLU(), Dense(outputs, last))
-    return gain(body, (1, 1, inputs))
+    body: tuple[Layer, ...] = (Dense(width, hidden), ReLU()) * layers
+    return gain(serial(Flatten(), *body, Dense(outputs, last)), (1, 1, inputs))
 
 
-@cache
-def _exponents(names: tuple[str, ...], head: str) -> dict[str, dict[sp.Symbol, Any]]:
+def _image_curve(name: str, head: str) -> Step:
+    """Πκ of the registered `cnn` at symbolic d, for three widths and numbers of channels."""
+
+    def cases() -> dict[str, dict[sp.Symbol, Any]]:
+        found = {}
+        for width, images, logits in ((4, 3, 10), (32, 1, 2), (64, 3, 10)):
+            scheme = Scheme("constant", std=0.1) if name == "constant" else Scheme(name)
+            network = architectures.cnn(
+                width=width, head=head, classes=logits, channels=images, init=scheme
+            )
+            features = {"dense": width * d / (16 * images), "gap": width}[head]
+            # more features than logits in front of the head: d ≥ 16 C K
+            large = 16 * images * logits + extra
+            found[f"width {width}, {images} channels, {logits} logits"] = {
+                energy: law.second_moment(network).subs(d, large),
+                n: sp.sympify(features).subs(d, large),
+                d: large,
+                w: width,
+                channels: images,
+                classes: logits,
+                std: sp.Rational(1, 10),
+            }
+        return found
+
+    pooled = 16 * channels / d if head == "gap" else 1
+    what = "a dense head on n = wd/(16C) features" if head == "dense" else "a global average"
+    return derive(
+        eq(energy, SHARED[name] * HEADS[name] * pooled),
+        f"{name}: Πκ of `cnn`, four 3×3 convolutions, with {what}",
+        cases,
+    )
+
+
+def _exponents(names: tuple[str, ...], head: Any) -> dict[str, dict[sp.Symbol, Any]]:
     found = {}
-    for name, order in product(names, (1, 2, 5)):
+    for name in names:
         if head == "dense":
             mlp = architectures.mlp(width=16, depth=1, init=name)
-            values = {q: order, exponent: predict(mlp, order).exponent}
-            found[f"mlp, {name}, q = {order}"] = values
-        cnn = architectures.cnn(width=4, head="dense" if head == "dense" else "gap", init=name)
-        values = {q: order, exponent: predict(cnn, order).exponent}
-        found[f"cnn, {head} head, {name}, q = {order}"] = values
+            found[f"mlp, {name}"] = {exponent: law.exponent(mlp, q)}
+        cnn = architectures.cnn(width=4, head=head, init=name)
+        found[f"cnn, {head} head, {name}"] = {exponent: law.exponent(cnn, q)}
     return found

@@ -80,6 +80,7 @@ def test_command_lists_all_statements():
     done = command()
     assert done.returncode == 0
     assert [line.split()[0] for line in done.stdout.splitlines()] == NAMES
+    assert "none was run now" in done.stderr
 
 
 def test_command_checks_one_statement():
