@@ -34,27 +34,30 @@ def test_double_precision_agrees_with_single_where_it_must():
     assert run(config)["norm"].dtype == np.float64
 
 
+SMALL = replace(QUICK, widths=(8,), sizes=(4, 8), norms=("1", "inf"))
+
+
 def test_until_continues_a_plain_run_as_far_as_the_pilot_asks():
-    config = replace(QUICK, until=0.01, norms=("1", "inf"))
+    config = replace(SMALL, until=0.02)
     samples = run(config)
-    plain = run(replace(QUICK, norms=("1", "inf")))
+    plain = run(SMALL)
     seeds = samples.sizes["seed"]
     assert seeds > 64
     np.testing.assert_array_equal(samples["norm"][:64], plain["norm"])
     np.testing.assert_array_equal(samples["norm"], run(config)["norm"])
-    asked = [sim.statistics.seeds_needed(fit.exponent, 0.01) for fit in sim.statistics.fit(plain)]
+    asked = [sim.statistics.seeds_needed(fit.exponent, 0.02) for fit in sim.statistics.fit(plain)]
     assert seeds == max(asked)
     result = sim.report.Report.of(samples)
     assert result.reached
-    assert max(fit.exponent.half_width for fit in result.fits) == pytest.approx(0.01, rel=0.05)
+    assert max(fit.exponent.half_width for fit in result.fits) == pytest.approx(0.02, rel=0.05)
     assert {fit.exponent.degrees for fit in result.fits} == {63}
 
 
 def test_the_cap_of_until_is_reported():
-    result = sim.report.Report.of(run(replace(QUICK, until=0.001, max_seeds=70)))
+    result = sim.report.Report.of(run(replace(SMALL, until=0.001, max_seeds=70)))
     assert result.seeds == 70
     assert result.reached is False
-    assert sim.report.Report.of(run(QUICK)).reached is None
+    assert sim.report.Report.of(run(SMALL)).reached is None
 
 
 @pytest.mark.parametrize(
@@ -62,7 +65,7 @@ def test_the_cap_of_until_is_reported():
     [("he", "auto", "lazy"), ("he", "dense", "dense"), ("pytorch", "auto", "dense")],
 )
 def test_the_report_says_which_sampler_ran(init, asked, ran):
-    config = replace(QUICK, init=init, sampler=asked, seeds=2)
+    config = replace(SMALL, init=init, sampler=asked, seeds=2)
     assert sim.report.Report.of(run(config)).sampler == ran
 
 
@@ -71,7 +74,7 @@ def test_several_inputs_share_the_matrices_of_their_seed():
 
     Bound: 5 standard errors of the difference of two log standard deviations.
     """
-    config = replace(QUICK, widths=(8,), sizes=(4, 8), inputs_per_seed=4, seeds=1000)
+    config = replace(SMALL, inputs_per_seed=4, seeds=1000)
     spread = [
         np.log(run(replace(config, sampler=sampler, seed=seed))["norm"]).std("seed")
         for seed, sampler in enumerate(("lazy", "dense"))
