@@ -52,8 +52,6 @@ def gradient_norms(
         "loss": loss_residual(logits, label),
         "logit": jax.nn.one_hot(0, logits.shape[0], dtype=logits.dtype),
     }
-    rows = []
-    for quantity in quantities:
-        (gradient,) = pull_back(cotangents[quantity])
-        rows.append(jnp.stack([norm(gradient, q) for q in qs]))
-    return jnp.stack(rows)
+    # all cotangents in one backward pass, as matrices that are never formed need it
+    (gradients,) = jax.vmap(pull_back)(jnp.stack([cotangents[name] for name in quantities]))
+    return jnp.stack([jnp.stack([norm(g, q) for q in qs]) for g in gradients])

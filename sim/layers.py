@@ -47,8 +47,8 @@ def init(layer: Layer, key: Key[Array, ""], shape: Shape, lazy: bool = False) ->
     """Random weights of `layer` for an input of `shape`; () for layers without weights.
 
     The key of a layer inside a composite one is folded from its place there, never from a size.
-    With `lazy`, Gaussian weights of dense layers are not formed (see `sim.lazy`), which is exact in
-    law for one input and one backward pass.
+    With `lazy`, Gaussian weights of dense layers are not formed, which is exact in law for one
+    backward pass (see `sim.lazy`).
     """
     return ()
 

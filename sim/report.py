@@ -19,6 +19,8 @@ class Report:
     """Fits and points of one run, with its configuration."""
 
     config: dict[str, Any]
+    sampler: str
+    seeds: int
     fits: list[Fit]
     points: list[Point]
     nonfinite: int
@@ -30,6 +32,8 @@ class Report:
         """The report of what `sim.scaling.run` returned."""
         return cls(
             config=json.loads(samples.attrs["config"]),
+            sampler=samples.attrs["sampler"],
+            seeds=samples.sizes["seed"],
             fits=statistics.fit(samples),
             points=statistics.points(samples),
             nonfinite=statistics.nonfinite(samples),
@@ -42,11 +46,21 @@ class Report:
         """True if a measured exponent contradicts its law."""
         return any(fit.agrees is False for fit in self.fits)
 
+    @property
+    def reached(self) -> bool | None:
+        """Whether every interval is as narrow as `until` asks for; None if it asks for nothing."""
+        if self.config["until"] is None:
+            return None
+        return all(fit.exponent.half_width <= self.config["until"] for fit in self.fits)
+
 
 def to_json(report: Report) -> str:
-    """One JSON object {"config", "fits", "points"}; its schema is `sim/report.schema.json`."""
+    """One JSON object {"config", "fits", "points", ...}; its schema: `sim/report.schema.json`."""
     content = {
         "config": report.config,
+        "sampler": report.sampler,
+        "seeds": report.seeds,
+        "reached": report.reached,
         "fits": [
             {
                 "arch": fit.arch,
@@ -123,6 +137,8 @@ def show(report: Report, to_stderr: bool = False) -> None:
     for note in notes:
         if note.split(":")[0] in ("verdict", *columns):
             console.print(note, style="dim", highlight=False)
+    if report.reached is not None:
+        console.print(_until(report), highlight=False, style="" if report.reached else "bold red")
     if report.nonfinite:
         console.print(
             f"warning: {report.nonfinite} of {report.samples} samples are not finite; "
@@ -135,6 +151,23 @@ def show(report: Report, to_stderr: bool = False) -> None:
             "include them.",
             highlight=False,
         )
+
+
+def _until(report: Report) -> str:
+    """How the two stages of --until ended, in one sentence."""
+    until, pilot = report.config["until"], report.config["seeds"]
+    if report.reached:
+        return (
+            f"until: the spread of {pilot} seeds asked for {report.seeds} seeds to bring every "
+            f"half-width to {until:g} or less."
+        )
+    halves = [fit.exponent.half_width for fit in report.fits]
+    widest = max(halves)
+    if not all(map(math.isfinite, halves)):
+        return f"until: {pilot} seeds show no spread of some exponent, so there is no interval."
+    if report.seeds < report.config["max_seeds"]:
+        return f"until: samples that are not finite left a half-width of {widest:.2g}."
+    return f"until: --max-seeds {report.seeds} stopped it at a half-width of {widest:.2g}."
 
 
 def _columns(report: Report) -> dict[str, list[Any]]:
@@ -167,7 +200,7 @@ def _table(report: Report, columns: dict[str, list[Any]]) -> "Table":
     head = f", head {config['head']}" if config["head"] else ""
     table = Table(
         title=f"{config['arch']}{head}, init {config['init']}, input {config['input']}, "
-        f"{config['seeds']} seeds, {config['sampler']} sampler",
+        f"{report.seeds} seeds, {report.sampler} sampler",
         box=box.SIMPLE_HEAD,
     )
     for name in columns:

@@ -7,6 +7,7 @@ image sides, fits the exponent of E‖∂_x L‖_q in d = channels · side², an
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
+    import numpy as np
     import xarray as xr
 
     from theory.law import Law
@@ -59,7 +61,12 @@ class Config:
     std: float = 0.02
     """Standard deviation of the weights with --init constant."""
     seeds: int = 128
-    """Number of random networks for each width and size."""
+    """Number of random networks for each width and size; with --until, of the first stage."""
+    until: float | None = None
+    """Sample so many networks that the 95 % interval of every exponent has at most this half-width.
+    The spread of the first --seeds networks fixes their number (Stein's two-stage procedure)."""
+    max_seeds: int = 100_000
+    """With --until: no more networks than this for each width and size."""
     seed: int = 0
     """Key of the whole run; the same key gives the same samples."""
     norms: tuple[str, ...] = ("1", "2", "inf")
@@ -71,9 +78,9 @@ class Config:
     constant. All have mean square 1 per coordinate."""
     inputs_per_seed: int = 1
     """Inputs over which the norms of one seed are averaged."""
-    sampler: Literal["lazy", "dense"] = "lazy"
-    """lazy: Gaussian matrices of dense layers are never formed, which is exact in law for every
-    input and much faster. dense: all matrices are formed, and the inputs of a seed share them."""
+    sampler: Literal["auto", "lazy", "dense"] = "auto"
+    """lazy: Gaussian matrices of dense layers are never formed, which is exact in law and much
+    faster. dense: all matrices are formed. auto: lazy where there are such layers."""
     dtype: Literal["float32", "float64"] = "float32"
     """Arithmetic of the simulation."""
     batch: int | None = None
@@ -85,14 +92,16 @@ OPTIONS = ("head", "depth", "activation", "border", "pooling", "pool_after", "di
 """Fields of `Config` that an architecture may take or not."""
 
 
-def run(config: Config, advance: Callable[[int], None] = lambda samples: None) -> xr.Dataset:
+def run(config: Config, advance: Callable[..., None] = lambda done, more=0: None) -> xr.Dataset:
     """Sample the norms and predict them.
 
     Returns a dataset with `norm` by (seed, width, size, quantity, q), the law's `predicted` norm by
     (width, size, quantity, q), its `predicted_slope` over these sizes, `limit` and `basis`, and
     what `hypothesis-H` alone predicts where the law rests on more; NaN where there is no number.
-    `d` is a coordinate along size; the attribute `config` holds the configuration as JSON.
-    `advance` is called with the number of seeds finished at one size.
+    `d` is a coordinate along size; the attribute `config` holds the configuration as JSON,
+    `sampler` the one that ran and, with `until`, `pilot` the number of seeds of the first stage.
+    `advance` is called with the number of seeds finished at one size, and with a second number
+    when the second stage adds so many.
 
     Raises ValueError, with one sentence, for a configuration that makes no sense.
     """
@@ -110,15 +119,22 @@ def run(config: Config, advance: Callable[[int], None] = lambda samples: None) -
         input=config.input,
         inputs_per_seed=config.inputs_per_seed,
         seed=config.seed,
-        lazy=config.sampler == "lazy",
+        lazy=sampler_of(config) == "lazy",
     )
+    samplers = []
     with jax.enable_x64(config.dtype == "float64"):
-        norms = np.array(
-            [
-                montecarlo.sweep(net, sizes, range(config.seeds), draws, config.batch, advance)
-                for net in nets.values()
-            ]
-        )
+        stages = []
+        for net in nets.values():
+            draw = montecarlo.sampler(net, sizes, draws, config.seeds, config.batch)
+            stages.append(draw(range(config.seeds), advance))
+            samplers.append(draw)
+        norms = np.array(stages)
+        if config.until is not None:
+            more = range(config.seeds, _needed(norms, config))
+            if more:
+                advance(0, len(samplers) * len(sizes) * len(more))
+                rest = np.array([draw(more, advance) for draw in samplers])
+                norms = np.concatenate([norms, rest], axis=2)
     dims = ("width", "size", "seed", "quantity", "q")
     samples = xr.Dataset(
         {"norm": (dims, norms, {"long_name": "ℓ_q norm of the input gradient"})},
@@ -126,13 +142,46 @@ def run(config: Config, advance: Callable[[int], None] = lambda samples: None) -
             "width": list(nets),
             "size": ("size", list(sizes), {"long_name": "side of the image", "units": "pixels"}),
             "d": ("size", dimensions(config), {"long_name": "input dimension"}),
-            "seed": np.arange(config.seeds),
+            "seed": np.arange(norms.shape[2]),
             "quantity": list(config.quantity),
             "q": list(config.norms),
         },
-        attrs={"arch": config.arch, "config": json.dumps(asdict(config))},
+        attrs={
+            "arch": config.arch,
+            "config": json.dumps(asdict(config)),
+            "sampler": sampler_of(config),
+            **({} if config.until is None else {"pilot": config.seeds}),
+        },
     ).transpose("seed", "width", "size", "quantity", "q")
     return samples.merge(predictions(config), combine_attrs="override")
+
+
+def _needed(norms: np.ndarray, config: Config) -> int:
+    """How many seeds the pilot's norms (width, size, seed, quantity, q) ask for, up to the cap."""
+    import numpy as np
+
+    from sim.statistics import exponent, seeds_needed
+
+    assert config.until is not None
+    ds = np.array(dimensions(config), float)
+    needed = [config.seeds]
+    for rows in norms.transpose(0, 3, 4, 2, 1).reshape(-1, config.seeds, len(ds)):
+        finite = rows[np.all(np.isfinite(rows), axis=1)]
+        needed.append(seeds_needed(exponent(finite, ds), config.until))
+    return min(max(needed), config.max_seeds)
+
+
+def sampler_of(config: Config) -> str:
+    """How dense layers are sampled: "lazy" if a matrix stays unformed, else "dense"."""
+    from theory.initializers import is_gaussian
+    from theory.network import Dense, walk
+
+    can_be_lazy = any(
+        isinstance(layer, Dense) and is_gaussian(layer.init)
+        for net in networks(config).values()
+        for layer in walk(net.body)
+    )
+    return "lazy" if can_be_lazy and config.sampler != "dense" else "dense"
 
 
 def predictions(config: Config) -> xr.Dataset:
@@ -234,6 +283,17 @@ def check(config: Config) -> None:
         raise ValueError(f"an interval needs at least two seeds, not --seeds {config.seeds}.")
     if not 0 <= config.seed < 2**32:
         raise ValueError(f"--seed must lie between 0 and 2^32 - 1, not {config.seed}.")
+    if config.until is not None and not 0 < config.until < math.inf:
+        raise ValueError(f"--until must be a positive number, not {config.until:g}.")
+    if config.until is not None and config.max_seeds < config.seeds:
+        raise ValueError(
+            f"--max-seeds must be at least --seeds, {config.seeds}, not {config.max_seeds}."
+        )
+    if config.sampler == "lazy" and sampler_of(config) == "dense":
+        raise ValueError(
+            f"--sampler lazy needs dense layers with Gaussian weights, and {config.arch} with "
+            f"--init {config.init} has none."
+        )
     for name in ("inputs_per_seed", "batch"):
         if getattr(config, name) is not None and getattr(config, name) < 1:
             flag = name.replace("_", "-")
@@ -249,7 +309,7 @@ def check(config: Config) -> None:
             shape = net.input_shape(side)
             output_shape(net.body, shape)
             need = (config.batch or 1) * memory.bytes_per_seed(
-                net.body, shape, config.inputs_per_seed, config.sampler == "lazy", itemsize
+                net.body, shape, config.inputs_per_seed, sampler_of(config) == "lazy", itemsize
             )
             if need > memory.physical():
                 raise ValueError(
@@ -299,7 +359,7 @@ def main(args: list[str] | None = None) -> int:
 
 
 @contextmanager
-def _progress(config: Config) -> Iterator[Callable[[int], None]]:
+def _progress(config: Config) -> Iterator[Callable[..., None]]:
     from sim import cli
 
     total = len(networks(config)) * len(sizes_of(config)) * config.seeds

@@ -26,6 +26,13 @@ class Slope:
     standard_error: float
     interval: tuple[float, float]
     seeds: int
+    degrees: int
+    """Degrees of freedom of the standard error."""
+
+    @property
+    def half_width(self) -> float:
+        """Half the length of the interval."""
+        return (self.interval[1] - self.interval[0]) / 2
 
 
 @dataclass(frozen=True)
@@ -80,40 +87,77 @@ def slope_weights(ds: Float[np.ndarray, " sizes"]) -> Float[np.ndarray, " sizes"
     return x / np.sum(x**2)
 
 
-def exponent(norms: Float[np.ndarray, "seeds sizes"], ds: Float[np.ndarray, " sizes"]) -> Slope:
+def exponent(
+    norms: Float[np.ndarray, "seeds sizes"],
+    ds: Float[np.ndarray, " sizes"],
+    pilot: int | None = None,
+) -> Slope:
     """The exponent of the mean norm: slope of log(mean over seeds) on log d.
 
     The standard error is that of Σ_j w_j ‖∂‖_sj / mean_j over seeds s, the linearized slope, in
     which correlations between sizes are contained. Rows must be finite; NaN if fewer than two
     seeds have a norm other than zero at some size, since one seed alone shows no spread.
+
+    If the first `pilot` seeds decided how many there are (`seeds_needed`), the spread is theirs
+    alone and the interval has their degrees of freedom.
     """
     weights = slope_weights(ds)
-    if np.any(np.count_nonzero(norms, axis=0) < 2):
+    first = norms[:pilot]
+    if np.any(np.count_nonzero(first, axis=0) < 2):
         return _undefined(len(norms))
-    means = norms.mean(axis=0)
-    return _slope(float(weights @ np.log(means)), norms / means @ weights)
+    value = float(weights @ np.log(norms.mean(axis=0)))
+    return _slope(value, first / first.mean(axis=0) @ weights, len(norms))
 
 
-def log_exponent(norms: Float[np.ndarray, "seeds sizes"], ds: Float[np.ndarray, " sizes"]) -> Slope:
+def log_exponent(
+    norms: Float[np.ndarray, "seeds sizes"],
+    ds: Float[np.ndarray, " sizes"],
+    pilot: int | None = None,
+) -> Slope:
     """The exponent of the geometric mean norm: the mean of the slopes of the single seeds.
 
-    Seeds with a zero norm (all units dead at some size) have no slope and are left out.
+    Seeds with a zero norm (all units dead at some size) have no slope and are left out. `pilot` as
+    in `exponent`.
     """
-    alive = norms[np.all(norms > 0, axis=1)]
-    if len(alive) < 2:
+    is_alive = np.all(norms > 0, axis=1)
+    alive, first = norms[is_alive], int(is_alive[:pilot].sum())
+    if first < 2:
         return _undefined(len(alive))
     slopes = np.log(alive) @ slope_weights(ds)
-    return _slope(float(slopes.mean()), slopes)
+    return _slope(float(slopes.mean()), slopes[:first], len(alive))
 
 
-def _slope(value: float, terms: np.ndarray) -> Slope:
-    error = float(terms.std(ddof=1) / np.sqrt(len(terms)))
-    half = float(stats.t.ppf((1 + LEVEL) / 2, len(terms) - 1)) * error
-    return Slope(value, error, (value - half, value + half), len(terms))
+def _slope(value: float, terms: np.ndarray, seeds: int) -> Slope:
+    """The interval of a mean over `seeds` seeds whose spread is that of `terms`."""
+    error = float(terms.std(ddof=1) / np.sqrt(seeds))
+    half = _quantile(len(terms) - 1) * error
+    return Slope(value, error, (value - half, value + half), seeds, len(terms) - 1)
+
+
+def _quantile(degrees: int) -> float:
+    return float(stats.t.ppf((1 + LEVEL) / 2, degrees))
 
 
 def _undefined(seeds: int) -> Slope:
-    return Slope(np.nan, np.nan, (np.nan, np.nan), seeds)
+    return Slope(np.nan, np.nan, (np.nan, np.nan), seeds, 0)
+
+
+def seeds_needed(pilot: Slope, half_width: float) -> int:
+    """How many seeds in all give the exponent an interval of at most that half-width.
+
+    Stein's two stages: the number N = ⌈(t s / half-width)²⌉ depends on the spread s of the pilot's
+    seeds alone, and the interval t s / √N uses that same s, with the pilot's degrees of freedom.
+    The mean of normal terms is independent of s, so the interval covers with 95 %, which it would
+    not if sampling stopped as soon as an ordinary interval happened to be narrow. (C. Stein, A
+    two-sample test for a linear hypothesis whose power is independent of the variance, Annals of
+    Mathematical Statistics 16, 1945.) The same N for several exponents, the largest, keeps this.
+    At least the pilot's seeds; no more than those if the pilot has no exponent.
+    """
+    if not np.isfinite(pilot.standard_error):
+        return pilot.seeds
+    # a little more, so that rounding does not leave the interval wider than asked for
+    needed = pilot.seeds * (pilot.half_width / half_width) ** 2 * (1 + 1e-9)
+    return max(pilot.seeds, int(np.ceil(needed)))
 
 
 def agrees(measured: Slope, predicted: float | None, comparisons: int) -> bool | None:
@@ -123,7 +167,7 @@ def agrees(measured: Slope, predicted: float | None, comparisons: int) -> bool |
     """
     if predicted is None or not np.isfinite(measured.value):
         return None
-    allowed = stats.t.ppf(1 - FALSE_ALARM / comparisons / 2, measured.seeds - 1)
+    allowed = stats.t.ppf(1 - FALSE_ALARM / comparisons / 2, measured.degrees)
     # rounding alone separates slopes that have no spread at all
     rounding = 1e-6
     return bool(abs(measured.value - predicted) <= allowed * measured.standard_error + rounding)
@@ -134,7 +178,7 @@ def fit(samples: xr.Dataset) -> list[Fit]:
 
     `samples` is what `sim.scaling.run` returns: norms by (seed, width, size, quantity, q) and the
     predictions. Seeds whose norm is not finite at some size are left out of that fit; `nonfinite`
-    counts them.
+    counts them. The attribute `pilot`, if there is one, is the number of seeds of the first stage.
     """
     ds = samples["d"].values.astype(float)
     found = []
@@ -143,13 +187,15 @@ def fit(samples: xr.Dataset) -> list[Fit]:
     for key, norms in _by_network(samples, "norm").items():
         width, quantity, q = key
         rows = norms.transpose("seed", "size").values
-        rows = rows[np.all(np.isfinite(rows), axis=1)]
+        finite = np.all(np.isfinite(rows), axis=1)
+        first = int(finite[: samples.attrs.get("pilot")].sum())
+        rows = rows[finite]
         basis = str(samples["basis"].sel(width=width, quantity=quantity, q=q).item())
         found.append(
             (
                 (width, quantity, q, basis),
-                exponent(rows, ds),
-                log_exponent(rows, ds),
+                exponent(rows, ds, first),
+                log_exponent(rows, ds, first),
                 _number(slopes[key].item()),
                 _number(limits[key].item()),
             )

@@ -24,8 +24,11 @@ def run(main: Callable[[], int]) -> int:
 
 
 @contextlib.contextmanager
-def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar on stderr where that is a terminal; yields the function that advances it."""
+def progress(title: str, total: int) -> Iterator[Callable[..., None]]:
+    """A progress bar on stderr where that is a terminal; yields the function that advances it.
+
+    Called with `more` as its second argument, that function also adds it to what there is to do.
+    """
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
     from rich.progress import TimeRemainingColumn as Remaining
@@ -41,4 +44,10 @@ def progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
         redirect_stdout=sys.stdout.isatty(),
     ) as bar:
         task = bar.add_task(title, total=total)
-        yield lambda done: bar.advance(task, done)
+
+        def advance(done: int, more: int = 0) -> None:
+            if more:
+                bar.update(task, total=(bar.tasks[0].total or 0) + more)
+            bar.advance(task, done)
+
+        yield advance

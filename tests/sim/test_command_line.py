@@ -34,6 +34,15 @@ def test_json_is_alone_on_stdout_and_follows_its_schema():
     assert "exponent of d" in done.stderr
 
 
+def test_until_is_a_sentence_of_the_report():
+    done = call(*QUICK, "--until", "0.05", "--norms", "1")
+    assert "half-width to 0.05 or less." in done.stdout
+    done = call(*QUICK, "--until", "0.0001", "--max-seeds", "40", "--norms", "1", "--json", "-")
+    assert "--max-seeds 40 stopped it" in done.stderr
+    result = json.loads(done.stdout)
+    assert (result["seeds"], result["reached"], result["sampler"]) == (40, False, "lazy")
+
+
 def test_table_is_plain_when_piped():
     done = call(*QUICK)
     assert done.returncode == 0
@@ -101,6 +110,9 @@ BAD = {
     "zero std": ("--init constant --std 0", "must be positive"),
     "head of an mlp": ("--arch mlp --head gap", "mlp takes no --head"),
     "too large": ("--arch mlp --widths 1000000000", "more than this machine has"),
+    "half-width zero": ("--until 0", "--until must be a positive number"),
+    "a cap below the pilot": ("--until 0.1 --max-seeds 5", "--max-seeds must be at least --seeds"),
+    "lazy without Gaussians": ("--init pytorch --sampler lazy", "needs dense layers with Gaussian"),
     "unwritable figure": ("--figure /nowhere/at/all.png", "cannot write /nowhere/at/all.png"),
     "unwritable json": ("--json /nowhere/result.json", "cannot write /nowhere/result.json"),
     "a folder as a file": ("--json .", "it is a directory"),

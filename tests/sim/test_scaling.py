@@ -1,5 +1,7 @@
 """The scaling experiment from Python: labelled samples, predictions, fits."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -30,6 +32,54 @@ def test_double_precision_agrees_with_single_where_it_must():
         arch="mlp", widths=(8,), sizes=(4, 8), seeds=4, input="constant", dtype="float64"
     )
     assert run(config)["norm"].dtype == np.float64
+
+
+SMALL = replace(QUICK, widths=(8,), sizes=(4, 8), norms=("1", "inf"))
+
+
+def test_until_continues_a_plain_run_as_far_as_the_pilot_asks():
+    config = replace(SMALL, until=0.02)
+    samples = run(config)
+    plain = run(SMALL)
+    seeds = samples.sizes["seed"]
+    assert seeds > 64
+    np.testing.assert_array_equal(samples["norm"][:64], plain["norm"])
+    np.testing.assert_array_equal(samples["norm"], run(config)["norm"])
+    asked = [sim.statistics.seeds_needed(fit.exponent, 0.02) for fit in sim.statistics.fit(plain)]
+    assert seeds == max(asked)
+    result = sim.report.Report.of(samples)
+    assert result.reached
+    assert max(fit.exponent.half_width for fit in result.fits) == pytest.approx(0.02, rel=0.05)
+    assert {fit.exponent.degrees for fit in result.fits} == {63}
+
+
+def test_the_cap_of_until_is_reported():
+    result = sim.report.Report.of(run(replace(SMALL, until=0.001, max_seeds=70)))
+    assert result.seeds == 70
+    assert result.reached is False
+    assert sim.report.Report.of(run(SMALL)).reached is None
+
+
+@pytest.mark.parametrize(
+    ("init", "asked", "ran"),
+    [("he", "auto", "lazy"), ("he", "dense", "dense"), ("pytorch", "auto", "dense")],
+)
+def test_the_report_says_which_sampler_ran(init, asked, ran):
+    config = replace(SMALL, init=init, sampler=asked, seeds=2)
+    assert sim.report.Report.of(run(config)).sampler == ran
+
+
+def test_several_inputs_share_the_matrices_of_their_seed():
+    """The mean over inputs varies as much with matrices that are never formed as with formed ones.
+
+    Bound: 5 standard errors of the difference of two log standard deviations.
+    """
+    config = replace(SMALL, inputs_per_seed=4, seeds=1000)
+    spread = [
+        np.log(run(replace(config, sampler=sampler, seed=seed))["norm"]).std("seed")
+        for seed, sampler in enumerate(("lazy", "dense"))
+    ]
+    assert np.abs(np.log(spread[0] / spread[1])).max() < 5 / np.sqrt(1000)
 
 
 @pytest.mark.parametrize("arch", ARCHITECTURES)
@@ -71,6 +121,10 @@ def test_the_papers_network_takes_its_own_options():
         (Config(norms=("two",)), "two"),
         (Config(seed=-1), "--seed must lie"),
         (Config(batch=0), "--batch must be at least 1"),
+        (Config(until=0.0), "--until must be a positive number"),
+        (Config(until=float("nan")), "--until must be a positive number"),
+        (Config(until=0.01, max_seeds=100), "--max-seeds must be at least --seeds"),
+        (Config(init="pytorch", sampler="lazy"), "needs dense layers with Gaussian weights"),
     ],
 )
 def test_impossible_configurations_are_one_sentence(config, message):
