@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from sim.convolution import convolve
 from sim.lazy import LazyGaussian
 from sim.weights import draw
 from theory.geometry import PAD_MODE
@@ -99,19 +100,10 @@ def _(layer: Dense, weights: Weights, x: Float[Array, " n"]) -> Float[Array, " m
 
 @apply.register
 def _(layer: Conv, weights: Weights, x: Float[Array, "s s c"]) -> Float[Array, "r r m"]:
-    # A product of patches and flattened kernels: mapped over seeds it is one batched matrix
-    # product, where a convolution with mapped weights becomes a slow grouped convolution.
-    side = x.shape[0] // layer.stride
-    before_after = padding(layer)
-    mode = "constant" if layer.border == "zero" else PAD_MODE[layer.border]
     if layer.kernel > 1:
-        x = jnp.pad(x, (before_after, before_after, (0, 0)), mode=mode)
-    last = layer.stride * (side - 1) + 1
-    starts = [layer.dilation * tap for tap in range(layer.kernel)]
-    rows = jnp.concatenate([x[i : i + last : layer.stride] for i in starts], axis=-1)
-    taps = jnp.concatenate([rows[:, j : j + last : layer.stride] for j in starts], axis=-1)
-    patches = taps.reshape(side * side, -1)
-    return (patches @ weights).reshape(side, side, layer.channels)
+        mode = "constant" if layer.border == "zero" else PAD_MODE[layer.border]
+        x = jnp.pad(x, (padding(layer), padding(layer), (0, 0)), mode=mode)
+    return convolve(x, weights, layer.stride, layer.dilation)
 
 
 @apply.register

@@ -115,10 +115,7 @@ def run(config: Config, advance: Callable[[int], None] = lambda samples: None) -
     with jax.enable_x64(config.dtype == "float64"):
         norms = np.array(
             [
-                [
-                    montecarlo.sample(net, side, range(config.seeds), draws, config.batch, advance)
-                    for side in sizes
-                ]
+                montecarlo.sweep(net, sizes, range(config.seeds), draws, config.batch, advance)
                 for net in nets.values()
             ]
         )
@@ -285,8 +282,9 @@ def main(args: list[str] | None = None) -> int:
             from figures import style
 
             style.check_format(output.figure)
-    from sim import report
+    from sim import compilation, report
 
+    compilation.keep()
     with _progress(config) as advance:
         samples = run(config, advance)
     result = report.Report.of(samples)

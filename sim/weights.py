@@ -1,5 +1,7 @@
 """Draws of weight matrices from the initializers of `theory.initializers`."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
@@ -10,6 +12,7 @@ from theory.initializers import Initializer, Orthogonal
 TRUNCATED_STD = 0.87962566103423978
 
 
+@partial(jax.jit, static_argnums=(1, 2, 3, 4))
 def draw(
     key: Key[Array, ""], init: Initializer, rows: int, columns: int, variance: float
 ) -> Float[Array, "rows columns"]:

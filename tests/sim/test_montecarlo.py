@@ -1,11 +1,11 @@
 """Samples do not depend on how the work is cut, and sizes share their random numbers."""
 
+import jax
 import numpy as np
 import pytest
 
-from sim import montecarlo
 from sim.memory import bytes_per_seed
-from sim.montecarlo import Draws, batch_size, sample
+from sim.montecarlo import Draws, batch_size, sample, sampler, sweep
 from theory import architectures
 
 NET = architectures.resnet(width=6)
@@ -45,13 +45,32 @@ def test_progress_counts_every_seed():
     assert sum(done) == 10
 
 
+@pytest.mark.parametrize("lazy", [True, False])
+@pytest.mark.parametrize("net", [NET, architectures.mlp(width=12)], ids=["resnet", "mlp"])
+def test_weights_shared_by_sizes_are_those_of_one_size(net, lazy):
+    draws = Draws(("loss",), (1.0, 2.0), lazy=lazy)
+    together = sweep(net, (8, 16), range(6), draws)
+    for samples, side in zip(together, (8, 16), strict=True):
+        np.testing.assert_allclose(samples, sample(net, side, range(6), draws), rtol=2e-5)
+
+
+def test_one_sampler_for_many_calls():
+    whole = sample(NET, 8, range(9), DRAWS)
+    draw = sampler(NET, (8,), DRAWS, 4)
+    parts = [draw(part, lambda done: None)[0] for part in ([0, 1, 2, 3], [4, 5, 6, 7, 8])]
+    np.testing.assert_allclose(np.concatenate(parts), whole, rtol=2e-5)
+
+
 def test_batches_shrink_with_the_image():
-    draws = Draws(("loss",), (1.0,))
-    net = architectures.cnn(width=64)
-    sizes = [batch_size(net, side, draws) for side in (8, 32, 128)]
+    draws = Draws(("loss",), (1.0,), lazy=False)
+    net = architectures.mlp(width=64)
+    sizes = [batch_size(net, side, draws) for side in (8, 64, 512)]
     assert sizes == sorted(sizes, reverse=True)
-    assert sizes[-1] == 1
+    assert sizes[-1] == 1 < sizes[0]
     assert bytes_per_seed(net.body, net.input_shape(128), 1) > 10 * bytes_per_seed(
         net.body, net.input_shape(32), 1
     )
-    assert sizes[0] <= montecarlo.CHUNK
+
+
+def test_convolutions_are_computed_seed_by_seed_on_a_processor():
+    assert batch_size(NET, 8, DRAWS) == 1 or jax.default_backend() != "cpu"
