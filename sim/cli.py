@@ -17,8 +17,15 @@ import tyro
 from theory.console import INTERRUPTED, progress
 
 __all__ = [
-    *("Output", "check_writable", "one_sentence", "parse", "progress", "replacing", "stoppable"),
-    *("tell", "write_text"),
+    "Output",
+    "check_writable",
+    "one_sentence",
+    "parse",
+    "progress",
+    "replacing",
+    "stoppable",
+    "tell",
+    "write_text",
 ]
 
 TERMINATED = 143

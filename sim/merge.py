@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from sim import store
-from sim.store import RunError
+from sim import layout
+from sim.layout import RunError, flag
 
 
 def read(path: str) -> xr.Dataset:
@@ -19,10 +19,10 @@ def read(path: str) -> xr.Dataset:
     chunks are damaged.
     """
     folder = Path(path)
-    store.described(folder)
+    layout.described(folder)
     try:
-        places = store.damaged(folder)
-        samples = store.open_zarr(folder).load() if not places else None
+        places = layout.damaged(folder)
+        samples = layout.open_zarr(folder).load() if not places else None
     except Exception:  # whatever a library makes of damaged files
         samples, places = None, []
     if samples is None:
@@ -75,7 +75,7 @@ def merge(runs: Sequence[tuple[str, xr.Dataset]]) -> xr.Dataset:
 def _united(first: str, one: xr.Dataset, second: str, other: xr.Dataset) -> xr.Dataset:
     """Two runs with the same key: each sample from the run where it is finished."""
     long, short = (one, other) if one.sizes["seed"] >= other.sizes["seed"] else (other, one)
-    flags = short["finished"].reindex(seed=long["seed"], fill_value=False)
+    flags = short["finished"].reindex(seed=long["seed"]) == 1  # NaN where there is no seed
     norms = short["norm"].reindex(seed=long["seed"])
     same = (norms == long["norm"]) | (np.isnan(norms) & np.isnan(long["norm"]))
     if not bool(same.where(flags & long["finished"], True).all()):
@@ -95,8 +95,8 @@ def _refuse_differences(
             here, there = sorted(here or ()), sorted(there or ())
         if name not in ("seed", "seeds") and here != there:
             raise RunError(
-                f"{first} and {second} differ in more than their seeds: {store.flag(name, here)} "
-                f"and {store.flag(name, there)}."
+                f"{first} and {second} differ in more than their seeds: {flag(name, here)} "
+                f"and {flag(name, there)}."
             )
 
 

@@ -9,9 +9,7 @@ what the network gave. Chunks carry CRC-32C checksums. Each is replaced as a who
 
 import fcntl
 import json
-import shutil
 import threading
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -21,14 +19,9 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from sim import provenance
+from sim import layout, provenance
 from sim.cli import replacing
-
-FORMAT = 1
-"""Version of the layout on disk."""
-
-BLOCK = 64
-"""Seeds in one chunk of a file; a chunk holds one width and one size."""
+from sim.layout import BLOCK, FORMAT, RunError, flag
 
 GROWS = ("seeds", "widths", "sizes")
 """What a run may have more of when it is continued; all else must stay."""
@@ -38,10 +31,6 @@ BITWISE = ("jax", "jaxlib")
 
 Draw = Callable[..., np.ndarray]
 Describe = Callable[[dict[str, Any]], xr.Dataset]
-
-
-class RunError(ValueError):
-    """A run on disk that cannot be opened, read or written; the message is one sentence."""
 
 
 @contextmanager
@@ -55,8 +44,8 @@ def opened(
     """The run in the folder `path`, created or extended so that it has room for `config`.
 
     `config` is JSON with explicit `widths` and `sizes`; `describe(config)` is the dataset of such
-    a run, its samples NaN; `backend` is what computes (cpu, gpu); `tell` hears a sentence for each damaged chunk. No other process can
-    open the run meanwhile. Raises RunError.
+    a run, its samples NaN; `backend` is what computes (cpu, gpu); `tell` hears a sentence for each
+    damaged chunk. No other process can open the run meanwhile. Raises RunError.
     """
     folder = Path(path)
     _refuse_other_folders(folder)
@@ -73,7 +62,7 @@ def opened(
             with run.session():
                 yield run
     except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror}.") from None
+        raise RunError(f"cannot write {path}: {error.strerror or error}.") from None
 
 
 class Run:
@@ -82,16 +71,16 @@ class Run:
     def __init__(self, folder: Path, describe: Describe, backend: str) -> None:
         self.folder, self.describe, self.backend = folder, describe, backend
         self.writing = threading.Lock()
-        _finish_layout(folder)
-        for left in folder.glob("**/*.partial"):  # a killed process was writing these
-            left.unlink()
+        layout.finish(folder)
+        for left in (*folder.glob("**/*.partial"), *folder.glob(".*.json")):
+            left.unlink()  # a killed process was writing it
 
     def grow(self, config: dict[str, Any]) -> None:
         """Make room for `config`. Raises RunError, naming it, for what cannot change."""
         config = json.loads(json.dumps(config))
         attributes = {"format": FORMAT, "sessions": []}
         if (self.folder / "zarr.json").exists():
-            attributes = described(self.folder)
+            attributes = layout.described(self.folder)
             stored = json.loads(attributes["config"])
             _refuse_differences(self.folder, stored, config)
             _refuse_other_rounding(self.folder, attributes["sessions"], self.backend)
@@ -106,13 +95,13 @@ class Run:
         dataset["finished"] = xr.zeros_like(dataset["norm"].isel(quantity=0, q=0, drop=True), bool)
         dataset["finished"].attrs = {"long_name": "whether the sample has been computed"}
         dataset.attrs |= attributes | {"config": json.dumps(config)}
-        _lay_out(self.folder, dataset)
+        layout.lay_out(self.folder, dataset)
         self._open()
 
     def _is_whole(self) -> bool:
         """Whether everything but the samples can be read."""
         try:
-            open_zarr(self.folder).drop_vars(("norm", "finished")).load()
+            layout.open_zarr(self.folder).drop_vars(("norm", "finished")).load()
         except Exception:  # whatever a library makes of damaged files
             return False
         return True
@@ -122,15 +111,15 @@ class Run:
 
         group: Any = zarr.open_group(str(self.folder), mode="r+")
         self.norm, self.finished = group["norm"], group["finished"]
-        labels = open_zarr(self.folder)
+        labels = layout.open_zarr(self.folder)
         self.widths = labels["width"].values.tolist()
         self.sizes = labels["size"].values.tolist()
 
     def mend(self, tell: Callable[[str], None]) -> None:
         """Forget chunks that cannot be read, so that they are computed again."""
-        for place in damaged(self.folder):
+        for place in layout.damaged(self.folder):
             for name, tail in (("norm", (0, 0)), ("finished", ())):
-                _chunk(self.folder, name, (*place, *tail)).unlink(missing_ok=True)
+                layout.chunk(self.folder, name, (*place, *tail)).unlink(missing_ok=True)
             block, width, size = place
             tell(
                 f"{self.folder}: the chunk of seeds {block * BLOCK} to {(block + 1) * BLOCK - 1}, "
@@ -141,7 +130,7 @@ class Run:
     @contextmanager
     def session(self) -> Iterator[None]:
         """Record this process in the attributes, when it starts and when it ends."""
-        sessions = [*described(self.folder)["sessions"], provenance.session(self.backend)]
+        sessions = [*layout.described(self.folder)["sessions"], provenance.session(self.backend)]
         self._record(sessions)
         try:
             yield
@@ -192,74 +181,15 @@ class Run:
             self.finished.set_orthogonal_selection((seeds, *place), np.ones(len(seeds), bool))
 
 
-def open_zarr(folder: Path) -> xr.Dataset:
-    """The dataset in a folder, its arrays not yet read."""
-    return xr.open_zarr(folder, chunks=None, decode_times=False)
-
-
-def described(folder: Path) -> dict[str, Any]:
-    """The attributes of a run. Raises RunError for a folder that is none."""
-    try:
-        attributes = json.loads((folder / "zarr.json").read_text())["attributes"]
-        version = attributes["format"]
-    except FileNotFoundError:
-        there = folder.exists()
-        message = "is not a run." if there else "does not exist."
-        raise RunError(f"{folder} {message}") from None
-    except OSError as error:
-        raise RunError(f"cannot read {folder}: {error.strerror}.") from None
-    except (ValueError, KeyError, TypeError):
-        raise RunError(
-            f"{folder} is not a run, or its zarr.json, which describes it, is damaged."
-        ) from None
-    if version != FORMAT:
-        raise RunError(f"{folder} was written by another version of this program.")
-    return attributes
-
-
-def damaged(folder: Path) -> list[tuple[int, int, int]]:
-    """Places (block of seeds, width, size) whose chunks are unreadable, or gone though finished."""
-    import zarr
-
-    group: Any = zarr.open_group(str(folder), mode="r")
-    norm, finished = group["norm"], group["finished"]
-
-    def readable(array: Any, selection: Any) -> np.ndarray | None:
-        try:
-            return array[selection]
-        except Exception:  # whatever a codec makes of damaged bytes
-            return None
-
-    whole = readable(norm, ...) is not None and readable(finished, ...) is not None
-    everything = finished[...] if whole else None
-    found = []
-    for place in np.ndindex(-(-norm.shape[0] // BLOCK), *norm.shape[1:3]):
-        block = (slice(place[0] * BLOCK, (place[0] + 1) * BLOCK), *place[1:])
-        flags = readable(finished, block) if everything is None else everything[block]
-        if flags is None or (
-            flags.any()
-            and not (
-                _chunk(folder, "norm", (*place, 0, 0)).exists()
-                and (whole or readable(norm, block) is not None)
-            )
-        ):
-            found.append(place)
-    return found
-
-
-def _chunk(folder: Path, name: str, place: tuple[int, ...]) -> Path:
-    return folder.joinpath(name, "c", *map(str, place))
-
-
 def _refuse_other_folders(folder: Path) -> None:
     try:
         ours = (folder / ".lock").exists() or not folder.exists() or not any(folder.iterdir())
     except NotADirectoryError:
         raise RunError(f"{folder} is not a folder.") from None
     except OSError as error:
-        raise RunError(f"cannot read {folder}: {error.strerror}.") from None
+        raise RunError(f"cannot read {folder}: {error.strerror or error}.") from None
     if not ours:
-        described(folder)
+        layout.described(folder)
 
 
 def _refuse_differences(folder: Path, stored: dict[str, Any], config: dict[str, Any]) -> None:
@@ -275,14 +205,6 @@ def _refuse_differences(folder: Path, stored: dict[str, Any], config: dict[str, 
         )
 
 
-def flag(name: str, value: Any) -> str:
-    """A field of a configuration as it stands on the command line."""
-    flag = f"--{name.replace('_', '-')}"
-    if value is None:
-        return f"no {flag}"
-    return f"{flag} {' '.join(map(str, value)) if isinstance(value, list) else value}"
-
-
 def _refuse_other_rounding(folder: Path, sessions: list[dict[str, Any]], backend: str) -> None:
     now = provenance.versions()
     for session in sessions:
@@ -295,43 +217,3 @@ def _refuse_other_rounding(folder: Path, sessions: list[dict[str, Any]], backend
                 f"{folder} was sampled with {' and '.join(before)}, which rounds in another way; "
                 "choose another --out and --seed, and merge the runs with python -m sim.report."
             )
-
-
-def _lay_out(folder: Path, dataset: xr.Dataset) -> None:
-    """Write all but the chunks of samples, beside what is there, and put it in place."""
-    from zarr.codecs import Crc32cCodec
-    from zarr.errors import ZarrUserWarning
-
-    part = folder / ".new"
-    for name, variable in dataset.variables.items():
-        if variable.dtype.kind == "U":  # the format's own strings have no fixed length
-            dataset[name] = dataset[name].astype(object)
-    encoding: dict[str, Any] = {
-        str(name): {"compressors": (Crc32cCodec(),)} for name in dataset.variables
-    }
-    encoding["norm"] |= {"chunks": (BLOCK, 1, 1, *dataset["norm"].shape[3:]), "fill_value": np.nan}
-    encoding["finished"] |= {"chunks": (BLOCK, 1, 1)}
-    with warnings.catch_warnings():
-        # Zarr 3 reads consolidated metadata everywhere, and says that no standard has it yet
-        warnings.simplefilter("ignore", ZarrUserWarning)
-        dataset.to_zarr(part, zarr_format=3, encoding=encoding, consolidated=True)
-    (part / "complete").touch()
-    _finish_layout(folder)
-
-
-def _finish_layout(folder: Path) -> None:
-    """Put a layout that was written to its end in place, and remove one that was not."""
-    part = folder / ".new"
-    if (part / "complete").exists():
-        for array in (path for path in part.iterdir() if path.is_dir()):
-            target = folder / array.name
-            if array.name in ("norm", "finished"):  # their chunks stay
-                target.mkdir(exist_ok=True)
-                if (array / "zarr.json").exists():
-                    (array / "zarr.json").replace(target / "zarr.json")
-            else:
-                shutil.rmtree(target, ignore_errors=True)
-                array.replace(target)
-        if (part / "zarr.json").exists():
-            (part / "zarr.json").replace(folder / "zarr.json")
-    shutil.rmtree(part, ignore_errors=True)
