@@ -5,6 +5,7 @@ import dataclasses
 import io
 import os
 import re
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -13,9 +14,41 @@ from typing import Any
 
 import tyro
 
-from theory.console import progress
+from theory.console import INTERRUPTED, progress
 
-__all__ = ["check_writable", "one_sentence", "parse", "progress", "replacing", "write_text"]
+__all__ = [
+    "Output",
+    "check_writable",
+    "one_sentence",
+    "parse",
+    "progress",
+    "replacing",
+    "stoppable",
+    "tell",
+    "write_text",
+]
+
+TERMINATED = 143
+
+
+@dataclasses.dataclass(frozen=True)
+class Output:
+    """What to do with the result."""
+
+    json: str | None = None
+    """Write one JSON object to this file, or to standard output for "-"."""
+    figure: str | None = None
+    """Draw the norms against d with the predicted lines; the name ends in .png, .svg or .pdf."""
+    check: bool = False
+    """Exit with status 1 if a measurement contradicts its law."""
+
+    def refuse(self) -> None:
+        """Raises ValueError if the files cannot be written."""
+        check_writable(self.json, self.figure)
+        if self.figure is not None:
+            from figures import style
+
+            style.check_format(self.figure)
 
 
 def parse(
@@ -56,13 +89,43 @@ def _sentence(panel: str) -> str:
 
 
 @contextlib.contextmanager
-def one_sentence() -> Iterator[None]:
-    """Turns a ValueError into its sentence on stderr and exit status 2."""
+def one_sentence(kind: type[ValueError] = ValueError) -> Iterator[None]:
+    """Turns an error of this kind into its sentence on stderr and exit status 2."""
     try:
         yield
-    except ValueError as error:
-        print(error, file=sys.stderr)
+    except kind as error:
+        tell(str(error))
         raise SystemExit(2) from None
+
+
+@contextlib.contextmanager
+def stoppable(out: str | None) -> Iterator[None]:
+    """While a run is kept in the folder `out`, a signal ends it with a sentence that says so.
+
+    The exit status is 130 after SIGINT and 143 after SIGTERM. Does nothing for None.
+    """
+
+    def terminate(*_: object) -> None:
+        raise SystemExit(TERMINATED)
+
+    if out is None:
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as stop:
+        status = INTERRUPTED if isinstance(stop, KeyboardInterrupt) else stop.code
+        if status in (INTERRUPTED, TERMINATED):
+            tell(f"stopped; what is finished is kept in {out}, and the same command continues.")
+        raise SystemExit(status) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def tell(line: str) -> None:
+    """A line on standard error."""
+    print(line, file=sys.stderr)
 
 
 def check_writable(*paths: str | None) -> None:

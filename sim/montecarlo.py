@@ -59,6 +59,8 @@ def batch_size(network: Network, side: int, draws: Draws) -> int:
 
 Samples = Float[np.ndarray, "sides seeds quantities norms"]
 Advance = Callable[[int], None]
+Keep = Callable[[int, np.ndarray, np.ndarray], None]
+"""Called with a side, some seed indices, and their norms."""
 Drawn = tuple[list[Array], Key[Array, "..."], Key[Array, "..."], Int[Array, "..."]]
 """Of one seed or several: weights that all sides share, keys of weights and inputs, labels."""
 
@@ -94,13 +96,19 @@ def sweep(
 
 def sampler(
     network: Network, sides: Sequence[int], draws: Draws, seeds: int, batch: int | None = None
-) -> Callable[[Sequence[int], Advance], Samples]:
-    """`sweep` for many calls, with about `seeds` seeds each, that share compiled functions."""
+) -> Callable[..., Samples]:
+    """`sweep` for many calls, with about `seeds` seeds each, that share compiled functions.
+
+    The function returned takes seed indices, `advance` and, if samples are wanted as soon as they
+    are there, `keep`; both may be called from other threads. A seed is always computed at the same
+    place of a chunk of the same length, so its samples are the same, to the last bit, whichever
+    other seeds and sides are asked for.
+    """
     shared = _shared(network, sides, draws)
     waiting = sum(leaf.size * leaf.dtype.itemsize for leaf in shared if leaf is not None)
     classes = output_shape(network.body, network.input_shape(min(sides)))[0]
     workers = _workers(network, max(sides), draws)
-    batches = [min(batch or batch_size(network, side, draws), seeds) for side in sides]
+    batches = [batch or batch_size(network, side, draws) for side in sides]
     many = min(CHUNK[_platform()], -(-seeds // workers), SHARED // max(1, waiting * workers))
     chunk = -(-max(1, many) // max(batches)) * max(batches)
 
@@ -122,19 +130,27 @@ def sampler(
 
     measures = _in_threads(compiled, zip(sides, batches, strict=True), workers)
 
-    def run(seeds: Sequence[int], advance: Advance) -> Samples:
+    def run(
+        seeds: Sequence[int], advance: Advance, keep: Keep = lambda side, seeds, norms: None
+    ) -> Samples:
         def samples_of(part: np.ndarray) -> np.ndarray:
-            # the last chunk is filled up, so that one compiled function serves all
-            filled = np.resize(part, chunk).astype(np.int32)
+            # one compiled function serves all chunks, also those of which only a part is wanted
+            places = part % chunk
+            filled = (part[0] - places[0] + np.arange(chunk)).astype(np.int32)
             once, results = drawn(filled), []
             for side, measure in zip(sides, measures, strict=True):
                 result = measure((once, _images(network, side, filled, draws)))
-                results.append(np.asarray(result)[: len(part)])
+                results.append(np.asarray(result)[places])
+                keep(side, part, results[-1])
                 advance(len(part))
             return np.stack(results)
 
-        parts = [np.asarray(seeds[start : start + chunk]) for start in range(0, len(seeds), chunk)]
-        return np.concatenate(_in_threads(samples_of, parts, workers), axis=1)
+        wanted = np.asarray(seeds)
+        order = np.argsort(wanted // chunk, kind="stable")
+        borders = np.flatnonzero(np.diff(wanted[order] // chunk)) + 1
+        parts = np.split(wanted[order], borders)
+        samples = np.concatenate(_in_threads(samples_of, parts, workers), axis=1)
+        return samples[:, np.argsort(order)]
 
     return run
 

@@ -1,13 +1,19 @@
-"""The result of a scaling run as a table for people and as JSON for programs."""
+"""The result of a scaling run as a table for people and as JSON for programs.
+
+`python -m sim.report runs/NAME` reports a run that is kept on disk, computing nothing; several runs
+that differ only in their seeds are merged.
+"""
 
 import json
 import math
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import xarray as xr
+from tyro.conf import Positional
 
-from sim import statistics
+from sim import cli, statistics
 from sim.statistics import FALSE_ALARM, Fit, Point
 
 if TYPE_CHECKING:
@@ -26,19 +32,24 @@ class Report:
     nonfinite: int
     dead: int
     samples: int
+    """Samples that there are."""
+    unfinished: int
+    """Samples that a stored run lacks."""
 
     @classmethod
     def of(cls, samples: xr.Dataset) -> "Report":
-        """The report of what `sim.scaling.run` returned."""
+        """The report of what `sim.scaling.run` returned, or of a stored run."""
+        there = xr.ones_like(samples["norm"], bool) & samples.get("finished", True)
         return cls(
             config=json.loads(samples.attrs["config"]),
             sampler=samples.attrs["sampler"],
             seeds=samples.sizes["seed"],
             fits=statistics.fit(samples),
             points=statistics.points(samples),
-            nonfinite=statistics.nonfinite(samples),
+            nonfinite=statistics.nonfinite(samples[["norm"]].where(there, 1)),
             dead=statistics.dead(samples),
-            samples=int(samples["norm"].size),
+            samples=int(there.sum()),
+            unfinished=int((~there).sum()),
         )
 
     @property
@@ -145,6 +156,12 @@ def show(report: Report, to_stderr: bool = False) -> None:
             "their seeds are left out of the fits.",
             style="bold red",
         )
+    if report.unfinished:
+        console.print(
+            f"note: {report.unfinished} of {report.unfinished + report.samples} samples have not "
+            "been computed.",
+            highlight=False,
+        )
     if report.dead:
         console.print(
             f"note: {report.dead} of {report.samples} samples are zero (no unit active); the means "
@@ -168,6 +185,19 @@ def _until(report: Report) -> str:
     if report.seeds < report.config["max_seeds"]:
         return f"until: samples that are not finite left a half-width of {widest:.2g}."
     return f"until: --max-seeds {report.seeds} stopped it at a half-width of {widest:.2g}."
+
+
+def deliver(samples: xr.Dataset, output: cli.Output) -> int:
+    """Print the table, write what is asked for; the exit status (1: a law is contradicted)."""
+    result = Report.of(samples)
+    if output.figure is not None:
+        from figures import scaling as picture
+
+        picture.write(samples, output.figure)
+    show(result, to_stderr=output.json == "-")
+    if output.json is not None:
+        cli.write_text(output.json, to_json(result))
+    return 1 if output.check and result.contradicted else 0
 
 
 def _columns(report: Report) -> dict[str, list[Any]]:
@@ -243,3 +273,31 @@ def _ratio(points: list[Point], fit: Fit, law: str) -> str:
     return with_error(
         last.mean / expected, (last.mean - half) / expected, (last.mean + half) / expected
     )
+
+
+@dataclass(frozen=True)
+class Runs:
+    """Which runs."""
+
+    runs: Positional[tuple[str, ...]]
+    """Folders that python -m sim.scaling --out has written."""
+
+
+def main(args: list[str] | None = None) -> int:
+    """The command line; returns the exit status (0 fine, 1 contradiction, 2 bad usage)."""
+    kinds = (Runs, cli.Output)
+    stored, output = cli.parse(kinds, "python -m sim.report", __doc__ or "", args)
+    with cli.one_sentence():
+        if not stored.runs:
+            raise ValueError("name at least one run: python -m sim.report runs/NAME.")
+        output.refuse()
+        from sim import merge
+
+        samples = merge.merge([(name, merge.read(name)) for name in stored.runs])
+    return deliver(samples, output)
+
+
+if __name__ == "__main__":
+    from theory.console import run as run_main
+
+    sys.exit(run_main(main))

@@ -11,13 +11,15 @@ import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
 
+    from sim.store import Run
     from theory.law import Law
     from theory.network import Network
 
@@ -92,7 +94,12 @@ OPTIONS = ("head", "depth", "activation", "border", "pooling", "pool_after", "di
 """Fields of `Config` that an architecture may take or not."""
 
 
-def run(config: Config, advance: Callable[..., None] = lambda done, more=0: None) -> xr.Dataset:
+def run(
+    config: Config,
+    advance: Callable[..., None] = lambda done, more=0: None,
+    out: str | None = None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> xr.Dataset:
     """Sample the norms and predict them.
 
     Returns a dataset with `norm` by (seed, width, size, quantity, q), the law's `predicted` norm by
@@ -101,18 +108,34 @@ def run(config: Config, advance: Callable[..., None] = lambda done, more=0: None
     `d` is a coordinate along size; the attribute `config` holds the configuration as JSON,
     `sampler` the one that ran and, with `until`, `pilot` the number of seeds of the first stage.
     `advance` is called with the number of seeds finished at one size, and with a second number
-    when the second stage adds so many.
+    when the second stage adds so many. With `out`, samples are kept in that folder as they are
+    finished, and those that are there already are not computed again (`sim.store`); `tell` is
+    called with a sentence for each damaged chunk found there.
 
-    Raises ValueError, with one sentence, for a configuration that makes no sense.
+    Raises ValueError, with one sentence, for a configuration that makes no sense, and
+    `sim.store.RunError`, a ValueError too, if the folder cannot be used.
     """
-    check(config)
+    check(config, out)
+    if out is None:
+        return labelled(config, _sample(config, advance, None))
+    import jax
+
+    from sim import store
+
+    config = replace(config, widths=tuple(networks(config)), sizes=sizes_of(config))
+    backend = jax.default_backend()
+    with store.opened(out, asdict(config), unsampled, backend, tell) as kept:
+        return labelled(config, _sample(config, advance, kept))
+
+
+def _sample(config: Config, advance: Callable[..., None], kept: Run | None) -> np.ndarray:
+    """Norms by (width, size, seed, quantity, q); only what is not kept is computed."""
     import jax
     import numpy as np
-    import xarray as xr
 
     from sim import montecarlo
 
-    sizes, nets = sizes_of(config), networks(config)
+    sizes = sizes_of(config)
     draws = montecarlo.Draws(
         quantities=config.quantity,
         norms=tuple(float(q) for q in config.norms),
@@ -121,30 +144,46 @@ def run(config: Config, advance: Callable[..., None] = lambda done, more=0: None
         seed=config.seed,
         lazy=sampler_of(config) == "lazy",
     )
-    samplers = []
+    # with a store, chunks have the same length however many seeds one process has left to do
+    together = config.seeds if kept is None else 2**31
     with jax.enable_x64(config.dtype == "float64"):
-        stages = []
-        for net in nets.values():
-            draw = montecarlo.sampler(net, sizes, draws, config.seeds, config.batch)
+        samplers, stages = [], []
+        for width, net in networks(config).items():
+            sampler = partial(
+                montecarlo.sampler, net, draws=draws, seeds=together, batch=config.batch
+            )
+            draw = sampler(sizes) if kept is None else kept.completing(width, sizes, sampler)
             stages.append(draw(range(config.seeds), advance))
             samplers.append(draw)
         norms = np.array(stages)
-        if config.until is not None:
-            more = range(config.seeds, _needed(norms, config))
-            if more:
-                advance(0, len(samplers) * len(sizes) * len(more))
-                rest = np.array([draw(more, advance) for draw in samplers])
-                norms = np.concatenate([norms, rest], axis=2)
+        more = range(config.seeds, _needed(norms, config))
+        if more:
+            advance(0, len(samplers) * len(sizes) * len(more))
+            rest = np.array([draw(more, advance) for draw in samplers])
+            norms = np.concatenate([norms, rest], axis=2)
+    return norms
+
+
+def labelled(config: Config, norms: np.ndarray) -> xr.Dataset:
+    """Norms by (width, size, seed, quantity, q) with their labels, and what the law predicts."""
+    import numpy as np
+    import xarray as xr
+
     dims = ("width", "size", "seed", "quantity", "q")
+    about = {"long_name": "ℓ_q norm of the input gradient", "units": "1"}
     samples = xr.Dataset(
-        {"norm": (dims, norms, {"long_name": "ℓ_q norm of the input gradient"})},
+        {"norm": (dims, norms, about)},
         coords={
-            "width": list(nets),
-            "size": ("size", list(sizes), {"long_name": "side of the image", "units": "pixels"}),
+            "width": ("width", list(networks(config)), {"long_name": "units or channels"}),
+            "size": (
+                "size",
+                list(sizes_of(config)),
+                {"long_name": "side of the image", "units": "pixels"},
+            ),
             "d": ("size", dimensions(config), {"long_name": "input dimension"}),
-            "seed": np.arange(norms.shape[2]),
-            "quantity": list(config.quantity),
-            "q": list(config.norms),
+            "seed": ("seed", np.arange(norms.shape[2]), {"long_name": "random network"}),
+            "quantity": ("quantity", list(config.quantity), {"long_name": "whose gradient"}),
+            "q": ("q", list(config.norms), {"long_name": "order of the norm"}),
         },
         attrs={
             "arch": config.arch,
@@ -157,12 +196,16 @@ def run(config: Config, advance: Callable[..., None] = lambda done, more=0: None
 
 
 def _needed(norms: np.ndarray, config: Config) -> int:
-    """How many seeds the pilot's norms (width, size, seed, quantity, q) ask for, up to the cap."""
+    """How many seeds the pilot's norms (width, size, seed, quantity, q) ask for, up to the cap.
+
+    As many as there are without `until`.
+    """
+    if config.until is None:
+        return config.seeds
     import numpy as np
 
     from sim.statistics import exponent, seeds_needed
 
-    assert config.until is not None
     ds = np.array(dimensions(config), float)
     needed = [config.seeds]
     for rows in norms.transpose(0, 3, 4, 2, 1).reshape(-1, config.seeds, len(ds)):
@@ -182,6 +225,19 @@ def sampler_of(config: Config) -> str:
         for layer in walk(net.body)
     )
     return "lazy" if can_be_lazy and config.sampler != "dense" else "dense"
+
+
+def unsampled(stored: dict[str, Any]) -> xr.Dataset:
+    """The dataset of a run of which no sample has been computed, all norms NaN.
+
+    `stored` is its configuration as it was read from JSON.
+    """
+    import numpy as np
+
+    config = Config(**{k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()})
+    shape = (len(networks(config)), len(sizes_of(config)), config.seeds)
+    shape += (len(config.quantity), len(config.norms))
+    return labelled(config, np.full(shape, np.nan, config.dtype))
 
 
 def predictions(config: Config) -> xr.Dataset:
@@ -215,11 +271,27 @@ def predictions(config: Config) -> xr.Dataset:
     dims = ("width", "quantity", "q")
     return xr.Dataset(
         {
-            "predicted": ((*dims, "size"), table(values)),
-            "hypothesis-H": ((*dims, "size"), table(paper_values)),
-            "predicted_slope": (dims, table(slope)),
-            "limit": (dims, table(lambda law: float(law.exponent))),
-            "basis": (dims, table(lambda law: law.basis)),
+            "predicted": (
+                (*dims, "size"),
+                table(values),
+                {"long_name": "expected norm, by the law"},
+            ),
+            "hypothesis-H": (
+                (*dims, "size"),
+                table(paper_values),
+                {"long_name": "expected norm, by the paper's hypotheses alone"},
+            ),
+            "predicted_slope": (
+                dims,
+                table(slope),
+                {"long_name": "least-squares slope of log predicted on log d"},
+            ),
+            "limit": (
+                dims,
+                table(lambda law: float(law.exponent)),
+                {"long_name": "exponent of d by the law, as d → ∞"},
+            ),
+            "basis": (dims, table(lambda law: law.basis), {"long_name": "what the law rests on"}),
         },
         coords={
             "width": list(nets),
@@ -261,8 +333,8 @@ def networks(config: Config) -> dict[int, Network]:
     }
 
 
-def check(config: Config) -> None:
-    """Raises ValueError, with one sentence, if the configuration cannot be run."""
+def check(config: Config, out: str | None = None) -> None:
+    """Raises ValueError, with one sentence, if the configuration cannot be run (and kept in `out`)."""
     from sim import inputs, memory
     from theory.initializers import unknown
     from theory.law import norm_order
@@ -283,6 +355,10 @@ def check(config: Config) -> None:
         raise ValueError(f"an interval needs at least two seeds, not --seeds {config.seeds}.")
     if not 0 <= config.seed < 2**32:
         raise ValueError(f"--seed must lie between 0 and 2^32 - 1, not {config.seed}.")
+    if config.until is not None and out is not None:
+        raise ValueError(
+            "--out keeps a number of seeds known beforehand: give --seeds, no --until."
+        )
     if config.until is not None and not 0 < config.until < math.inf:
         raise ValueError(f"--until must be a positive number, not {config.until:g}.")
     if config.until is not None and config.max_seeds < config.seeds:
@@ -319,43 +395,30 @@ def check(config: Config) -> None:
 
 
 @dataclass(frozen=True)
-class Output:
-    """What to do with the result."""
+class Keep:
+    """Where samples are kept."""
 
-    json: str | None = None
-    """Write one JSON object to this file, or to standard output for "-"."""
-    figure: str | None = None
-    """Draw the norms against d with the predicted lines; the name ends in .png, .svg or .pdf."""
-    check: bool = False
-    """Exit with status 1 if a measurement contradicts its law."""
+    out: str | None = None
+    """Keep samples and provenance in this folder as they are finished (xarray and Zarr). The same
+    command continues a run; more seeds, widths or sizes extend it."""
 
 
 def main(args: list[str] | None = None) -> int:
     """The command line; returns the exit status (0 fine, 1 contradiction, 2 bad usage)."""
     from sim import cli
 
-    config, output = cli.parse((Config, Output), "python -m sim.scaling", __doc__ or "", args)
+    kinds = (Config, Keep, cli.Output)
+    config, keep, output = cli.parse(kinds, "python -m sim.scaling", __doc__ or "", args)
     with cli.one_sentence():
-        check(config)
-        cli.check_writable(output.json, output.figure)
-        if output.figure is not None:
-            from figures import style
-
-            style.check_format(output.figure)
-    from sim import compilation, report
+        check(config, keep.out)
+        output.refuse()
+    from sim import compilation, report, store
 
     compilation.keep()
-    with _progress(config) as advance:
-        samples = run(config, advance)
-    result = report.Report.of(samples)
-    if output.figure is not None:
-        from figures import scaling as picture
-
-        picture.write(samples, output.figure)
-    report.show(result, to_stderr=output.json == "-")
-    if output.json is not None:
-        cli.write_text(output.json, report.to_json(result))
-    return 1 if output.check and result.contradicted else 0
+    stoppable = cli.stoppable(keep.out)
+    with cli.one_sentence(store.RunError), stoppable, _progress(config) as advance:
+        samples = run(config, advance, keep.out, cli.tell)
+    return report.deliver(samples, output)
 
 
 @contextmanager

@@ -1,0 +1,134 @@
+"""The files of a run on disk: how they are laid out, which of them are damaged.
+
+A layout is everything but the chunks of samples: labels, predictions, shapes, attributes. A new one
+is written beside the old one and then put in place, file by file; a process that is killed between
+two files leaves the rest to the next one. Chunks carry CRC-32C checksums and keep their places when
+a run grows.
+"""
+
+import json
+import shutil
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+FORMAT = 1
+"""Version of the layout on disk."""
+
+BLOCK = 64
+"""Seeds in one chunk of a file; a chunk holds one width and one size."""
+
+
+class RunError(ValueError):
+    """A run on disk that cannot be opened, read or written; the message is one sentence."""
+
+
+def flag(name: str, value: Any) -> str:
+    """A field of a configuration as it stands on the command line."""
+    name = f"--{name.replace('_', '-')}"
+    if value is None:
+        return f"no {name}"
+    return f"{name} {' '.join(map(str, value)) if isinstance(value, list) else value}"
+
+
+def open_zarr(folder: Path) -> xr.Dataset:
+    """The dataset in a folder, its arrays not yet read."""
+    return xr.open_zarr(folder, chunks=None, decode_times=False)
+
+
+def described(folder: Path) -> dict[str, Any]:
+    """The attributes of a run. Raises RunError for a folder that is none."""
+    try:
+        attributes = json.loads((folder / "zarr.json").read_text())["attributes"]
+        version = attributes["format"]
+    except FileNotFoundError:
+        there = folder.exists()
+        message = "is not a run." if there else "does not exist."
+        raise RunError(f"{folder} {message}") from None
+    except OSError as error:
+        raise RunError(f"cannot read {folder}: {error.strerror}.") from None
+    except (ValueError, KeyError, TypeError):
+        raise RunError(
+            f"{folder} is not a run, or its zarr.json, which describes it, is damaged."
+        ) from None
+    if version != FORMAT:
+        raise RunError(f"{folder} was written by another version of this program.")
+    return attributes
+
+
+def damaged(folder: Path) -> list[tuple[int, int, int]]:
+    """Places (block of seeds, width, size) whose chunks are unreadable, or gone though finished."""
+    import zarr
+
+    group: Any = zarr.open_group(str(folder), mode="r")
+    norm, finished = group["norm"], group["finished"]
+
+    def readable(array: Any, selection: Any) -> np.ndarray | None:
+        try:
+            return array[selection]
+        except Exception:  # whatever a codec makes of damaged bytes
+            return None
+
+    whole = readable(norm, ...) is not None and readable(finished, ...) is not None
+    everything = finished[...] if whole else None
+    found = []
+    for place in np.ndindex(-(-norm.shape[0] // BLOCK), *norm.shape[1:3]):
+        block = (slice(place[0] * BLOCK, (place[0] + 1) * BLOCK), *place[1:])
+        flags = readable(finished, block) if everything is None else everything[block]
+        if flags is None or (
+            flags.any()
+            and not (
+                chunk(folder, "norm", (*place, 0, 0)).exists()
+                and (whole or readable(norm, block) is not None)
+            )
+        ):
+            found.append(place)
+    return found
+
+
+def chunk(folder: Path, name: str, place: tuple[int, ...]) -> Path:
+    """The file of one chunk of an array."""
+    return folder.joinpath(name, "c", *map(str, place))
+
+
+def lay_out(folder: Path, dataset: xr.Dataset) -> None:
+    """Write all but the chunks of samples, beside what is there, and put it in place."""
+    from zarr.codecs import Crc32cCodec
+    from zarr.errors import ZarrUserWarning
+
+    part = folder / ".new"
+    for name, variable in dataset.variables.items():
+        if variable.dtype.kind == "U":  # the format's own strings have no fixed length
+            dataset[name] = dataset[name].astype(object)
+    encoding: dict[str, Any] = {
+        str(name): {"compressors": (Crc32cCodec(),)} for name in dataset.variables
+    }
+    encoding["norm"] |= {"chunks": (BLOCK, 1, 1, *dataset["norm"].shape[3:]), "fill_value": np.nan}
+    encoding["finished"] |= {"chunks": (BLOCK, 1, 1)}
+    with warnings.catch_warnings():
+        # Zarr 3 reads consolidated metadata everywhere, and says that no standard has it yet
+        warnings.simplefilter("ignore", ZarrUserWarning)
+        dataset.to_zarr(part, zarr_format=3, encoding=encoding, consolidated=True)
+    (part / "complete").touch()
+    finish(folder)
+
+
+def finish(folder: Path) -> None:
+    """Put a layout that was written to its end in place, and remove one that was not."""
+    part = folder / ".new"
+    if (part / "complete").exists():
+        for array in (path for path in part.iterdir() if path.is_dir()):
+            target = folder / array.name
+            if array.name in ("norm", "finished"):  # their chunks stay
+                target.mkdir(exist_ok=True)
+                if (array / "zarr.json").exists():
+                    (array / "zarr.json").replace(target / "zarr.json")
+            else:
+                shutil.rmtree(target, ignore_errors=True)
+                array.replace(target)
+        if (part / "zarr.json").exists():
+            (part / "zarr.json").replace(folder / "zarr.json")
+    shutil.rmtree(part, ignore_errors=True)

@@ -1,0 +1,104 @@
+"""Stored runs read back, and merged if they differ only in their seeds. Without jax."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from sim import layout
+from sim.layout import RunError, flag
+
+
+def read(path: str) -> xr.Dataset:
+    """The samples of a stored run, sizes in increasing order: what `sim.scaling.run` returned.
+
+    `finished` says which samples there are. Raises RunError for a folder that is no run, or whose
+    chunks are damaged.
+    """
+    folder = Path(path)
+    layout.described(folder)
+    try:
+        places = layout.damaged(folder)
+        samples = layout.open_zarr(folder).load() if not places else None
+    except Exception:  # whatever a library makes of damaged files
+        samples, places = None, []
+    if samples is None:
+        chunks = f" ({len(places)} of its chunks)" if places else ""
+        raise RunError(
+            f"{folder} is damaged{chunks}; the command that wrote it computes again what is lost."
+        )
+    for name in ("quantity", "q", "basis"):
+        words = samples[name]
+        samples[name] = words.dims, np.array(words.values.tolist()), words.attrs
+    config = json.loads(samples.attrs["config"])
+    config["sizes"] = sorted(config["sizes"])
+    samples.attrs["config"] = json.dumps(config)
+    return samples.sortby("size")
+
+
+def merge(runs: Sequence[tuple[str, xr.Dataset]]) -> xr.Dataset:
+    """One dataset of several named runs that differ only in their seeds.
+
+    Samples with the same key and seed are one sample: they are counted once. Runs with different
+    keys are independent: their seeds are numbered on, with the key as a coordinate. A sample that
+    is finished in one run is finished. Raises RunError, naming what differs, for other differences
+    and for runs that contradict each other.
+    """
+    by_key: dict[int, tuple[str, xr.Dataset]] = {}
+    (first, start), *_ = runs
+    for name, samples in runs:
+        _refuse_differences(first, _config(start), name, _config(samples))
+        key = _config(samples)["seed"]
+        by_key[key] = (name, _united(*by_key[key], name, samples) if key in by_key else samples)
+    parts = [
+        samples.assign_coords(key=("seed", np.full(samples.sizes["seed"], key)))
+        for key, (_, samples) in by_key.items()
+    ]
+    together = parts[0]
+    if len(parts) > 1:
+        together = xr.concat(
+            parts, "seed", data_vars="minimal", coords="minimal", compat="override", join="exact",
+            combine_attrs="override",
+        )  # fmt: skip
+        together["seed"] = np.arange(together.sizes["seed"])
+    keys = list(by_key)
+    config = _config(start) | {
+        "seeds": together.sizes["seed"],
+        "seed": keys[0] if len(keys) == 1 else keys,
+    }
+    return together.assign_attrs(config=json.dumps(config))
+
+
+def _united(first: str, one: xr.Dataset, second: str, other: xr.Dataset) -> xr.Dataset:
+    """Two runs with the same key: each sample from the run where it is finished."""
+    long, short = (one, other) if one.sizes["seed"] >= other.sizes["seed"] else (other, one)
+    flags = short["finished"].reindex(seed=long["seed"]) == 1  # NaN where there is no seed
+    norms = short["norm"].reindex(seed=long["seed"])
+    same = (norms == long["norm"]) | (np.isnan(norms) & np.isnan(long["norm"]))
+    if not bool(same.where(flags & long["finished"], True).all()):
+        raise RunError(f"{first} and {second} have the same --seed, but other samples for it.")
+    return long.assign(
+        norm=long["norm"].where(long["finished"], norms),
+        finished=long["finished"] | flags,
+    )
+
+
+def _refuse_differences(
+    first: str, one: dict[str, Any], second: str, other: dict[str, Any]
+) -> None:
+    for name in {**one, **other}:
+        here, there = one.get(name), other.get(name)
+        if name in ("widths", "sizes"):
+            here, there = sorted(here or ()), sorted(there or ())
+        if name not in ("seed", "seeds") and here != there:
+            raise RunError(
+                f"{first} and {second} differ in more than their seeds: {flag(name, here)} "
+                f"and {flag(name, there)}."
+            )
+
+
+def _config(samples: xr.Dataset) -> dict[str, Any]:
+    return json.loads(samples.attrs["config"])

@@ -1,0 +1,58 @@
+"""Where samples come from: versions, machine, commit, time. Without importing jax."""
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("sqrt-d-law", "jax", "jaxlib", "numpy", "scipy", "sympy", "xarray", "zarr")
+
+
+def session(backend: str) -> dict[str, Any]:
+    """What one process that samples knows of itself, as JSON; `ended` is None until it ends.
+
+    `backend` is what computes: cpu, gpu or tpu.
+    """
+    return {
+        "started": now(),
+        "ended": None,
+        "backend": backend,
+        "versions": versions(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "machine": platform.machine(),
+        "processors": os.cpu_count(),
+        "commit": commit(),
+    }
+
+
+def now() -> str:
+    """The time in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def versions() -> dict[str, str | None]:
+    """Versions of the packages that the samples depend on; None for one that is not installed."""
+    found: dict[str, str | None] = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:  # the project itself may run from its source tree
+            found[name] = None
+    return found
+
+
+def commit() -> str | None:
+    """The commit of the source tree, with "-dirty" if files differ from it; None if unknown."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None
+    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

@@ -1,0 +1,223 @@
+"""A run on disk: an xarray dataset in Zarr that grows as samples are finished.
+
+`xarray.open_zarr(path)` reads it: `norm` by (seed, width, size, quantity, q), `finished` by (seed,
+width, size), the predictions, and attributes with the configuration and the provenance of every
+process that sampled. A sample that is not finished is NaN; one that is finished and not finite is
+what the network gave. Chunks carry CRC-32C checksums. Each is replaced as a whole, `norm` before
+`finished`, so a process may be killed at any moment.
+"""
+
+import fcntl
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from sim import layout, provenance
+from sim.cli import replacing
+from sim.layout import BLOCK, FORMAT, RunError, flag
+
+GROWS = ("seeds", "widths", "sizes")
+"""What a run may have more of when it is continued; all else must stay."""
+
+BITWISE = ("jax", "jaxlib")
+"""Packages whose versions must stay: another one rounds in another way."""
+
+Draw = Callable[..., np.ndarray]
+Describe = Callable[[dict[str, Any]], xr.Dataset]
+
+
+@contextmanager
+def opened(
+    path: str,
+    config: dict[str, Any],
+    describe: Describe,
+    backend: str,
+    tell: Callable[[str], None] = lambda line: None,
+) -> Iterator["Run"]:
+    """The run in the folder `path`, created or extended so that it has room for `config`.
+
+    `config` is JSON with explicit `widths` and `sizes`; `describe(config)` is the dataset of such
+    a run, its samples NaN; `backend` is what computes (cpu, gpu); `tell` hears a sentence for each
+    damaged chunk. No other process can open the run meanwhile. Raises RunError.
+    """
+    folder = Path(path)
+    _refuse_other_folders(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (folder / ".lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process
+            except BlockingIOError:
+                raise RunError(f"another process is working on {path}.") from None
+            run = Run(folder, describe, backend)
+            run.grow(config)
+            run.mend(tell)
+            with run.session():
+                yield run
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror or error}.") from None
+
+
+class Run:
+    """A run on disk that this process may write."""
+
+    def __init__(self, folder: Path, describe: Describe, backend: str) -> None:
+        self.folder, self.describe, self.backend = folder, describe, backend
+        self.writing = threading.Lock()
+        layout.finish(folder)
+        for left in (*folder.glob("**/*.partial"), *folder.glob(".*.json")):
+            left.unlink()  # a killed process was writing it
+
+    def grow(self, config: dict[str, Any]) -> None:
+        """Make room for `config`. Raises RunError, naming it, for what cannot change."""
+        config = json.loads(json.dumps(config))
+        attributes = {"format": FORMAT, "sessions": []}
+        if (self.folder / "zarr.json").exists():
+            attributes = layout.described(self.folder)
+            stored = json.loads(attributes["config"])
+            _refuse_differences(self.folder, stored, config)
+            _refuse_other_rounding(self.folder, attributes["sessions"], self.backend)
+            config["seeds"] = max(stored["seeds"], config["seeds"])
+            for name in ("widths", "sizes"):  # in order of arrival: chunks stay where they are
+                new = [value for value in config[name] if value not in stored[name]]
+                config[name] = stored[name] + new
+            if config == stored and self._is_whole():
+                self._open()
+                return
+        dataset = self.describe(config).sel(size=config["sizes"])
+        dataset["finished"] = xr.zeros_like(dataset["norm"].isel(quantity=0, q=0, drop=True), bool)
+        dataset["finished"].attrs = {"long_name": "whether the sample has been computed"}
+        dataset.attrs |= attributes | {"config": json.dumps(config)}
+        layout.lay_out(self.folder, dataset)
+        self._open()
+
+    def _is_whole(self) -> bool:
+        """Whether everything but the samples can be read, and all agrees on the shapes."""
+        import zarr
+
+        try:
+            dataset = layout.open_zarr(self.folder)
+            dataset.drop_vars(("norm", "finished")).load()
+            arrays: Any = zarr.open_group(str(self.folder), mode="r", use_consolidated=False)
+            return all(arrays[name].shape == there.shape for name, there in dataset.items())
+        except Exception:  # whatever a library makes of damaged files
+            return False
+
+    def _open(self) -> None:
+        import zarr
+
+        group: Any = zarr.open_group(str(self.folder), mode="r+")
+        self.norm, self.finished = group["norm"], group["finished"]
+        labels = layout.open_zarr(self.folder)
+        self.widths = labels["width"].values.tolist()
+        self.sizes = labels["size"].values.tolist()
+
+    def mend(self, tell: Callable[[str], None]) -> None:
+        """Forget chunks that cannot be read, so that they are computed again."""
+        for place in layout.damaged(self.folder):
+            for name, tail in (("norm", (0, 0)), ("finished", ())):
+                layout.chunk(self.folder, name, (*place, *tail)).unlink(missing_ok=True)
+            block, width, size = place
+            tell(
+                f"{self.folder}: the chunk of seeds {block * BLOCK} to {(block + 1) * BLOCK - 1}, "
+                f"width {self.widths[width]}, size {self.sizes[size]} is damaged and computed "
+                "again."
+            )
+
+    @contextmanager
+    def session(self) -> Iterator[None]:
+        """Record this process in the attributes, when it starts and when it ends."""
+        sessions = [*layout.described(self.folder)["sessions"], provenance.session(self.backend)]
+        self._record(sessions)
+        try:
+            yield
+        finally:
+            sessions[-1]["ended"] = provenance.now()
+            with suppress(OSError):  # a full disk must not hide what went wrong before
+                self._record(sessions)
+
+    def _record(self, sessions: list[dict[str, Any]]) -> None:
+        path = self.folder / "zarr.json"
+        content = json.loads(path.read_text())
+        content["attributes"]["sessions"] = sessions
+        with replacing(str(path)) as part:
+            part.write_text(json.dumps(content, indent=1))
+
+    def completing(
+        self, width: int, sizes: Sequence[int], make: Callable[[tuple[int, ...]], Draw]
+    ) -> Draw:
+        """A sampler at `sizes` that computes only what is not there, and keeps it.
+
+        `make(sizes)` is the sampler that computes (see `sim.montecarlo.sampler`).
+        """
+
+        def draw(seeds: Sequence[int], advance: Callable[[int], None]) -> np.ndarray:
+            wanted = np.asarray(seeds)
+            column = self.widths.index(width)
+            missing: dict[tuple[int, ...], list[int]] = {}
+            for size in sizes:
+                there = self.finished[:, column, self.sizes.index(size)][wanted]
+                advance(int(there.sum()))
+                if not there.all():
+                    missing.setdefault(tuple(wanted[~there].tolist()), []).append(size)
+            for lacking, sides in missing.items():
+                make(tuple(sides))(lacking, advance, partial(self.write, width))
+            stored = self.norm[:, column]
+            return np.stack([stored[wanted, self.sizes.index(size)] for size in sizes])
+
+        return draw
+
+    def write(self, width: int, size: int, seeds: np.ndarray, norms: np.ndarray) -> None:
+        """Keep norms (seeds, quantities, norms); may be called from several threads."""
+        import zarr
+
+        place = self.widths.index(width), self.sizes.index(size)
+        # a chunk without any number is written too: only then a missing one is a damaged one
+        with self.writing, zarr.config.set({"array.write_empty_chunks": True}):
+            self.norm.set_orthogonal_selection((seeds, *place), norms)
+            self.finished.set_orthogonal_selection((seeds, *place), np.ones(len(seeds), bool))
+
+
+def _refuse_other_folders(folder: Path) -> None:
+    try:
+        ours = (folder / ".lock").exists() or not folder.exists() or not any(folder.iterdir())
+    except NotADirectoryError:
+        raise RunError(f"{folder} is not a folder.") from None
+    except OSError as error:
+        raise RunError(f"cannot read {folder}: {error.strerror or error}.") from None
+    if not ours:
+        layout.described(folder)
+
+
+def _refuse_differences(folder: Path, stored: dict[str, Any], config: dict[str, Any]) -> None:
+    there, asked = [], []
+    for name in {**stored, **config}:
+        if name not in GROWS and stored.get(name) != config.get(name):
+            there.append(flag(name, stored.get(name)))
+            asked.append(flag(name, config.get(name)))
+    if there:
+        raise RunError(
+            f"{folder} holds a run with {', '.join(there)}, not {', '.join(asked)}; choose another "
+            "--out."
+        )
+
+
+def _refuse_other_rounding(folder: Path, sessions: list[dict[str, Any]], backend: str) -> None:
+    now = provenance.versions()
+    for session in sessions:
+        then = session["versions"]
+        before = [f"{name} {then[name]}" for name in BITWISE if then[name] != now[name]]
+        if session["backend"] != backend:
+            before.append(f"a {session['backend']}")
+        if before:
+            raise RunError(
+                f"{folder} was sampled with {' and '.join(before)}, which rounds in another way; "
+                "choose another --out and --seed, and merge the runs with python -m sim.report."
+            )
