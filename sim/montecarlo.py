@@ -112,7 +112,7 @@ def sampler(
     many = min(CHUNK[_platform()], -(-seeds // workers), SHARED // max(1, waiting * workers))
     chunk = -(-max(1, many) // max(batches)) * max(batches)
 
-    def drawn(seeds: np.ndarray) -> Drawn:
+    def drawn(seeds: Any) -> Drawn:
         keys = jax.vmap(partial(_keys, draws.seed))(seeds)
         weights = jax.vmap(partial(_weights, network, min(sides), draws))(keys[0])
         kept = zip(jax.tree.leaves(weights), shared, strict=True)

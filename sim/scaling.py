@@ -114,12 +114,9 @@ def run(
 
     from sim import store
 
-    def describe(found: dict[str, Any]) -> xr.Dataset:
-        return unsampled(Config(**found))
-
     config = replace(config, widths=tuple(networks(config)), sizes=sizes_of(config))
     backend = jax.default_backend()
-    with store.opened(out, asdict(config), describe, backend, tell) as kept:
+    with store.opened(out, asdict(config), unsampled, backend, tell) as kept:
         return labelled(config, _sample(config, advance, kept))
 
 
@@ -177,10 +174,14 @@ def labelled(config: Config, norms: np.ndarray) -> xr.Dataset:
     return samples.merge(predictions(config), combine_attrs="override")
 
 
-def unsampled(config: Config) -> xr.Dataset:
-    """The dataset of a run of which no sample has been computed: all norms are NaN."""
+def unsampled(stored: dict[str, Any]) -> xr.Dataset:
+    """The dataset of a run of which no sample has been computed, all norms NaN.
+
+    `stored` is its configuration as it was read from JSON.
+    """
     import numpy as np
 
+    config = Config(**{k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()})
     shape = (len(networks(config)), len(sizes_of(config)), config.seeds)
     shape += (len(config.quantity), len(config.norms))
     return labelled(config, np.full(shape, np.nan, config.dtype))

@@ -99,12 +99,16 @@ class Run:
         self._open()
 
     def _is_whole(self) -> bool:
-        """Whether everything but the samples can be read."""
+        """Whether everything but the samples can be read, and all agrees on the shapes."""
+        import zarr
+
         try:
-            layout.open_zarr(self.folder).drop_vars(("norm", "finished")).load()
+            dataset = layout.open_zarr(self.folder)
+            dataset.drop_vars(("norm", "finished")).load()
+            arrays: Any = zarr.open_group(str(self.folder), mode="r", use_consolidated=False)
+            return all(arrays[name].shape == there.shape for name, there in dataset.items())
         except Exception:  # whatever a library makes of damaged files
             return False
-        return True
 
     def _open(self) -> None:
         import zarr
