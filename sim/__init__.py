@@ -7,8 +7,8 @@ import importlib
 from types import ModuleType
 
 SUBMODULES = (
-    *("checks", "gradients", "inputs", "layers", "montecarlo"),
-    *("report", "scaling", "statements", "statistics"),
+    *("checks", "gradients", "inputs", "layers", "merge", "montecarlo"),
+    *("report", "scaling", "statements", "statistics", "store"),
 )
 
 

@@ -195,6 +195,7 @@ def labelled(config: Config, norms: np.ndarray) -> xr.Dataset:
     return samples.merge(predictions(config), combine_attrs="override")
 
 
+<<<<<<< HEAD
 def _needed(norms: np.ndarray, config: Config) -> int:
     """How many seeds the pilot's norms (width, size, seed, quantity, q) ask for, up to the cap.
 
@@ -234,7 +235,19 @@ def unsampled(stored: dict[str, Any]) -> xr.Dataset:
     """
     import numpy as np
 
-    config = Config(**{k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()})
+=======
+def unsampled(stored: dict[str, Any]) -> xr.Dataset:
+    """The dataset of a run of which no sample has been computed, all norms NaN.
+
+    `stored` is its configuration as it was read from JSON.
+    """
+    import numpy as np
+
+>>>>>>> helper-e
+    fields: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()
+    }
+    config = Config(**fields)
     shape = (len(networks(config)), len(sizes_of(config)), config.seeds)
     shape += (len(config.quantity), len(config.norms))
     return labelled(config, np.full(shape, np.nan, config.dtype))

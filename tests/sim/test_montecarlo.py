@@ -61,6 +61,24 @@ def test_one_sampler_for_many_calls():
     np.testing.assert_allclose(np.concatenate(parts), whole, rtol=2e-5)
 
 
+@pytest.mark.parametrize("net", [NET, architectures.mlp(width=12)], ids=["resnet", "mlp"])
+def test_samples_are_the_same_bits_however_the_work_is_cut(net):
+    draws = Draws(("loss",), (1.0, 2.0), lazy=False)
+    kept = {}
+
+    def keep(side, seeds, norms):
+        kept.update({(side, seed): row for seed, row in zip(seeds.tolist(), norms, strict=True)})
+
+    many = 10**6
+    whole = sampler(net, (8, 16), draws, many)(range(40), lambda done: None, keep)
+    for i, side in enumerate((8, 16)):
+        alone = sampler(net, (side,), draws, many)
+        for seeds in (range(40), [3], range(17, 40), [39, 2, 20]):
+            some = alone(seeds, lambda done: None)[0]
+            np.testing.assert_array_equal(some, whole[i, list(seeds)])
+        np.testing.assert_array_equal([kept[side, seed] for seed in range(40)], whole[i])
+
+
 def test_batches_shrink_with_the_image():
     draws = Draws(("loss",), (1.0,), lazy=False)
     net = architectures.mlp(width=64)

@@ -16,6 +16,7 @@ import pytest
         ("theory.laws", ["resnet", "--activation", "gelu"], ("jax", "sim")),
         ("theory.defaults", [], ("jax", "sim")),
         ("sim.scaling", ["--help"], ("jax", "xarray", "matplotlib")),
+        ("sim.report", ["--help"], ("jax", "matplotlib")),
         ("sim.statements", ["--help"], ("jax", "xarray", "matplotlib")),
         ("figures", ["--help"], ("jax",)),
     ],
