@@ -112,11 +112,7 @@ def sampler(
     many = min(CHUNK[_platform()], -(-seeds // workers), SHARED // max(1, waiting * workers))
     chunk = -(-max(1, many) // max(batches)) * max(batches)
 
-<<<<<<< HEAD
-    def drawn(seeds: Int[Array | np.ndarray, " n"]) -> Drawn:
-=======
     def drawn(seeds: Any) -> Drawn:
->>>>>>> helper-e
         keys = jax.vmap(partial(_keys, draws.seed))(seeds)
         kept = zip(
             jax.vmap(partial(_leaves, network, min(sides), draws))(keys[0]), shared, strict=True

@@ -195,7 +195,6 @@ def labelled(config: Config, norms: np.ndarray) -> xr.Dataset:
     return samples.merge(predictions(config), combine_attrs="override")
 
 
-<<<<<<< HEAD
 def _needed(norms: np.ndarray, config: Config) -> int:
     """How many seeds the pilot's norms (width, size, seed, quantity, q) ask for, up to the cap.
 
@@ -235,15 +234,6 @@ def unsampled(stored: dict[str, Any]) -> xr.Dataset:
     """
     import numpy as np
 
-=======
-def unsampled(stored: dict[str, Any]) -> xr.Dataset:
-    """The dataset of a run of which no sample has been computed, all norms NaN.
-
-    `stored` is its configuration as it was read from JSON.
-    """
-    import numpy as np
-
->>>>>>> helper-e
     fields: dict[str, Any] = {
         name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()
     }
