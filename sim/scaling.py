@@ -337,7 +337,7 @@ def networks(config: Config) -> dict[int, Network]:
 
 
 def check(config: Config, out: str | None = None) -> None:
-    """Raises ValueError, with one sentence, if the configuration cannot be run, or kept in `out`."""
+    """Raises ValueError, with one sentence, if it cannot be run, or not be kept in `out`."""
     from sim import inputs, memory
     from theory.initializers import unknown
     from theory.law import norm_order
