@@ -181,7 +181,8 @@ def unsampled(stored: dict[str, Any]) -> xr.Dataset:
     """
     import numpy as np
 
-    config = Config(**{k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()})
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
+    config = Config(**fields)
     shape = (len(networks(config)), len(sizes_of(config)), config.seeds)
     shape += (len(config.quantity), len(config.norms))
     return labelled(config, np.full(shape, np.nan, config.dtype))
