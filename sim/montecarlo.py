@@ -162,8 +162,11 @@ def _in_threads(work: Callable[[Any], Any], tasks: Iterable[Any], workers: int) 
         with jax.enable_x64(x64):  # a setting of one thread
             return work(task)
 
-    with ThreadPoolExecutor(workers) as pool:
+    pool = ThreadPoolExecutor(workers)
+    try:
         return list(pool.map(there, tasks))
+    finally:  # after an interruption nothing waits for what is being computed
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _platform() -> str:

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 
 INTERRUPTED = 130
@@ -15,7 +16,9 @@ def run(main: Callable[[], int]) -> int:
         sys.stdout.flush()
         return status
     except KeyboardInterrupt:
-        print("interrupted; nothing was written.", file=sys.stderr)
+        print("interrupted; nothing was written.", file=sys.stderr, flush=True)
+        if threading.active_count() > 1:
+            os._exit(INTERRUPTED)  # a thread inside of a library would be waited for
         return INTERRUPTED
     except BrokenPipeError:
         # the reader has gone: nothing is left to say, and nothing may complain at exit

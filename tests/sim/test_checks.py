@@ -13,6 +13,8 @@ from sim.checks import CHECKS, WITHOUT, Outcome, Settings
 from theory import norms
 from theory.statements import STATEMENTS
 
+pytestmark = pytest.mark.slow
+
 PAGE = Path(__file__).parents[2] / "docs" / "statements.md"
 FEW = Settings(seeds=400, seed=3)
 

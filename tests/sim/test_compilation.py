@@ -8,6 +8,8 @@ import pytest
 
 from sim import compilation
 
+pytestmark = pytest.mark.slow
+
 RUN = "--arch cnn --widths 8 --depth 2 --sizes 8 16 --seeds 4".split()  # noqa: SIM905
 
 

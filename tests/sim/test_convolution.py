@@ -7,6 +7,8 @@ import pytest
 
 from sim.convolution import FEW_CHANNELS, SMALL_SIDE, convolve
 
+pytestmark = pytest.mark.slow
+
 OPTIONS = [  # kernel, stride, dilation
     (3, 1, 1), (3, 2, 1), (3, 1, 2), (5, 2, 2), (2, 1, 1), (2, 2, 1), (1, 1, 1), (1, 2, 1),
     (3, 3, 1), (3, 2, 3), (3, 3, 2), (4, 3, 2),

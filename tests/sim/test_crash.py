@@ -9,6 +9,8 @@ import time
 import xarray as xr
 from crash import trials
 
+pytestmark = pytest.mark.slow
+
 
 def test_killed_runs_end_with_the_samples_of_a_run_that_nobody_killed(tmp_path):
     found = trials(3, 100, tmp_path)

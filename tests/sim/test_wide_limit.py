@@ -49,6 +49,7 @@ def test_smooth_activations(activation):
             assert agrees == (law_of == activation), (law_of, q)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("arch", "activation"), [("cnn", "tanh"), ("resnet", "gelu")])
 def test_smooth_convolutional_networks(arch, activation):
     """At Gaussian inputs, whose positions are alike; width 32 is allowed 1/32."""

@@ -16,6 +16,8 @@ from theory.masked_sum import MaskedSum
 from theory.network import LeakyReLU
 from theory.statements.finite_width import fourth_moment_ratio
 
+pytestmark = pytest.mark.slow
+
 HALF = sp.Rational(1, 2)
 LAWS = {
     "relu": DenseLaw.of(64, [(20, 0), (30, 0), (10, 0)], 1),
