@@ -130,9 +130,7 @@ def sampler(
 
     measures = _in_threads(compiled, zip(sides, batches, strict=True), workers)
 
-    def run(
-        seeds: Sequence[int], advance: Advance, keep: Keep = lambda side, seeds, norms: None
-    ) -> Samples:
+    def run(seeds: Sequence[int], advance: Advance, keep: Keep | None = None) -> Samples:
         def samples_of(part: np.ndarray) -> np.ndarray:
             # one compiled function serves all chunks, also those of which only a part is wanted
             places = part % chunk
@@ -141,7 +139,8 @@ def sampler(
             for side, measure in zip(sides, measures, strict=True):
                 result = measure((once, _images(network, side, filled, draws)))
                 results.append(np.asarray(result)[places])
-                keep(side, part, results[-1])
+                if keep is not None:
+                    keep(side, part, results[-1])
                 advance(len(part))
             return np.stack(results)
 
@@ -149,13 +148,18 @@ def sampler(
         order = np.argsort(wanted // chunk, kind="stable")
         borders = np.flatnonzero(np.diff(wanted[order] // chunk)) + 1
         parts = np.split(wanted[order], borders)
-        samples = np.concatenate(_in_threads(samples_of, parts, workers), axis=1)
+        samples = np.concatenate(
+            _in_threads(samples_of, parts, workers, finish=keep is not None), axis=1
+        )
         return samples[:, np.argsort(order)]
 
     return run
 
 
-def _in_threads(work: Callable[[Any], Any], tasks: Iterable[Any], workers: int) -> list[Any]:
+def _in_threads(
+    work: Callable[[Any], Any], tasks: Iterable[Any], workers: int, finish: bool = False
+) -> list[Any]:
+    """The results of `work`; with `finish`, an interruption waits for what is being computed."""
     x64 = jax.dtypes.canonicalize_dtype(float).itemsize == 8
 
     def there(task: Any) -> Any:
@@ -165,8 +169,8 @@ def _in_threads(work: Callable[[Any], Any], tasks: Iterable[Any], workers: int) 
     pool = ThreadPoolExecutor(workers)
     try:
         return list(pool.map(there, tasks))
-    finally:  # after an interruption nothing waits for what is being computed
-        pool.shutdown(wait=False, cancel_futures=True)
+    finally:
+        pool.shutdown(wait=finish, cancel_futures=True)
 
 
 def _platform() -> str:

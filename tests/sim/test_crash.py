@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 
+import pytest
 import xarray as xr
 from crash import trials
 
