@@ -3,13 +3,13 @@
 `python -m benchmarks.dense` prints one JSON object. With PyTorch installed it is timed as well.
 """
 
+import argparse
 import json
 import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 
@@ -61,7 +61,7 @@ def growth(width: int) -> tuple[float, list[dict[str, float]]]:
 
 
 def _apart(width: int, side: int, seeds: int) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.dense", str(width), str(side), str(seeds)]
+    command = [sys.executable, "-m", "benchmarks.dense", "--one", *map(str, (width, side, seeds))]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
@@ -83,8 +83,8 @@ def time_to_precision() -> dict[str, float]:
     from benchmarks import peers
 
     if peers.TORCH:
-        config = Config("mlp", depth=4, widths=(512,), norms=("1",), input="gaussian", seeds=256)
-        norms = run(replace(config, seeds=1024))["norm"].squeeze().values
+        config = Config("mlp", depth=4, widths=(512,), norms=("1",), input="gaussian", seeds=1024)
+        norms = run(config)["norm"].squeeze().values
         ds = 3 * np.array([8, 16, 32, 64]) ** 2.0
         relative = norms.std(axis=0, ddof=1) / norms.mean(axis=0)
         spread = np.sqrt(np.sum((slope_weights(ds) * relative) ** 2))
@@ -101,10 +101,16 @@ def time_to_precision() -> dict[str, float]:
 
 
 def main() -> None:
-    if len(sys.argv) == 4:
-        print(json.dumps(run_once(*map(int, sys.argv[1:]))))
+    """Print everything, or one size alone, which is how each size gets a process of its own."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.dense", description=__doc__)
+    one = ("WIDTH", "SIDE", "SEEDS")
+    parser.add_argument("--one", type=int, nargs=3, metavar=one, help="time and memory of one size")
+    parser.add_argument("--repeats", type=int, default=5, help="turns of which to take the median")
+    chosen = parser.parse_args()
+    if chosen.one:
+        print(json.dumps(run_once(*chosen.one)))
         return
-    result: dict[str, object] = {f"side {side}": compare(side, 5) for side in SIDES}
+    result: dict[str, object] = {f"side {side}": compare(side, chosen.repeats) for side in SIDES}
     result["precision"] = time_to_precision()
     exponent, rows = growth(10_000)
     result |= {"growth exponent": exponent, "growth": rows, "wide": _apart(100_000, 100, 2)}

@@ -10,9 +10,10 @@ import sympy as sp
 from scipy import special
 
 from theory import cascade, gaussian, wide
-from theory.activations import GaussianMean, negative_slope
+from theory.activations import negative_slope
 from theory.dense import DenseLaw
 from theory.energy import assumptions, energy_map, forward_gain, gain, simplified
+from theory.growth import growth, settled
 from theory.initializers import exact, is_gaussian, unknown
 from theory.network import (
     Activation,
@@ -206,7 +207,7 @@ def predict(
         amplitude *= residual_expression(logits, classes(network))
         residual_square = residual_expression(logits, classes(network), power=2)
     norm = amplitude * gaussian.norm_expression(q, scales, shares, d)
-    asymptote = _settled(amplitude) * gaussian.norm_asymptote(q, scales, shares, d)
+    asymptote = settled(amplitude, d) * gaussian.norm_asymptote(q, scales, shares, d)
     if bounded:
         rests_on = (*rests_on, BOUNDED_SUPPORT)
     elif sparse and q != 2:
@@ -263,7 +264,7 @@ def exponent(network: Network, q: Any) -> sp.Expr:
     order = q if isinstance(q, sp.Symbol) else norm_order(q)
     bounded = any(isinstance(layer, GlobalMaxPool) for layer in walk(network.body))
     spread = sp.Integer(0) if bounded else 1 / order - sp.Rational(1, 2)
-    return _growth(second_moment(network)) / 2 + spread
+    return growth(second_moment(network), d) / 2 + spread
 
 
 def _expressions(network: Network, resolve: bool) -> tuple[Serial, sp.Expr, sp.Expr]:
@@ -313,35 +314,6 @@ def norm_order(q: Any) -> Any:
     if number == float("inf"):
         return sp.oo
     return q if isinstance(q, sp.Basic) else sp.nsimplify(str(q), rational=True)
-
-
-def _settled(expression: sp.Expr) -> Any:
-    """The expression with Gaussian means at the limits of their variances, if these are finite."""
-
-    def settle(mean: Any) -> sp.Expr:
-        (variance,) = mean.args
-        if any(inner.has(d) for inner in variance.atoms(GaussianMean)):
-            return mean
-        end = sp.limit(variance, d, sp.oo)
-        return mean if end == sp.oo else mean.func(end)
-
-    return expression.replace(lambda x: isinstance(x, GaussianMean), settle)
-
-
-def _growth(energy: Any) -> sp.Expr:
-    """The exponent of d in an expression, as d → ∞."""
-
-    def largest(*args: sp.Expr) -> sp.Expr:
-        growing = [x for x in args if x.has(d)]
-        return growing[0] if growing else sp.Max(*args)
-
-    def tail(mean: Any) -> sp.Expr:
-        (variance,) = mean.args
-        power = mean.growth() if sp.limit(variance, d, sp.oo) == sp.oo else 0
-        return sp.Dummy(positive=True) * variance**power
-
-    energy = energy.replace(sp.Max, largest).replace(lambda x: isinstance(x, GaussianMean), tail)
-    return sp.limit(d * sp.diff(energy, d) / energy, d, sp.oo)
 
 
 def _gaussian_hidden_layers(body: Serial) -> list[tuple[int, Activation]] | None:

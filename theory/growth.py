@@ -1,0 +1,44 @@
+"""Expressions in the input dimension d as d → ∞: their exponents, and their means at the limit."""
+
+from typing import Any
+
+import sympy as sp
+
+from theory.activations import GaussianMean
+
+
+def growth(energy: Any, d: sp.Symbol) -> sp.Expr:
+    """The exponent of d in a positive expression, lim d E'(d) / E(d).
+
+    Gaussian means count with the power of their variance that they approach, or as constants
+    where that variance has a finite limit.
+    """
+
+    def largest(*args: sp.Expr) -> sp.Expr:
+        growing = [x for x in args if x.has(d)]
+        return growing[0] if growing else sp.Max(*args)
+
+    def tail(mean: Any) -> sp.Expr:
+        (variance,) = mean.args
+        power = mean.growth() if sp.limit(variance, d, sp.oo) == sp.oo else 0
+        return sp.Dummy(positive=True) * variance**power
+
+    energy = energy.replace(sp.Max, largest).replace(_is_mean, tail)
+    return sp.limit(d * sp.diff(energy, d) / energy, d, sp.oo)
+
+
+def settled(expression: sp.Expr, d: sp.Symbol) -> Any:
+    """The expression with Gaussian means at the limits of their variances, if these are finite."""
+
+    def settle(mean: Any) -> sp.Expr:
+        (variance,) = mean.args
+        if any(inner.has(d) for inner in variance.atoms(GaussianMean)):
+            return mean
+        end = sp.limit(variance, d, sp.oo)
+        return mean if end == sp.oo else mean.func(end)
+
+    return expression.replace(_is_mean, settle)
+
+
+def _is_mean(expression: sp.Basic) -> bool:
+    return isinstance(expression, GaussianMean)
