@@ -3,35 +3,61 @@
 import argparse
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--sides", type=int, nargs="+", default=[32, 64, 128])
-    parser.add_argument("--seeds", type=int, default=16, help="seeds per timing of ours")
-    parser.add_argument("--repeats", type=int, default=5, help="turns of which to take the median")
-    parser.add_argument(
-        "--json", metavar="FILE", help='also write JSON ("-": only JSON, to stdout)'
-    )
-    chosen = parser.parse_args()
-
+def machine(chosen: argparse.Namespace) -> Any:
     from benchmarks import convolutions, peers
 
-    machine = convolutions.machine(chosen.repeats)
+    return {**convolutions.machine(chosen.repeats), "torch": peers.TORCH}
+
+
+def convolutional(chosen: argparse.Namespace) -> Any:
+    from benchmarks import convolutions
+
     rows = []
     for network in convolutions.NETWORKS.values():
         rows += convolutions.compare(network, tuple(chosen.sides), chosen.seeds, chosen.repeats)
-    result = {"machine": machine, "torch": peers.TORCH, "convolutions": rows}
-    if chosen.json == "-":
-        json.dump(result, sys.stdout, indent=1)
-        return
-    print(f"matrix product {machine['matmul'] / 1e9:.0f} GFLOP/s, ", end="")
-    print(f"normal variates {machine['normals'] / 1e6:.0f} M/s")
-    if not peers.TORCH:
+    return rows
+
+
+def dense(chosen: argparse.Namespace) -> Any:
+    from benchmarks import dense
+
+    return [dense.compare(side, chosen.repeats) for side in dense.SIDES]
+
+
+def growth(chosen: argparse.Namespace) -> Any:
+    from benchmarks import dense
+
+    exponent, rows = dense.growth(10_000)
+    return {"exponent": exponent, "rows": [*rows, dense.apart(*dense.WIDE)]}
+
+
+def precision(chosen: argparse.Namespace) -> Any:
+    from benchmarks import peers, precision
+
+    rows = []
+    for case in precision.CASES:
+        row: dict[str, Any] = {"network": case.arch, "ours": precision.ours(case, chosen.until)}
+        if peers.TORCH:
+            row["torch loop"] = precision.loop(case, chosen.until)
+        rows.append(row)
+    return rows
+
+
+def show_machine(found: Any) -> None:
+    print(f"matrix product {found['matmul'] / 1e9:.0f} GFLOP/s, ", end="")
+    print(f"normal variates {found['normals'] / 1e6:.0f} M/s")
+    if not found["torch"]:
         print("PyTorch is not installed (extra peers): no comparison with it.")
+
+
+def show_convolutional(rows: Any) -> None:
     for clock, title in (("seconds", "wall"), ("processor", "processor")):
-        print(f"\n{title} milliseconds per seed")
+        print(f"\nconvolutions: {title} milliseconds per seed")
         ways = list(rows[0][clock])
         print(f"{'network':<15}{'sides':<12}" + "".join(f"{way:>16}" for way in ways), end="")
         print(f"{'of peak':>10}" if clock == "seconds" else "")
@@ -39,7 +65,70 @@ def main() -> None:
             line = f"{row['network']:<15}{row['sides']:<12}"
             line += "".join(f"{1e3 * row[clock][way]:>16.2f}" for way in ways)
             print(line + (f"{row['of_peak']:>10.0%}" if clock == "seconds" else ""))
-    if chosen.json:
+
+
+def show_dense(rows: Any) -> None:
+    print("\ndense layers, 4 × 512 units: milliseconds per seed")
+    print(f"{'d':>8}" + "".join(f"{way:>16}" for way in rows[0]["seconds"]), end="")
+    print(f"{'variates per second':>22}")
+    for row in rows:
+        cells = "".join(f"{1e3 * seconds:>16.3f}" for seconds in row["seconds"].values())
+        print(f"{row['d']:>8}{cells}{row['normals'] / 1e6:>20.0f} M")
+
+
+def show_growth(found: Any) -> None:
+    print(f"\ngrowth, 4 hidden layers: time ∝ d^{found['exponent']:.3f} at width 10000")
+    print(f"{'width':>8}{'d':>12}{'s per seed':>14}{'peak GiB':>12}")
+    for row in found["rows"]:
+        print(f"{row['width']:>8}{row['d']:>12}{row['seconds']:>14.3f}", end="")
+        print(f"{row['peak_bytes'] / 2**30:>12.2f}")
+
+
+def show_precision(rows: Any) -> None:
+    print("\ntime to precision: seconds of the whole process")
+    for row in rows:
+        ours = row["ours"]
+        print(f"{row['network']:<8} ours {ours['cold']:.1f} s, again {ours['warm']:.1f} s", end="")
+        print(f" ({ours['seeds']} seeds, half-width {ours['half_width']:.4f})", end="")
+        if "torch loop" in row:
+            peer = row["torch loop"]
+            print(f"; PyTorch loop {peer['seconds']:.0f} s ({peer['seeds']:.0f} seeds), ", end="")
+            print(f"{peer['seconds'] / ours['cold']:.1f} times as long", end="")
+        print()
+
+
+PARTS: dict[str, tuple[Callable[[argparse.Namespace], Any], Callable[[Any], None]]] = {
+    "machine": (machine, show_machine),
+    "convolutions": (convolutional, show_convolutional),
+    "dense": (dense, show_dense),
+    "growth": (growth, show_growth),
+    "precision": (precision, show_precision),
+}
+"""What is measured, and how it is printed."""
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--sides", type=int, nargs="+", default=[32, 64, 128])
+    parser.add_argument("--seeds", type=int, default=64, help="convolutional networks of ours")
+    parser.add_argument("--repeats", type=int, default=5, help="turns of which to take the median")
+    parser.add_argument("--until", type=float, default=0.005, help="half-width of the exponent")
+    parser.add_argument(
+        "--json", metavar="FILE", help='also write JSON ("-": only JSON, to stdout)'
+    )
+    chosen = parser.parse_args()
+    result = {}
+    for name in chosen.only:
+        measure, show = PARTS[name]
+        result[name] = measure(chosen)
+        if chosen.json != "-":
+            show(result[name])
+            sys.stdout.flush()
+    if chosen.json == "-":
+        json.dump(result, sys.stdout, indent=1)
+    elif chosen.json:
         Path(chosen.json).write_text(json.dumps(result, indent=1))
 
 

@@ -1,27 +1,25 @@
-"""Dense networks that are never formed: seconds per seed, growth with d, time to precision.
+"""Dense networks that are never formed: seconds per seed, growth of time and memory with d."""
 
-`python -m benchmarks.dense` prints one JSON object. With PyTorch installed it is timed as well.
-"""
-
-import argparse
 import json
 import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from theory import architectures
 
-HALF_WIDTH = 0.005
 SIDES = (32, 128)
 GROWTH = ((100, 4), (316, 4), (1000, 2), (3162, 1))
 """Sides and seeds of the measurement of growth: d = 30 000 to 30 million."""
+WIDE = (100_000, 100, 2)
+"""Width, side and seeds of the widest network."""
 
 
-def compare(side: int, repeats: int) -> dict[str, float]:
+def compare(side: int, repeats: int) -> dict[str, Any]:
     """Median seconds per seed of every way, for four hidden layers of 512 units."""
     from benchmarks import convolutions, peers
     from benchmarks.timing import in_turns
@@ -36,7 +34,26 @@ def compare(side: int, repeats: int) -> dict[str, float]:
         ways["torch loop"] = peers.loop(network, side, formed)
         ways["torch vmap"] = peers.mapped(network, side, formed)
     seconds, _ = in_turns(ways, repeats)
-    return {way: t / formed / (64 if way == "ours" else 1) for way, t in seconds.items()}
+    each = {way: t / formed / (64 if way == "ours" else 1) for way, t in seconds.items()}
+    numbers = sum(variates(layer_sizes(network, side)))
+    return {"d": 3 * side**2, "seconds": each, "normals": numbers / each["ours"]}
+
+
+def layer_sizes(network: Any, side: int) -> list[tuple[int, int]]:
+    """(fan-in, features) of every dense layer."""
+    from theory.network import Dense, fan_in, output_shape
+
+    found, shape = [], network.input_shape(side)
+    for layer in network.body.layers:
+        if isinstance(layer, Dense):
+            found.append((int(fan_in(layer, shape)), layer.features))
+        shape = output_shape(layer, shape)
+    return found
+
+
+def variates(sizes: list[tuple[int, int]]) -> list[int]:
+    """Normal variates that each unformed matrix draws: its columns forwards, its rows backwards."""
+    return [rows + columns for rows, columns in sizes]
 
 
 def run_once(width: int, side: int, seeds: int) -> dict[str, float]:
@@ -55,67 +72,16 @@ def run_once(width: int, side: int, seeds: int) -> dict[str, float]:
 
 def growth(width: int) -> tuple[float, list[dict[str, float]]]:
     """Fitted exponent of the time in d, each size in a process of its own."""
-    rows = [_apart(width, side, seeds) for side, seeds in GROWTH]
+    rows = [apart(width, side, seeds) for side, seeds in GROWTH]
     logs = np.log([[row["d"], row["seconds"]] for row in rows])
     return float(np.polyfit(*logs.T, 1)[0]), rows
 
 
-def _apart(width: int, side: int, seeds: int) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.dense", "--one", *map(str, (width, side, seeds))]
+def apart(width: int, side: int, seeds: int) -> dict[str, float]:
+    """`run_once` in a process of its own."""
+    command = [sys.executable, "-m", "benchmarks.dense", *map(str, (width, side, seeds))]
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def time_to_precision() -> dict[str, float]:
-    """Seconds until the exponent of E‖∂L‖₁ over the default sides is known to `HALF_WIDTH`.
-
-    Ours: a fresh process with `--until`, compilation included. PyTorch: seconds per seed at every
-    side, times the seeds that independent sizes need, from the law's spread measured by us.
-    """
-    from sim.scaling import Config, run
-    from sim.statistics import slope_weights
-
-    command = [sys.executable, "-m", "sim.scaling", "--arch", "mlp", "--depth", "4", "--norms", "1"]
-    command += ["--widths", "512", "--input", "gaussian", "--until", str(HALF_WIDTH)]
-    start = time.perf_counter()
-    subprocess.run([*command, "--json", "-"], check=True, capture_output=True)
-    found = {"ours": time.perf_counter() - start}
-
-    from benchmarks import peers
-
-    if peers.TORCH:
-        config = Config("mlp", depth=4, widths=(512,), norms=("1",), input="gaussian", seeds=1024)
-        norms = run(config)["norm"].squeeze().values
-        ds = 3 * np.array([8, 16, 32, 64]) ** 2.0
-        relative = norms.std(axis=0, ddof=1) / norms.mean(axis=0)
-        spread = np.sqrt(np.sum((slope_weights(ds) * relative) ** 2))
-        seeds = (1.96 * spread / HALF_WIDTH) ** 2
-        each = 0.0
-        for side in (8, 16, 32, 64):
-            loop = peers.loop(architectures.mlp(width=512, depth=4), side, 8)
-            loop()
-            start = time.perf_counter()
-            loop()
-            each += (time.perf_counter() - start) / 8
-        found |= {"torch seeds": float(seeds), "torch loop": float(seeds) * each}
-    return found
-
-
-def main() -> None:
-    """Print everything, or one size alone, which is how each size gets a process of its own."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.dense", description=__doc__)
-    one = ("WIDTH", "SIDE", "SEEDS")
-    parser.add_argument("--one", type=int, nargs=3, metavar=one, help="time and memory of one size")
-    parser.add_argument("--repeats", type=int, default=5, help="turns of which to take the median")
-    chosen = parser.parse_args()
-    if chosen.one:
-        print(json.dumps(run_once(*chosen.one)))
-        return
-    result: dict[str, object] = {f"side {side}": compare(side, chosen.repeats) for side in SIDES}
-    result["precision"] = time_to_precision()
-    exponent, rows = growth(10_000)
-    result |= {"growth exponent": exponent, "growth": rows, "wide": _apart(100_000, 100, 2)}
-    print(json.dumps(result, indent=1))
-
-
 if __name__ == "__main__":
-    main()
+    print(json.dumps(run_once(*map(int, sys.argv[1:]))))

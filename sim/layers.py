@@ -41,6 +41,9 @@ from theory.network import (
 
 Weights = Any  # a pytree of arrays
 
+# as one call instead of many small ones where weights are drawn outside of compiled functions
+_fold_in = jax.jit(jax.random.fold_in)
+
 
 @singledispatch
 def init(layer: Layer, key: Key[Array, ""], shape: Shape, lazy: bool = False) -> Weights:
@@ -71,7 +74,7 @@ def _(layer: Conv, key: Key[Array, ""], shape: Shape, lazy: bool = False) -> Wei
 def _(layer: Serial, key: Key[Array, ""], shape: Shape, lazy: bool = False) -> Weights:
     weights = []
     for i, inner in enumerate(layer.layers):
-        weights.append(init(inner, jax.random.fold_in(key, i), shape, lazy))
+        weights.append(init(inner, _fold_in(key, i), shape, lazy))
         shape = output_shape(inner, shape)
     return tuple(weights)
 
@@ -79,8 +82,8 @@ def _(layer: Serial, key: Key[Array, ""], shape: Shape, lazy: bool = False) -> W
 @init.register
 def _(layer: Residual, key: Key[Array, ""], shape: Shape, lazy: bool = False) -> Weights:
     return (
-        init(layer.branch, jax.random.fold_in(key, 0), shape, lazy),
-        init(layer.shortcut, jax.random.fold_in(key, 1), shape, lazy),
+        init(layer.branch, _fold_in(key, 0), shape, lazy),
+        init(layer.shortcut, _fold_in(key, 1), shape, lazy),
     )
 
 

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from sim import inputs, layers, memory
+from sim import inputs, layers, memory, winograd
 from sim.gradients import gradient_norms
 from theory.network import Conv, Network, output_shape, walk
 
@@ -28,6 +28,9 @@ near a processor's caches, and what keeps an accelerator busy."""
 
 CHUNK = {"cpu": 16, "gpu": 64}
 """Seeds between two reports of progress, unless more are computed side by side."""
+
+LARGE_SIDE = 64
+"""From this side on images are large enough that better code is worth twice the compilation."""
 
 SHARED = 2**28
 """Bytes of weights that may wait for their use at the next size."""
@@ -126,7 +129,8 @@ def sampler(
         mapped = partial(jax.lax.map, lambda task: one_seed(*task), batch_size=seeds_together)
         some = np.zeros(chunk, np.int32)
         arguments = jax.eval_shape(drawn, some), _images(network, side, some, draws)
-        return _compile(jax.jit(mapped).lower(arguments), workers)
+        lowered = jax.jit(mapped).lower(arguments)
+        return _compile(lowered, workers, _is_worth_optimizing(network, side))
 
     measures = _in_threads(compiled, zip(sides, batches, strict=True), workers)
 
@@ -191,14 +195,26 @@ def _bytes_per_seed(network: Network, side: int, draws: Draws) -> int:
     return memory.bytes_per_seed(network.body, shape, draws.inputs_per_seed, draws.lazy, itemsize)
 
 
-def _compile(lowered: Any, workers: int) -> Callable[..., Array]:
+def _is_worth_optimizing(network: Network, side: int) -> bool:
+    """Whether the simulator's own convolutions (`sim.winograd`) take most of the time."""
+    return side >= LARGE_SIDE and any(
+        winograd.pays(x.kernel, x.stride, x.dilation, side, x.channels)
+        for x in walk(network.body)
+        if isinstance(x, Conv)
+    )
+
+
+def _compile(lowered: Any, workers: int, optimize: bool) -> Callable[..., Array]:
     """On a processor the work is in library calls: optimizing the rest less, with the older of
     XLA's two code generators and without dividing the code, compiles in less than half the time
-    and runs no slower (measured). Several workers leave no core over which to divide one call.
+    and runs no slower (measured), except where `optimize` is set: there it takes twice as long to
+    compile and two thirds of the time to run. Several workers leave no core over which to divide
+    one call.
     """
     if _platform() != "cpu":
         return lowered.compile()
-    options = {"xla_backend_optimization_level": 1, "xla_cpu_multi_thread_eigen": workers == 1}
+    level = 3 if optimize else 1
+    options = {"xla_backend_optimization_level": level, "xla_cpu_multi_thread_eigen": workers == 1}
     faster = {"xla_cpu_use_fusion_emitters": False, "xla_cpu_parallel_codegen_split_count": 1}
     try:
         return lowered.compile(options | faster)

@@ -8,7 +8,7 @@ more than one input), a rule in `theory.energy`, and an init/apply pair in `sim.
 
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, fields, replace
-from functools import singledispatch
+from functools import lru_cache, singledispatch
 from typing import Any, Literal
 
 import sympy as sp
@@ -336,6 +336,7 @@ def _(layer: Conv, shape: Shape) -> Size:
     return layer.kernel**2 * layer.channels
 
 
+@lru_cache(maxsize=4096)
 def weight_variance(layer: Dense | Conv, shape: Shape) -> sp.Expr:
     """Var(w) of one weight of `layer` when its input has `shape`."""
     columns = layer.features if isinstance(layer, Dense) else layer.channels
