@@ -18,8 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from sim import inputs, layers, memory
-from sim.gradients import gradient_norms
+from sim import gradients, inputs, layers, memory
 from theory.network import Conv, Network, output_shape, walk
 
 MEMORY = {"cpu": 32 * 2**20, "gpu": 2 * 2**30}
@@ -138,7 +137,7 @@ def sampler(
             once, results = drawn(filled), []
             for side, measure in zip(sides, measures, strict=True):
                 result = measure((once, _images(network, side, filled, draws)))
-                results.append(np.asarray(result)[places])
+                results.append(gradients.numbers(np.asarray(result))[places])
                 if keep is not None:
                     keep(side, part, results[-1])
                 advance(len(part))
@@ -244,7 +243,7 @@ def _seed_function(
     """From what is drawn once for a seed, and its images, to the norms at one side."""
     stacked = (draws.inputs_per_seed, *network.input_shape(side))
 
-    def measure(drawn: Drawn, images: Array | None) -> Float[Array, "quantities norms"]:
+    def measure(drawn: Drawn, images: Array | None) -> Float[Array, "quantities norms 2"]:
         given, weights_key, input_key, labels = drawn
         leaves, structure = jax.tree.flatten(_weights(network, side, draws, weights_key))
         known = iter(given)
@@ -258,9 +257,11 @@ def _seed_function(
             xs = jax.random.normal(input_key, stacked)
 
         def at(x: Array, label: Array) -> Array:
-            return gradient_norms(network.body, weights, x, label, draws.quantities, draws.norms)
+            return gradients.gradient_norms(
+                network.body, weights, x, label, draws.quantities, draws.norms
+            )
 
-        return jax.vmap(at)(xs, labels).mean(axis=0)
+        return gradients.mean(jax.vmap(at)(xs, labels))
 
     return measure
 
