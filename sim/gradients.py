@@ -1,7 +1,6 @@
 """Norms of the input gradients of one network at one input.
 
-A norm is returned as a number of ordinary size and an exponent of 2, since it may lie beyond what
-the arithmetic of the simulation can hold: see `sim.scaled` and `numbers`.
+A norm may lie beyond what the arithmetic of the simulation can hold: see `Norms` and `sim.scaled`.
 """
 
 from collections.abc import Sequence
@@ -14,6 +13,9 @@ from jaxtyping import Array, Float, Int
 from sim import scaled
 from sim.layers import Weights, apply
 from theory.network import Layer
+
+Norms = tuple[Float[Array, "..."], Float[Array, "..."] | None]
+"""Values m and whole exponents e of m · 2^e; None where all exponents are 0."""
 
 BLOCK = 4096
 
@@ -77,17 +79,20 @@ def gradient_norms(
     label: Int[Array, ""],
     quantities: Sequence[str],
     qs: Sequence[float],
-) -> Float[Array, "quantities qs 2"]:
+) -> Norms:
     """‖∂_x L‖_q (quantity "loss", cross-entropy with `label`) and ‖∂_x f_0‖_q ("logit").
 
-    Each is a number m and a whole exponent e of m · 2^e, which `numbers` makes one number. By
-    exchangeability of the logits, f_0 stands for all of them.
+    Values have shape (quantities, qs), exponents (quantities, 1). By exchangeability of the logits,
+    f_0 stands for all of them.
     """
+    is_scaled = scaled.needed(body, x.shape, x.dtype)
     zero = jnp.zeros((), x.dtype)
-    run = scaled.forward if scaled.needed(body, x.shape, x.dtype) else scaled.plain
+    run = scaled.forward if is_scaled else scaled.plain
     logits, pull_back = jax.vjp(lambda pair: run(body, weights, pair), (x, zero))
     cotangents = {
-        "loss": lambda: scaled_residual(logits, label),
+        "loss": lambda: (
+            scaled_residual(logits, label) if is_scaled else (loss_residual(logits[0], label), zero)
+        ),
         "logit": lambda: (jax.nn.one_hot(0, len(logits[0]), dtype=x.dtype), zero),
     }
     chosen = [cotangents[name]() for name in quantities]
@@ -95,26 +100,30 @@ def gradient_norms(
     stacked = jax.tree.map(lambda *parts: jnp.stack(parts), *chosen)
     ((gradients, exponents),) = jax.vmap(pull_back)(stacked)
     norms = jnp.stack([jnp.stack([norm(g, q) for q in qs]) for g in gradients])
-    return jnp.stack([norms, jnp.broadcast_to(exponents[:, None], norms.shape)], axis=-1)
+    return norms, exponents[:, None] if is_scaled else None
 
 
-def mean(norms: Float[Array, "n ... 2"]) -> Float[Array, "... 2"]:
-    """The mean over the first axis of norms with exponents, at the largest exponent."""
-    values, exponents = norms[..., 0], norms[..., 1]
-    largest = jnp.max(jnp.where(values > 0, exponents, -jnp.inf), axis=0)
+def mean(norms: Norms) -> Norms:
+    """The mean over the first axis, at the largest exponent."""
+    values, exponents = norms
+    if exponents is None:
+        return values.mean(axis=0), None
+    alive = jnp.any(values > 0, axis=-1, keepdims=True)
+    largest = jnp.max(jnp.where(alive, exponents, -jnp.inf), axis=0)
     top = jnp.where(jnp.isfinite(largest), largest, 0)
-    shifted = values * scaled.power(exponents - top)
-    return jnp.stack([shifted.mean(axis=0), top], axis=-1)
+    return (values * scaled.power(exponents - top)).mean(axis=0), top
 
 
-def numbers(norms: Float[np.ndarray, "... 2"]) -> Float[np.ndarray, "..."]:
-    """m · 2^e in float64 for the pairs in the last axis.
+def numbers(norms: Norms) -> Float[np.ndarray, "..."]:
+    """Norms as numbers of float64.
 
     What lies above its range is infinite; what lies below it, without being zero, is −0, so that
     it can be told from the norm 0 of a gradient that is zero.
     """
-    values = norms[..., 0].astype(np.float64)
-    exponents = np.clip(norms[..., 1], -(2**30), 2**30).astype(np.int64)
+    values = np.asarray(norms[0]).astype(np.float64)
+    if norms[1] is None:
+        return values
+    exponents = np.clip(np.asarray(norms[1]), -(2**30), 2**30).astype(np.int64)
     with np.errstate(over="ignore", under="ignore"):
         found = np.ldexp(values, exponents)
     return np.where((found == 0) & (values > 0), -0.0, found)

@@ -119,7 +119,7 @@ def sampler(
         labels = _labels(keys[2], draws.inputs_per_seed, classes)
         return [leaf for leaf, shape in kept if shape is not None], *keys[:2], labels
 
-    def compiled(task: tuple[int, int]) -> Callable[..., Array]:
+    def compiled(task: tuple[int, int]) -> Callable[..., gradients.Norms]:
         side, seeds_together = task
         one_seed = _seed_function(network, side, draws, shared)
         mapped = partial(jax.lax.map, lambda task: one_seed(*task), batch_size=seeds_together)
@@ -137,7 +137,7 @@ def sampler(
             once, results = drawn(filled), []
             for side, measure in zip(sides, measures, strict=True):
                 result = measure((once, _images(network, side, filled, draws)))
-                results.append(gradients.numbers(np.asarray(result))[places])
+                results.append(gradients.numbers(result)[places])
                 if keep is not None:
                     keep(side, part, results[-1])
                 advance(len(part))
@@ -190,7 +190,7 @@ def _bytes_per_seed(network: Network, side: int, draws: Draws) -> int:
     return memory.bytes_per_seed(network.body, shape, draws.inputs_per_seed, draws.lazy, itemsize)
 
 
-def _compile(lowered: Any, workers: int) -> Callable[..., Array]:
+def _compile(lowered: Any, workers: int) -> Callable[..., gradients.Norms]:
     """On a processor the work is in library calls: optimizing the rest less, with the older of
     XLA's two code generators and without dividing the code, compiles in less than half the time
     and runs no slower (measured). Several workers leave no core over which to divide one call.
@@ -239,11 +239,11 @@ def _shared(network: Network, sides: Sequence[int], draws: Draws) -> list[Any]:
 
 def _seed_function(
     network: Network, side: int, draws: Draws, shared: list[Any]
-) -> Callable[[Drawn, Array | None], Array]:
+) -> Callable[[Drawn, Array | None], gradients.Norms]:
     """From what is drawn once for a seed, and its images, to the norms at one side."""
     stacked = (draws.inputs_per_seed, *network.input_shape(side))
 
-    def measure(drawn: Drawn, images: Array | None) -> Float[Array, "quantities norms 2"]:
+    def measure(drawn: Drawn, images: Array | None) -> gradients.Norms:
         given, weights_key, input_key, labels = drawn
         leaves, structure = jax.tree.flatten(_weights(network, side, draws, weights_key))
         known = iter(given)
@@ -256,7 +256,7 @@ def _seed_function(
         else:
             xs = jax.random.normal(input_key, stacked)
 
-        def at(x: Array, label: Array) -> Array:
+        def at(x: Array, label: Array) -> gradients.Norms:
             return gradients.gradient_norms(
                 network.body, weights, x, label, draws.quantities, draws.norms
             )

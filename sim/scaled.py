@@ -21,8 +21,9 @@ from jaxtyping import Array, Float
 
 from sim.layers import Weights, apply
 from sim.memory import leaves
-from theory.activations import saturates
+from theory.activations import reference_gain, saturates
 from theory.network import (
+    Activation,
     Conv,
     Dense,
     Layer,
@@ -41,22 +42,29 @@ Pair = tuple[Float[Array, "..."], Float[Array, ""]]
 SPREAD = 2
 """Powers of two that a layer is expected to stay within, around its factor √(fan-in · Var(w))."""
 
+LARGE_LOGITS = 4
+"""Logits around 2^4 are as far as e^{−logits} is a good number for most networks."""
+
 FAR = 60
 """Beyond 2^±60 a smooth activation is linear or constant to all digits of float64."""
 
 
 @lru_cache(maxsize=1024)
 def needed(body: Layer, shape: Shape, dtype: Any) -> bool:
-    """Whether plain arithmetic might leave the range in which squares are good numbers of `dtype`.
+    """Whether plain arithmetic might not do: numbers or their squares leave the range of `dtype`.
 
-    Adds up |log2 √(fan-in · Var(w))| + `SPREAD` over the layers of weights.
+    Adds up |log2 √(fan-in · Var(w))| + `SPREAD` over the layers of weights. Or logits are expected
+    to be so large that the softmax saturates.
     """
-    bits = 0.0
-    for layer, at in leaves(layer=body, shape=shape):
+    bits = logits = 0.0
+    for layer, at in leaves(body, shape):
         if isinstance(layer, Dense | Conv):
             factor = fan_in(layer, at) * weight_variance(layer, at)
-            bits += abs(float(sp.log(factor))) / float(2 * sp.log(2)) + SPREAD
-    return bits > jnp.finfo(dtype).maxexp / 2 - 4
+            growth = float(sp.log(factor)) / float(2 * sp.log(2))
+            bits, logits = bits + abs(growth) + SPREAD, logits + growth
+        elif isinstance(layer, Activation):
+            logits = min(logits, 0) if saturates(layer) else logits - float(sp.log(1 / reference_gain(layer), 4))
+    return bits > jnp.finfo(dtype).maxexp / 2 - 4 or logits > LARGE_LOGITS
 
 
 def plain(layer: Layer, weights: Weights, pair: Pair) -> Pair:

@@ -84,7 +84,7 @@ class Config:
     """lazy: Gaussian matrices of dense layers are never formed, which is exact in law and much
     faster. dense: all matrices are formed. auto: lazy where there are such layers."""
     dtype: Literal["float32", "float64"] = "float32"
-    """Arithmetic of the simulation."""
+    """Arithmetic of the simulation; the norms are float64 in any case."""
     batch: int | None = None
     """Seeds computed side by side; chosen to fit the memory unless given. It changes no sample
     beyond rounding."""
@@ -240,7 +240,7 @@ def unsampled(stored: dict[str, Any]) -> xr.Dataset:
     config = Config(**fields)
     shape = (len(networks(config)), len(sizes_of(config)), config.seeds)
     shape += (len(config.quantity), len(config.norms))
-    return labelled(config, np.full(shape, np.nan, config.dtype))
+    return labelled(config, np.full(shape, np.nan))
 
 
 def predictions(config: Config) -> xr.Dataset:
