@@ -63,7 +63,11 @@ def needed(body: Layer, shape: Shape, dtype: Any) -> bool:
             growth = float(sp.log(factor)) / float(2 * sp.log(2))
             bits, logits = bits + abs(growth) + SPREAD, logits + growth
         elif isinstance(layer, Activation):
-            logits = min(logits, 0) if saturates(layer) else logits - float(sp.log(1 / reference_gain(layer), 4))
+            logits = (
+                min(logits, 0)
+                if saturates(layer)
+                else logits - float(sp.log(1 / reference_gain(layer), 4))
+            )
     return bits > jnp.finfo(dtype).maxexp / 2 - 4 or logits > LARGE_LOGITS
 
 
