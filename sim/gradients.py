@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from sim import scaled
-from sim.layers import Weights, apply
+from sim.layers import Weights
 from theory.network import Layer
 
 Norms = tuple[Float[Array, "..."], Float[Array, "..."] | None]

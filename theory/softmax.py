@@ -12,7 +12,6 @@ import sympy as sp
 from scipy import special
 from sympy.utilities.lambdify import implemented_function
 
-
 LARGEST = 1e300
 """Logits of a larger variance count as infinite."""
 

@@ -150,7 +150,10 @@ BAD = {
         "must lie between 1 and 8",
     ),
     "too few dilations": ("--arch convnet-avdim --dilation 1 2", "one positive number or 8"),
-    "a kernel beyond the mirror": ("--arch convnet-avdim --sizes 2 4", "needs a side divisible"),
+    "a kernel beyond the mirror": (
+        "--arch convnet-avdim --sizes 32 48 --depth 3 --dilation 99",
+        "reflects",
+    ),
     "distribution of orthogonal": (
         "--init orthogonal --distribution uniform",
         "has no distribution to choose",
