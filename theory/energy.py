@@ -178,7 +178,7 @@ def assumptions(layer: Layer, shape: Shape) -> tuple[str, ...]:
 FAR = 100
 """Powers of 4 that an energy may have gathered before they are kept apart."""
 
-Fluctuation = Callable[[Layer, int, np.ndarray], np.ndarray]
+Fluctuation = Callable[[Activation, int, np.ndarray], np.ndarray]
 """Given an activation, its number of channels and a map of expected energies, the map of energies
 after that activation's mask (see `theory.cascade`)."""
 
