@@ -79,11 +79,15 @@ def parse(
 
 
 def _sentence(panel: str) -> str:
-    """The message of tyro's error panel, without its frame, and the nearest flag it suggests."""
-    lines = [line.strip("│ ") for line in panel.splitlines() if line.startswith("│")]
-    parts = [" ".join(part.split()) for part in re.split(r"─{3,}", "\n".join(lines))]
-    message = parts[0].rstrip(".")
-    suggested = re.search(r"Perhaps you meant: (--[\w-]+)", " ".join(parts[1:2]))
+    """The message of tyro's error panel, without its frame, and the nearest flag it suggests.
+
+    The frame is of ASCII characters where the output takes no others.
+    """
+    parts = [
+        " ".join(part.split()) for part in re.split(r"─{3,}|-{6,}", re.sub("[│╮╯]", "", panel))
+    ]
+    message = parts[1].rstrip(".") if len(parts) > 1 else ""
+    suggested = re.search(r"Perhaps you meant: (--[\w-]+)", " ".join(parts[2:3]))
     hint = f"; did you mean {suggested[1]}?" if suggested else " (see --help)."
     return (message[:1].lower() + message[1:] or "the flags make no sense") + hint
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-FORMAT = 1
+FORMAT = 2
 """Version of the layout on disk."""
 
 BLOCK = 64

@@ -16,7 +16,7 @@ def bytes_per_seed(
     Gaussian matrices of dense layers are not formed.
     """
     numbers = 3 * number_of(shape) * inputs_per_seed
-    for inner, inner_shape in _leaves(layer, shape):
+    for inner, inner_shape in leaves(layer, shape):
         outputs = number_of(_output_shape(inner, inner_shape))
         numbers += 3 * outputs * inputs_per_seed
         if isinstance(inner, Dense) and not (lazy and is_gaussian(inner.init)):
@@ -28,15 +28,16 @@ def bytes_per_seed(
     return int(numbers) * itemsize
 
 
-def _leaves(layer: Layer, shape: Shape) -> list[tuple[Layer, Shape]]:
+def leaves(layer: Layer, shape: Shape) -> list[tuple[Layer, Shape]]:
+    """The layers that are not made of others, in order, each with the shape of its input."""
     if isinstance(layer, Serial):
         found = []
         for inner in layer.layers:
-            found += _leaves(inner, shape)
+            found += leaves(inner, shape)
             shape = _output_shape(inner, shape)
         return found
     if isinstance(layer, Residual):
-        return _leaves(layer.branch, shape) + _leaves(layer.shortcut, shape)
+        return leaves(layer.branch, shape) + leaves(layer.shortcut, shape)
     return [(layer, shape)]
 
 

@@ -18,8 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from sim import inputs, layers, memory, winograd
-from sim.gradients import gradient_norms
+from sim import gradients, inputs, layers, memory, winograd
 from theory.network import Conv, Network, output_shape, walk
 
 MEMORY = {"cpu": 32 * 2**20, "gpu": 2 * 2**30}
@@ -123,7 +122,7 @@ def sampler(
         labels = _labels(keys[2], draws.inputs_per_seed, classes)
         return [leaf for leaf, shape in kept if shape is not None], *keys[:2], labels
 
-    def compiled(task: tuple[int, int]) -> Callable[..., Array]:
+    def compiled(task: tuple[int, int]) -> Callable[..., gradients.Norms]:
         side, seeds_together = task
         one_seed = _seed_function(network, side, draws, shared)
         mapped = partial(jax.lax.map, lambda task: one_seed(*task), batch_size=seeds_together)
@@ -142,7 +141,7 @@ def sampler(
             once, results = drawn(filled), []
             for side, measure in zip(sides, measures, strict=True):
                 result = measure((once, _images(network, side, filled, draws)))
-                results.append(np.asarray(result)[places])
+                results.append(gradients.numbers(result)[places])
                 if keep is not None:
                     keep(side, part, results[-1])
                 advance(len(part))
@@ -204,7 +203,7 @@ def _is_worth_optimizing(network: Network, side: int) -> bool:
     )
 
 
-def _compile(lowered: Any, workers: int, optimize: bool) -> Callable[..., Array]:
+def _compile(lowered: Any, workers: int, optimize: bool) -> Callable[..., gradients.Norms]:
     """On a processor the work is in library calls: optimizing the rest less, with the older of
     XLA's two code generators and without dividing the code, compiles in less than half the time
     and runs no slower (measured), except where `optimize` is set: there it takes twice as long to
@@ -256,11 +255,11 @@ def _shared(network: Network, sides: Sequence[int], draws: Draws) -> list[Any]:
 
 def _seed_function(
     network: Network, side: int, draws: Draws, shared: list[Any]
-) -> Callable[[Drawn, Array | None], Array]:
+) -> Callable[[Drawn, Array | None], gradients.Norms]:
     """From what is drawn once for a seed, and its images, to the norms at one side."""
     stacked = (draws.inputs_per_seed, *network.input_shape(side))
 
-    def measure(drawn: Drawn, images: Array | None) -> Float[Array, "quantities norms"]:
+    def measure(drawn: Drawn, images: Array | None) -> gradients.Norms:
         given, weights_key, input_key, labels = drawn
         leaves, structure = jax.tree.flatten(_weights(network, side, draws, weights_key))
         known = iter(given)
@@ -273,10 +272,12 @@ def _seed_function(
         else:
             xs = jax.random.normal(input_key, stacked)
 
-        def at(x: Array, label: Array) -> Array:
-            return gradient_norms(network.body, weights, x, label, draws.quantities, draws.norms)
+        def at(x: Array, label: Array) -> gradients.Norms:
+            return gradients.gradient_norms(
+                network.body, weights, x, label, draws.quantities, draws.norms
+            )
 
-        return jax.vmap(at)(xs, labels).mean(axis=0)
+        return gradients.mean(jax.vmap(at)(xs, labels))
 
     return measure
 

@@ -31,6 +31,7 @@ class Report:
     points: list[Point]
     nonfinite: int
     dead: int
+    underflown: int
     samples: int
     """Samples that there are."""
     unfinished: int
@@ -48,6 +49,7 @@ class Report:
             points=statistics.points(samples),
             nonfinite=statistics.nonfinite(samples[["norm"]].where(there, 1)),
             dead=statistics.dead(samples),
+            underflown=statistics.underflown(samples),
             samples=int(there.sum()),
             unfinished=int((~there).sum()),
         )
@@ -84,9 +86,13 @@ def to_json(report: Report) -> str:
                 "limit": fit.limit,
                 "basis": fit.basis,
                 "agrees": fit.agrees,
+                "seeds": fit.exponent.seeds,
             }
             for fit in report.fits
         ],
+        "nonfinite": report.nonfinite,
+        "zero": report.dead,
+        "underflown": report.underflown,
         "points": [
             {
                 "arch": point.arch,
@@ -152,8 +158,9 @@ def show(report: Report, to_stderr: bool = False) -> None:
         console.print(_until(report), highlight=False, style="" if report.reached else "bold red")
     if report.nonfinite:
         console.print(
-            f"warning: {report.nonfinite} of {report.samples} samples are not finite; "
-            "their seeds are left out of the fits.",
+            f"warning: {report.nonfinite} of {report.samples} samples are not finite (beyond the "
+            "range of float64); their seeds are left out of the fits, which rest on "
+            f"{_range([fit.exponent.seeds for fit in report.fits])} seeds.",
             style="bold red",
         )
     if report.unfinished:
@@ -162,12 +169,23 @@ def show(report: Report, to_stderr: bool = False) -> None:
             "been computed.",
             highlight=False,
         )
+    if report.underflown:
+        console.print(
+            f"note: {report.underflown} of {report.samples} samples lie below the range of float64 "
+            "(a saturated softmax, or a product of many small factors); the means count them as 0.",
+            highlight=False,
+        )
     if report.dead:
         console.print(
             f"note: {report.dead} of {report.samples} samples are zero (no unit active); the means "
             "include them.",
             highlight=False,
         )
+
+
+def _range(counts: list[int]) -> str:
+    low, high = min(counts), max(counts)
+    return f"{low}" if low == high else f"{low} to {high}"
 
 
 def _until(report: Report) -> str:

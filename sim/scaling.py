@@ -84,11 +84,17 @@ class Config:
     """lazy: Gaussian matrices of dense layers are never formed, which is exact in law and much
     faster. dense: all matrices are formed. auto: lazy where there are such layers."""
     dtype: Literal["float32", "float64"] = "float32"
-    """Arithmetic of the simulation."""
+    """Arithmetic of the simulation; the norms are float64 in any case."""
     batch: int | None = None
     """Seeds computed side by side; chosen to fit the memory unless given. It changes no sample
     beyond rounding."""
 
+
+DEEPEST = 10_000
+"""No more layers or blocks than this: describing them takes about a millisecond each."""
+
+MOST_CLASSES = 21_201
+"""Dimensions of the Sobol sequences from which the loss is predicted."""
 
 OPTIONS = ("head", "depth", "activation", "border", "pooling", "pool_after", "dilation")
 """Fields of `Config` that an architecture may take or not."""
@@ -240,7 +246,7 @@ def unsampled(stored: dict[str, Any]) -> xr.Dataset:
     config = Config(**fields)
     shape = (len(networks(config)), len(sizes_of(config)), config.seeds)
     shape += (len(config.quantity), len(config.norms))
-    return labelled(config, np.full(shape, np.nan, config.dtype))
+    return labelled(config, np.full(shape, np.nan))
 
 
 def predictions(config: Config) -> xr.Dataset:
@@ -349,6 +355,15 @@ def check(config: Config, out: str | None = None) -> None:
             raise ValueError(f"--{name} lists a value twice: {' '.join(map(str, chosen))}.")
         if chosen == ():
             raise ValueError(f"--{name} needs at least one value.")
+    if (config.depth or 0) > DEEPEST:
+        raise ValueError(f"--depth must be at most {DEEPEST}, not {config.depth}.")
+    if config.classes > MOST_CLASSES and "loss" in config.quantity:
+        raise ValueError(
+            f"the loss is predicted for at most {MOST_CLASSES} classes, not {config.classes}; "
+            "--quantity logit has no limit."
+        )
+    if not config.std < math.inf:
+        raise ValueError(f"--std must be a finite number, not {config.std}.")
     nets, sizes = networks(config), sizes_of(config)
     if len(sizes) < 2:
         raise ValueError(f"an exponent needs two sizes or more, not only {min(sizes)}.")
@@ -382,6 +397,8 @@ def check(config: Config, out: str | None = None) -> None:
     if config.input not in inputs.INPUTS:
         raise ValueError(unknown("input", config.input, inputs.INPUTS))
     inputs.check(config.input, config.channels)
+    norms = len(nets) * len(sizes) * config.seeds * len(config.quantity) * len(config.norms)
+    _refuse_size(f"{config.seeds} seeds need", 8 * norms)
     itemsize = 8 if config.dtype == "float64" else 4
     for width, net in nets.items():
         for side in sizes:
@@ -390,11 +407,17 @@ def check(config: Config, out: str | None = None) -> None:
             need = (config.batch or 1) * memory.bytes_per_seed(
                 net.body, shape, config.inputs_per_seed, sampler_of(config) == "lazy", itemsize
             )
-            if need > memory.physical():
-                raise ValueError(
-                    f"width {width} at side {side} needs about {need / 2**30:.3g} GiB, more than "
-                    f"this machine has ({memory.physical() / 2**30:.3g} GiB)."
-                )
+            _refuse_size(f"width {width} at side {side} needs", need)
+
+
+def _refuse_size(what: str, need: int) -> None:
+    from sim import memory
+
+    if need > memory.physical():
+        raise ValueError(
+            f"{what} about {need / 2**30:.3g} GiB, more than this machine has "
+            f"({memory.physical() / 2**30:.3g} GiB)."
+        )
 
 
 @dataclass(frozen=True)

@@ -253,7 +253,12 @@ def nonfinite(samples: xr.Dataset) -> int:
 
 def dead(samples: xr.Dataset) -> int:
     """How many samples are exactly zero: networks whose units are all inactive."""
-    return int((samples["norm"] == 0).sum())
+    return int(((samples["norm"] == 0) & ~np.signbit(samples["norm"])).sum())
+
+
+def underflown(samples: xr.Dataset) -> int:
+    """How many samples are −0: norms below the range of float64 (`sim.gradients.numbers`)."""
+    return int(((samples["norm"] == 0) & np.signbit(samples["norm"])).sum())
 
 
 def _by_network(samples: xr.Dataset, name: str) -> dict[tuple[int, str, str], xr.DataArray]:

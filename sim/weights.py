@@ -1,5 +1,6 @@
 """Draws of weight matrices from the initializers of `theory.initializers`."""
 
+import math
 from functools import partial
 
 import jax
@@ -35,7 +36,9 @@ def _draw(
         tall = jax.random.orthogonal(key, max(shape), m=min(shape))
         matrix = tall if rows >= columns else tall.T
         return jnp.sqrt(variance * max(shape)) * matrix
-    scale = jnp.sqrt(variance)
+    # a variance may be too small or too large for float32 where its root is not
+    exponent = int(math.frexp(variance)[1]) // 2
+    scale = jnp.ldexp(jnp.sqrt(variance * 4.0**-exponent), exponent)
     if init.distribution == "uniform":
         return scale * jax.random.uniform(key, shape, minval=-(3**0.5), maxval=3**0.5)
     if init.distribution == "truncated-normal":

@@ -18,8 +18,8 @@ import numpy as np
 
 from theory import gaussian
 from theory.activations import negative_slope
-from theory.energy import energy_map, logit_energy_map
-from theory.network import Activation, GlobalAvgPool, Layer, Shape, walk
+from theory.energy import scaled_energy_map
+from theory.network import Activation, GlobalAvgPool, Layer, Serial, Shape, walk
 from theory.wide import Resolved
 
 BINS = 96
@@ -31,6 +31,12 @@ def sample_energy_maps(body: Layer, shape: Shape, draws: int, seed: int = 0) -> 
     Shape (draws, side, side) for an integer image shape (side, side, channels). Their mean over
     many draws is `theory.energy.logit_energy_map`.
     """
+    maps, k = _sampled(body, shape, draws, seed)
+    return maps * 4.0**k
+
+
+def _sampled(body: Layer, shape: Shape, draws: int, seed: int = 0) -> tuple[np.ndarray, int]:
+    """The maps in units of 4^k."""
     rng = np.random.default_rng(seed)
     shared = _moves_together(body)
 
@@ -48,7 +54,11 @@ def sample_energy_maps(body: Layer, shape: Shape, draws: int, seed: int = 0) -> 
             kept = kept + square * rng.gamma((channels - active) / 2, 2.0)
         return energies * kept / (channels * (1 + square) / 2)
 
-    return energy_map(body, shape, np.ones((draws, 1, 1)), fluctuate)
+    return scaled_energy_map(_serial(body), shape, np.ones((draws, 1, 1)), fluctuate)
+
+
+def _serial(body: Layer) -> Serial:
+    return body if isinstance(body, Serial) else Serial((body,))
 
 
 def _moves_together(body: Layer) -> bool:
@@ -70,14 +80,27 @@ def norm_value(body: Layer, shape: Shape, q: float) -> float:
     The samples are fixed and corrected by the known mean energy; the relative standard error is
     about 1e-3 and less for wide networks.
     """
+    m, k = scaled_norm_value(body, shape, q)
+    return scaled(m, k)
+
+
+def scaled(m: float, k: int) -> float:
+    """m · 2^k, infinite beyond the range of floats."""
+    with np.errstate(over="ignore"):
+        return float(np.ldexp(m, k))
+
+
+@lru_cache(maxsize=4096)
+def scaled_norm_value(body: Layer, shape: Shape, q: float) -> tuple[float, int]:
+    """`norm_value` as (m, k), standing for m · 2^k."""
     side, channels = shape[0], shape[2]
     draws = 128 if _moves_together(body) else int(np.clip(2**17 // side**2, 8, 128))
-    maps = sample_energy_maps(body, shape, draws)
-    expected = float(logit_energy_map(body, shape).sum())
+    maps, k = _sampled(body, shape, draws)
+    exact, exact_k = scaled_energy_map(_serial(body), shape, np.ones((1, 1)))
     norms = np.array([gaussian.norm_value(q, _groups(x.ravel(), channels)) for x in maps])
-    totals = maps.sum(axis=(1, 2)) / expected
+    totals = maps.sum(axis=(1, 2)) / (exact.sum() * 4.0 ** (exact_k - k))
     # a norm goes like the square root of the total energy, whose mean is known to be 1
-    return float(norms.mean() - norms.mean() / 2 * (totals.mean() - 1))
+    return float(norms.mean() - norms.mean() / 2 * (totals.mean() - 1)), k
 
 
 def _groups(energies: np.ndarray, channels: int) -> gaussian.Groups:

@@ -175,7 +175,10 @@ def assumptions(layer: Layer, shape: Shape) -> tuple[str, ...]:
     return tuple(dict.fromkeys(found))
 
 
-Fluctuation = Callable[[Layer, int, np.ndarray], np.ndarray]
+FAR = 100
+"""Powers of 4 that an energy may have gathered before they are kept apart."""
+
+Fluctuation = Callable[[Activation, int, np.ndarray], np.ndarray]
 """Given an activation, its number of channels and a map of expected energies, the map of energies
 after that activation's mask (see `theory.cascade`)."""
 
@@ -207,12 +210,24 @@ def energy_map(
 def _(
     layer: Serial, shape: Shape, out: np.ndarray, fluctuation: Fluctuation | None = None
 ) -> np.ndarray:
-    shapes = [shape]
-    for inner in layer.layers:
+    energies, k = scaled_energy_map(layer, shape, out, fluctuation)
+    return energies * 4.0**k if k else energies
+
+
+def scaled_energy_map(
+    body: Serial, shape: Shape, out: np.ndarray, fluctuation: Fluctuation | None = None
+) -> tuple[np.ndarray, int]:
+    """`energy_map` as (map, k), standing for map · 4^k: energies may lie beyond all floats."""
+    shapes, k = [shape], 0
+    for inner in body.layers:
         shapes.append(output_shape(inner, shapes[-1]))
-    for inner, inner_shape in zip(reversed(layer.layers), reversed(shapes[:-1]), strict=True):
+    for inner, inner_shape in zip(reversed(body.layers), reversed(shapes[:-1]), strict=True):
         out = energy_map(inner, inner_shape, out, fluctuation)
-    return out
+        if out.dtype != object and np.any(out > 0):
+            power = int(np.frexp(out.max())[1]) // 2
+            if abs(power) > FAR:
+                out, k = out * 4.0**-power, k + power
+    return out, k
 
 
 @energy_map.register
@@ -221,6 +236,15 @@ def _(
 ) -> np.ndarray:
     branch = energy_map(layer.branch, shape, out, fluctuation)
     return branch + energy_map(layer.shortcut, shape, out, fluctuation)
+
+
+def square_root(energy: sp.Expr) -> tuple[float, int]:
+    """(m, k) with √energy = m · 2^k; k is 0 unless the energy is close to the ends of float64."""
+    if energy == 0:
+        return 0.0, 0
+    bits = float(sp.log(energy) / sp.log(2)) / 2
+    k = 0 if abs(bits) < 4 * FAR else int(bits)
+    return float(np.sqrt(float(energy / sp.Integer(4) ** k))), k
 
 
 def logit_energy_map(layer: Layer, shape: Shape) -> np.ndarray:

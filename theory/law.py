@@ -12,7 +12,14 @@ from scipy import special
 from theory import cascade, gaussian, wide
 from theory.activations import negative_slope
 from theory.dense import DenseLaw
-from theory.energy import assumptions, energy_map, forward_gain, gain, simplified
+from theory.energy import (
+    assumptions,
+    energy_map,
+    forward_gain,
+    gain,
+    simplified,
+    square_root,
+)
 from theory.growth import growth, settled
 from theory.initializers import exact, is_gaussian, unknown
 from theory.network import (
@@ -84,6 +91,7 @@ class Law:
     def __call__(self, d: float) -> float:
         """E‖∂‖_q at input dimension d, with the effects of borders and of finite width.
 
+        0 or infinite where it lies beyond the range of floats; `slope` does not suffer from that.
         Raises ValueError if the norm's constant is unknown (`norm` is None) or if the network
         cannot take an image with d = channels · side².
         """
@@ -92,6 +100,10 @@ class Law:
         return self._value(d)
 
     def _value(self, d: float) -> float:
+        return cascade.scaled(*self._scaled_value(d))
+
+    def _scaled_value(self, d: float) -> tuple[float, int]:
+        """E‖∂‖_q as (m, k), standing for m · 2^k."""
         channels, q = self.network.channels, float(self.q)
         side = sp.sqrt(exact(d) / channels)
         spatial = is_spatial(self.network.body)
@@ -100,15 +112,16 @@ class Law:
         shape = self.network.input_shape(int(side) if spatial else side)
         body, logits = _gains(self.network.body, shape, self._resolve)
         if spatial:
-            value = cascade.norm_value(body, shape, q)
+            value, k = cascade.scaled_norm_value(body, shape, q)
         else:
-            groups = gaussian.Groups([np.sqrt(float(gain(body, shape)) / d)], [d])
+            root, k = square_root(gain(body, shape))
+            groups = gaussian.Groups([root / np.sqrt(d)], [d])
             hidden = _gaussian_hidden_layers(body) or []
             finite_width = np.prod([_finite_width_value(n, x) for n, x in hidden])
             value = gaussian.norm_value(q, groups) * float(finite_width)
         if self.quantity == "loss":
             value *= residual_value(float(logits), classes(self.network))
-        return value
+        return value, k
 
     def distribution(self, d: int) -> DenseLaw:
         """The exact law of ‖∂f_k‖_q at input dimension d: moments, density, distribution function.
@@ -135,7 +148,8 @@ class Law:
             raise ValueError("a slope needs at least two different input dimensions.")
         if self.norm is None and not self._slope_only:
             return None
-        return float(np.polyfit(np.log(ds), np.log([self._value(x) for x in ds]), 1)[0])
+        logs = [np.log(m) + k * np.log(2) for m, k in map(self._scaled_value, ds)]
+        return float(np.polyfit(np.log(ds), logs, 1)[0])
 
     def _repr_latex_(self) -> str:
         value = self.norm if self.norm is not None else self.second_moment

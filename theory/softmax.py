@@ -12,6 +12,9 @@ import sympy as sp
 from scipy import special
 from sympy.utilities.lambdify import implemented_function
 
+LARGEST = 1e300
+"""Logits of a larger variance count as infinite."""
+
 
 @lru_cache(maxsize=4096)
 def residual_value(variance: float, classes: int, power: int = 1) -> float:
@@ -22,6 +25,7 @@ def residual_value(variance: float, classes: int, power: int = 1) -> float:
     """
     if classes == 1:
         return 0.0
+    variance = min(variance, LARGEST)
     if variance < 1e-12:
         return float((1 - 1 / classes) ** (power / 2))
     from scipy.stats import qmc  # slow to import, and only the loss needs it

@@ -45,6 +45,12 @@ WIDE = (
 )
 SAMPLES = 2**14
 
+FAR = 200
+"""Powers of 2 that units may have gathered before they are kept apart."""
+
+NESTED = 8
+"""Gaussian means inside of each other that stay an expression; more of them become a number."""
+
 
 @dataclass(frozen=True, repr=False)
 class Resolved(Activation):
@@ -127,6 +133,8 @@ def _gaussian(layer: Layer, shape: Shape, v: Any) -> tuple[Layer, Any]:
 
 @_gaussian.register
 def _(layer: Activation, shape: Shape, v: Any) -> tuple[Layer, Any]:
+    if not v.free_symbols and len(v.atoms(activations.GaussianMean)) > NESTED:
+        v = sp.sympify(v.evalf())
     second, fourth = (activations.slope_moment(layer, v, power) for power in (2, 4))
     return Resolved(layer, second, fourth), activations.mean_square(layer, v)
 
@@ -168,11 +176,28 @@ def _by_sampling(body: Serial, shape: Shape) -> WideNetwork:
     last = max(i for i, x in enumerate(layers) if any(isinstance(y, Activation) for y in walk(x)))
     inner, head = Serial(layers[: last + 1]), Serial(layers[last + 1 :])
     noise = _gaussian_columns(sum(isinstance(x, Dense | Conv) for x in walk(inner)))
-    values, pull = _push(inner, shape, np.ones(SAMPLES), noise)
-    _, resolved = pull(np.ones(SAMPLES))
-    assert isinstance(resolved, Serial)
-    square = _fraction(np.mean(values**2)) * forward_gain(head, output_shape(inner, shape))
-    return WideNetwork(Serial((*resolved.layers, *head.layers)), square)
+    smooth = any(isinstance(layer, SmoothActivation) for layer in walk(body))
+    values, k, pulls, before = np.ones(SAMPLES), 0, [], shape
+    for layer in inner.layers:
+        values, pull = _push(layer, before, values, noise)
+        before = output_shape(layer, before)
+        pulls.append(pull)
+        if not smooth:  # gains do not depend on the size of the values
+            values, power = _moderate(values)
+            k += power
+    energies, resolved = np.ones(SAMPLES), []
+    for pull in reversed(pulls):
+        energies, found = pull(_moderate(energies)[0])
+        resolved.append(found)
+    square = _fraction(np.mean(values**2)) * sp.Integer(4) ** k
+    square *= forward_gain(head, output_shape(inner, shape))
+    return WideNetwork(Serial((*reversed(resolved), *head.layers)), square)
+
+
+def _moderate(units: Units) -> tuple[Units, int]:
+    """The units in another unit 2^k, which is 1 unless they come near the ends of floats."""
+    k = int(np.frexp(np.abs(units).max())[1])
+    return (units, 0) if abs(k) < FAR else (units * 2.0**-k, k)
 
 
 def _gaussian_columns(count: int) -> Iterator[Units]:

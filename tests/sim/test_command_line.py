@@ -12,6 +12,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from sim import report, scaling
+from theory.console import run
+
 QUICK = "--arch mlp --widths 8 --sizes 4 8 16 --seeds 32 --input gaussian".split()  # noqa: SIM905
 
 
@@ -121,16 +124,123 @@ BAD = {
     "unwritable json": ("--json /nowhere/result.json", "cannot write /nowhere/result.json"),
     "a folder as a file": ("--json .", "it is a directory"),
     "unknown picture format": ("--figure law.gif", "must end in .png"),
+    "a depth beyond description": ("--arch mlp --depth 1000000", "--depth must be at most 10000"),
+    "too many classes": ("--classes 1000000000", "at most 21201 classes, not 1000000000"),
+    "too many logits": (
+        "--arch mlp --classes 10000000000 --quantity logit",
+        "GiB, more than this machine has",
+    ),
+    "too large a side": ("--arch mlp --sizes 8 1000000", "GiB, more than this machine has"),
+    "too many seeds": ("--seeds 1000000000000", "1000000000000 seeds need about"),
+    "too many inputs": ("--inputs-per-seed 1000000000", "GiB, more than this machine has"),
+    "too many side by side": ("--batch 1000000000", "GiB, more than this machine has"),
+    "too wide a convolution": ("--arch cnn --widths 10000000", "GiB, more than this machine has"),
+    "too deep and wide": ("--arch mlp --depth 9000 --widths 10000000 --sampler dense", "GiB, more"),
+    "negative batch": ("--batch -1", "--batch must be at least 1"),
+    "zero channels": ("--channels 0", "channels must be at least 1"),
+    "a key too large": ("--seed 4294967296", "--seed must lie"),
+    "half-width is not a number": ("--until nan", "--until must be a positive number"),
+    "infinite std": ("--init constant --std inf", "--std must be a finite number"),
+    "std is not a number": ("--init constant --std nan", "--std must be a finite number"),
+    "until in a kept run": ("--until 0.1 --out run", "--out keeps a number of seeds known"),
+    "pooling of a cnn": ("--arch cnn --pooling max", "cnn takes no --pooling"),
+    "unknown pooling": ("--arch convnet-avdim --pooling mean", "unknown pooling 'mean'"),
+    "a layer that is not there": (
+        "--arch convnet-avdim --pool-after 9",
+        "must lie between 1 and 8",
+    ),
+    "too few dilations": ("--arch convnet-avdim --dilation 1 2", "one positive number or 8"),
+    "a kernel beyond the mirror": (
+        "--arch convnet-avdim --sizes 32 48 --depth 3 --dilation 99",
+        "reflects",
+    ),
+    "distribution of orthogonal": (
+        "--init orthogonal --distribution uniform",
+        "has no distribution to choose",
+    ),
+    "lazy orthogonal": ("--init orthogonal --sampler lazy", "needs dense layers with Gaussian"),
+    "the same norm twice": ("--norms 1 1", "--norms lists a value twice"),
+    "no width": ("--widths", "--widths needs at least one value"),
+    "figure in a read-only place": ("--figure /proc/law.png", "cannot write /proc/law.png"),
+    "an argument too many": ("resnet", "resnet"),
 }
+"""Every flag of python -m sim.scaling. New cases go to the end."""
+
+REPORT = {
+    "no run": ("", "name at least one run"),
+    "no folder": ("nowhere", "nowhere does not exist."),
+    "a folder": ("folder", "folder is not a run."),
+    "a file": ("file", "file"),
+    "a run of another version": ("old", "old was written by another version of this program."),
+    "damaged description": ("broken", "broken is not a run, or its zarr.json"),
+    "another dataset": ("other", "other is not a run, or its zarr.json"),
+    "unknown flag of a report": ("old --szes 3", "--szes"),
+    "unwritable report": ("old --json /nowhere/a.json", "cannot write /nowhere/a.json"),
+    "a report as a folder": ("old --json folder", "it is a directory"),
+    "unknown picture of a report": ("old --figure law.gif", "must end in .png"),
+}
+"""python -m sim.report in the folder that `runs` makes."""
+
+
+def refused(main, arguments, capsys):
+    """The sentence with which a command line ends in this process."""
+    with pytest.raises(SystemExit) as stop:
+        run(lambda: main(arguments.split()))
+    printed = capsys.readouterr()
+    assert stop.value.code == 2, printed.err
+    assert printed.out == ""
+    assert len(printed.err.strip().splitlines()) == 1
+    return printed.err
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_input_is_one_sentence_and_writes_nothing(case, tmp_path):
+def test_bad_input_is_one_sentence_and_writes_nothing(case, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    arguments, message = BAD[case]
+    assert message in refused(scaling.main, arguments, capsys)
+    assert list(tmp_path.iterdir()) == []
+
+
+def runs(folder):
+    """A folder with what is not a run of this version."""
+    (folder / "folder").mkdir()
+    (folder / "file").write_text("file")
+    for name, content in {
+        "old": '{"attributes": {"format": 0}}',
+        "broken": "{",
+        "other": '{"attributes": {}}',
+    }.items():
+        (folder / name).mkdir()
+        (folder / name / "zarr.json").write_text(content)
+    return {path: path.is_file() and path.read_text() for path in folder.rglob("*")}
+
+
+@pytest.mark.parametrize("case", REPORT)
+def test_what_is_no_run_is_one_sentence(case, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    before = runs(tmp_path)
+    arguments, message = REPORT[case]
+    assert message in refused(report.main, arguments, capsys)
+    assert {path: path.is_file() and path.read_text() for path in tmp_path.rglob("*")} == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["--json file --figure nowhere/law.png", "--json file --seeds 1", "--out old --json file"],
+)
+def test_a_refused_run_overwrites_nothing(arguments, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    before = runs(tmp_path)
+    refused(scaling.main, f"--arch mlp {arguments}", capsys)
+    assert {path: path.is_file() and path.read_text() for path in tmp_path.rglob("*")} == before
+
+
+@pytest.mark.parametrize("case", ["unknown architecture", "unknown flag", "too large", "one size"])
+def test_bad_input_of_a_process(case, tmp_path):
     arguments, message = BAD[case]
     environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
     done = call(*arguments.split(), cwd=tmp_path, env=environment)
-    assert done.returncode == 2, done.stderr
-    assert done.stdout == ""
+    assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert list(tmp_path.iterdir()) == []

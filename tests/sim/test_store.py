@@ -261,7 +261,7 @@ def test_folders_that_are_no_runs_are_left_alone(tmp_path):
 def test_runs_of_other_versions_are_refused(tmp_path):
     sample(tmp_path / "run", replace(CONFIG, seeds=4))
     path = tmp_path / "run/zarr.json"
-    path.write_text(path.read_text().replace('"format": 1', '"format": 0'))
+    path.write_text(path.read_text().replace('"format": 2', '"format": 1'))
     with pytest.raises(RunError, match="another version of this program"):
         sample(tmp_path / "run")
     path.write_text("{")
