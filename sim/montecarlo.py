@@ -2,15 +2,19 @@
 
 Seed s of a run has its own key, folded from the run's key and s; its weights, inputs and labels
 are the same at every image size as far as the shapes allow (common random numbers), and do not
-depend on how many seeds are computed at once. On a processor every core works on seeds of its own:
-one image's operations are too small to be worth dividing.
+depend on how many seeds are computed at once, nor on which device. On a processor every core works
+on seeds of its own: one image's operations are too small to be worth dividing. Several devices take
+chunks of seeds in turn.
 """
 
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
+from queue import SimpleQueue
 from typing import Any
 
 import jax
@@ -61,6 +65,8 @@ Samples = Float[np.ndarray, "sides seeds quantities norms"]
 Advance = Callable[[int], None]
 Keep = Callable[[int, np.ndarray, np.ndarray], None]
 """Called with a side, some seed indices, and their norms."""
+Place = jax.Device | None
+"""Where a thread computes; None for JAX's default device."""
 Drawn = tuple[list[Array], Key[Array, "..."], Key[Array, "..."], Int[Array, "..."]]
 """Of one seed or several: weights that all sides share, keys of weights and inputs, labels."""
 
@@ -95,9 +101,17 @@ def sweep(
 
 
 def sampler(
-    network: Network, sides: Sequence[int], draws: Draws, seeds: int, batch: int | None = None
+    network: Network,
+    sides: Sequence[int],
+    draws: Draws,
+    seeds: int,
+    batch: int | None = None,
+    devices: Sequence[jax.Device] | None = None,
 ) -> Callable[..., Samples]:
     """`sweep` for many calls, with about `seeds` seeds each, that share compiled functions.
+
+    Each of the `devices` computes one chunk of seeds at a time (None: JAX's default device, and on
+    a processor every core of it).
 
     The function returned takes seed indices, `advance` and, if samples are wanted as soon as they
     are there, `keep`; both may be called from other threads. A seed is always computed at the same
@@ -107,7 +121,8 @@ def sampler(
     shared = _shared(network, sides, draws)
     waiting = sum(leaf.size * leaf.dtype.itemsize for leaf in shared if leaf is not None)
     classes = output_shape(network.body, network.input_shape(min(sides)))[0]
-    workers = _workers(network, max(sides), draws)
+    places = _places(network, max(sides), draws, devices)
+    workers = len(places)
     batches = [batch or batch_size(network, side, draws) for side in sides]
     many = min(CHUNK[_platform()], -(-seeds // workers), SHARED // max(1, waiting * workers))
     chunk = -(-max(1, many) // max(batches)) * max(batches)
@@ -120,23 +135,28 @@ def sampler(
         labels = _labels(keys[2], draws.inputs_per_seed, classes)
         return [leaf for leaf, shape in kept if shape is not None], *keys[:2], labels
 
-    def compiled(task: tuple[int, int]) -> Callable[..., Array]:
-        side, seeds_together = task
+    def compiled(task: tuple[Place, tuple[int, int]], _: Place) -> Callable[..., Array]:
+        place, (side, seeds_together) = task
         one_seed = _seed_function(network, side, draws, shared)
         mapped = partial(jax.lax.map, lambda task: one_seed(*task), batch_size=seeds_together)
         some = np.zeros(chunk, np.int32)
         arguments = jax.eval_shape(drawn, some), _images(network, side, some, draws)
-        return _compile(jax.jit(mapped).lower(arguments), workers)
+        with _on(place):
+            return _compile(jax.jit(mapped).lower(arguments), alone)
 
-    measures = _in_threads(compiled, zip(sides, batches, strict=True), workers)
+    alone = memory.physical() < 2 * _bytes_per_seed(network, max(sides), draws)
+    tasks = list(product(dict.fromkeys(places), zip(sides, batches, strict=True)))
+    found = _in_threads(compiled, tasks, [None] * workers)
+    measures = dict(zip(tasks, found, strict=True))
 
     def run(seeds: Sequence[int], advance: Advance, keep: Keep | None = None) -> Samples:
-        def samples_of(part: np.ndarray) -> np.ndarray:
+        def samples_of(part: np.ndarray, place: Place) -> np.ndarray:
             # one compiled function serves all chunks, also those of which only a part is wanted
             places = part % chunk
             filled = (part[0] - places[0] + np.arange(chunk)).astype(np.int32)
             once, results = drawn(filled), []
-            for side, measure in zip(sides, measures, strict=True):
+            for side, seeds_together in zip(sides, batches, strict=True):
+                measure = measures[place, (side, seeds_together)]
                 result = measure((once, _images(network, side, filled, draws)))
                 results.append(np.asarray(result)[places])
                 if keep is not None:
@@ -145,11 +165,14 @@ def sampler(
             return np.stack(results)
 
         wanted = np.asarray(seeds)
+        if len(wanted) == 0:
+            shape = (len(sides), 0, len(draws.quantities), len(draws.norms))
+            return np.empty(shape, jax.dtypes.canonicalize_dtype(float))
         order = np.argsort(wanted // chunk, kind="stable")
         borders = np.flatnonzero(np.diff(wanted[order] // chunk)) + 1
         parts = np.split(wanted[order], borders)
         samples = np.concatenate(
-            _in_threads(samples_of, parts, workers, finish=keep is not None), axis=1
+            _in_threads(samples_of, parts, places, finish=keep is not None), axis=1
         )
         return samples[:, np.argsort(order)]
 
@@ -157,16 +180,29 @@ def sampler(
 
 
 def _in_threads(
-    work: Callable[[Any], Any], tasks: Iterable[Any], workers: int, finish: bool = False
+    work: Callable[[Any, Place], Any],
+    tasks: Iterable[Any],
+    places: Sequence[Place],
+    finish: bool = False,
 ) -> list[Any]:
-    """The results of `work`; with `finish`, an interruption waits for what is being computed."""
+    """The results of `work(task, place)`, one thread for each place.
+
+    With `finish`, an interruption waits for what is being computed.
+    """
     x64 = jax.dtypes.canonicalize_dtype(float).itemsize == 8
+    free: SimpleQueue[Place] = SimpleQueue()
+    for place in places:
+        free.put(place)
 
     def there(task: Any) -> Any:
-        with jax.enable_x64(x64):  # a setting of one thread
-            return work(task)
+        place = free.get()
+        try:
+            with jax.enable_x64(x64), _on(place):  # settings of one thread
+                return work(task, place)
+        finally:
+            free.put(place)
 
-    pool = ThreadPoolExecutor(workers)
+    pool = ThreadPoolExecutor(len(places))
     try:
         return list(pool.map(there, tasks))
     finally:
@@ -177,12 +213,22 @@ def _platform() -> str:
     return "cpu" if jax.default_backend() == "cpu" else "gpu"
 
 
-def _workers(network: Network, side: int, draws: Draws) -> int:
-    """Threads that compute seeds: the cores of a processor, as far as the memory goes."""
+def _on(place: Place) -> AbstractContextManager[Any]:
+    return nullcontext() if place is None else jax.default_device(place)
+
+
+def _places(
+    network: Network, side: int, draws: Draws, devices: Sequence[jax.Device] | None
+) -> list[Place]:
+    """Where seeds are computed at the same time: the devices, or the cores of a processor.
+
+    On a processor no more of them than the memory allows.
+    """
     if _platform() != "cpu":
-        return 1
+        return list(devices or [None])
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(cores or 1, memory.physical() // _bytes_per_seed(network, side, draws)))
+    fit = memory.physical() // _bytes_per_seed(network, side, draws)
+    return list(devices or [None] * (cores or 1))[: max(1, fit)]
 
 
 def _bytes_per_seed(network: Network, side: int, draws: Draws) -> int:
@@ -191,14 +237,15 @@ def _bytes_per_seed(network: Network, side: int, draws: Draws) -> int:
     return memory.bytes_per_seed(network.body, shape, draws.inputs_per_seed, draws.lazy, itemsize)
 
 
-def _compile(lowered: Any, workers: int) -> Callable[..., Array]:
+def _compile(lowered: Any, alone: bool) -> Callable[..., Array]:
     """On a processor the work is in library calls: optimizing the rest less, with the older of
     XLA's two code generators and without dividing the code, compiles in less than half the time
-    and runs no slower (measured). Several workers leave no core over which to divide one call.
+    and runs no slower (measured). A call is divided over cores only where the memory has room for
+    one seed `alone`: divided sums round in another way, so this cannot depend on the other work.
     """
     if _platform() != "cpu":
         return lowered.compile()
-    options = {"xla_backend_optimization_level": 1, "xla_cpu_multi_thread_eigen": workers == 1}
+    options = {"xla_backend_optimization_level": 1, "xla_cpu_multi_thread_eigen": alone}
     faster = {"xla_cpu_use_fusion_emitters": False, "xla_cpu_parallel_codegen_split_count": 1}
     try:
         return lowered.compile(options | faster)
