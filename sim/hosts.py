@@ -20,14 +20,11 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from sim import cli
-
-if TYPE_CHECKING:
-    import jax
 
 Result = TypeVar("Result")
 
@@ -72,9 +69,7 @@ class Spread:
         if given and not self.distributed:
             raise ValueError(f"{given[0]} needs --distributed.")
         if given and lacking:
-            raise ValueError(
-                f"{' and '.join(given)} without {' and '.join(lacking)} is not enough."
-            )
+            raise ValueError(f"{given[0]} needs {' and '.join(lacking)} as well.")
         if self.coordinator is not None and not _is_address(self.coordinator):
             raise ValueError(f"--coordinator must be HOST:PORT, not {self.coordinator}.")
         if self.processes is not None and self.processes < 1:
@@ -162,8 +157,8 @@ def _check(spread: Spread, command: str) -> None:
     local_devices(spread.devices)
 
 
-def local_devices(count: int | None) -> list[jax.Device] | None:
-    """The devices of this process that compute; None for the cores of a processor.
+def local_devices(count: int | None) -> list[Any] | None:
+    """The devices (jax.Device) of this process that compute; None for the cores of a processor.
 
     Raises ValueError if there are fewer than `count`.
     """
@@ -290,7 +285,7 @@ def _messages_aside() -> Iterator[Path]:
         stream.flush()
     saved = os.dup(1), os.dup(2)
     sys.stdout, sys.stderr = (
-        open(copy, "w", buffering=1, encoding=stream.encoding, errors=stream.errors, closefd=False)  # noqa: SIM115, PTH123
+        open(copy, "w", buffering=1, encoding=stream.encoding, errors=stream.errors, closefd=False)  # noqa: SIM115
         for copy, stream in zip(saved, before, strict=True)
     )
     for number in (1, 2):

@@ -65,8 +65,8 @@ Samples = Float[np.ndarray, "sides seeds quantities norms"]
 Advance = Callable[[int], None]
 Keep = Callable[[int, np.ndarray, np.ndarray], None]
 """Called with a side, some seed indices, and their norms."""
-Place = jax.Device | None
-"""Where a thread computes; None for JAX's default device."""
+Place = Any
+"""Where a thread computes: a jax.Device (which has no type stub), or None for JAX's default one."""
 Drawn = tuple[list[Array], Key[Array, "..."], Key[Array, "..."], Int[Array, "..."]]
 """Of one seed or several: weights that all sides share, keys of weights and inputs, labels."""
 
@@ -106,7 +106,7 @@ def sampler(
     draws: Draws,
     seeds: int,
     batch: int | None = None,
-    devices: Sequence[jax.Device] | None = None,
+    devices: Sequence[Place] | None = None,
 ) -> Callable[..., Samples]:
     """`sweep` for many calls, with about `seeds` seeds each, that share compiled functions.
 
@@ -114,9 +114,9 @@ def sampler(
     a processor every core of it).
 
     The function returned takes seed indices, `advance` and, if samples are wanted as soon as they
-    are there, `keep`; both may be called from other threads. A seed is always computed at the same
-    place of a chunk of the same length, so its samples are the same, to the last bit, whichever
-    other seeds and sides are asked for.
+    are there, `keep`; both may be called from other threads. With the same `batch`, samples are the
+    same to the last bit, whichever other seeds and sides are asked for, and on however many devices
+    of one kind.
     """
     shared = _shared(network, sides, draws)
     waiting = sum(leaf.size * leaf.dtype.itemsize for leaf in shared if leaf is not None)
@@ -126,6 +126,7 @@ def sampler(
     batches = [batch or batch_size(network, side, draws) for side in sides]
     many = min(CHUNK[_platform()], -(-seeds // workers), SHARED // max(1, waiting * workers))
     chunk = -(-max(1, many) // max(batches)) * max(batches)
+    drawn_together = chunk + (chunk in batches)  # why one more: see `_mapped`
 
     def drawn(seeds: Any) -> Drawn:
         keys = jax.vmap(partial(_keys, draws.seed))(seeds)
@@ -138,11 +139,11 @@ def sampler(
     def compiled(task: tuple[Place, tuple[int, int]], _: Place) -> Callable[..., Array]:
         place, (side, seeds_together) = task
         one_seed = _seed_function(network, side, draws, shared)
-        mapped = partial(jax.lax.map, lambda task: one_seed(*task), batch_size=seeds_together)
-        some = np.zeros(chunk, np.int32)
+        mapped = partial(_mapped, lambda task: one_seed(*task), seeds_together)
+        some = np.zeros(drawn_together, np.int32)
         arguments = jax.eval_shape(drawn, some), _images(network, side, some, draws)
         with _on(place):
-            return _compile(jax.jit(mapped).lower(arguments), alone)
+            return _compile(jax.jit(mapped).lower(arguments, np.int32(0), np.int32(0)), alone)
 
     alone = memory.physical() < 2 * _bytes_per_seed(network, max(sides), draws)
     tasks = list(product(dict.fromkeys(places), zip(sides, batches, strict=True)))
@@ -151,14 +152,16 @@ def sampler(
 
     def run(seeds: Sequence[int], advance: Advance, keep: Keep | None = None) -> Samples:
         def samples_of(part: np.ndarray, place: Place) -> np.ndarray:
-            # one compiled function serves all chunks, also those of which only a part is wanted
-            places = part % chunk
-            filled = (part[0] - places[0] + np.arange(chunk)).astype(np.int32)
+            # one compiled function serves all chunks; of the seeds drawn some may not be wanted
+            rows, start = part % chunk, part[0] // chunk * chunk
+            filled = (start + np.arange(drawn_together)).astype(np.int32)
             once, results = drawn(filled), []
             for side, seeds_together in zip(sides, batches, strict=True):
                 measure = measures[place, (side, seeds_together)]
-                result = measure((once, _images(network, side, filled, draws)))
-                results.append(np.asarray(result)[places])
+                first, last = rows.min() // seeds_together, rows.max() // seeds_together
+                given = once, _images(network, side, filled, draws)
+                result = measure(given, np.int32(first), np.int32(last + 1))
+                results.append(np.asarray(result)[rows])
                 if keep is not None:
                     keep(side, part, results[-1])
                 advance(len(part))
@@ -177,6 +180,29 @@ def sampler(
         return samples[:, np.argsort(order)]
 
     return run
+
+
+def _mapped(
+    function: Callable[[Any], Array], together: int, tasks: Any, first: Array, stop: Array
+) -> Array:
+    """`function` of tasks (n, ...), so many at a time; of batches first to stop, zero elsewhere.
+
+    XLA compiles the body as a part of what is around it, and rounds in another way, if it knows
+    that it runs once. So the length of the loop is an argument, and n is more than one batch.
+    """
+
+    def batch(i: Array | int) -> Any:
+        return jax.tree.map(
+            lambda x: jax.lax.dynamic_slice_in_dim(x, i * together, together), tasks
+        )
+
+    def step(i: Array, results: Array) -> Array:
+        some = jax.vmap(function)(batch(i))
+        return jax.lax.dynamic_update_slice_in_dim(results, some, i * together, axis=0)
+
+    one = jax.eval_shape(lambda: jax.vmap(function)(batch(0)))
+    count = len(jax.tree.leaves(tasks)[0])
+    return jax.lax.fori_loop(first, stop, step, jnp.zeros((count, *one.shape[1:]), one.dtype))
 
 
 def _in_threads(
@@ -218,7 +244,7 @@ def _on(place: Place) -> AbstractContextManager[Any]:
 
 
 def _places(
-    network: Network, side: int, draws: Draws, devices: Sequence[jax.Device] | None
+    network: Network, side: int, draws: Draws, devices: Sequence[Place] | None
 ) -> list[Place]:
     """Where seeds are computed at the same time: the devices, or the cores of a processor.
 

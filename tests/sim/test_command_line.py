@@ -121,6 +121,21 @@ BAD = {
     "unwritable json": ("--json /nowhere/result.json", "cannot write /nowhere/result.json"),
     "a folder as a file": ("--json .", "it is a directory"),
     "unknown picture format": ("--figure law.gif", "must end in .png"),
+    "no devices": ("--devices 0", "--devices must be at least 1, not 0"),
+    "processes of nothing": ("--processes 2", "--processes needs --distributed"),
+    "no coordinator": (
+        "--distributed --processes 2 --process 0",
+        "--processes needs --coordinator as well",
+    ),
+    "a coordinator without a port": (
+        "--distributed --coordinator host --processes 2 --process 0",
+        "--coordinator must be HOST:PORT, not host",
+    ),
+    "a process out of range": (
+        "--distributed --coordinator host:1234 --processes 2 --process 2",
+        "--process must lie between 0 and 1, not 2",
+    ),
+    "no cluster": ("--distributed", "JAX detects no cluster here"),
 }
 
 
