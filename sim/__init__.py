@@ -7,7 +7,7 @@ import importlib
 from types import ModuleType
 
 SUBMODULES = (
-    *("checks", "gradients", "inputs", "layers", "merge", "montecarlo"),
+    *("checks", "gradients", "hosts", "inputs", "layers", "merge", "montecarlo"),
     *("report", "scaling", "statements", "statistics", "store"),
 )
 

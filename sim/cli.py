@@ -17,6 +17,7 @@ import tyro
 from theory.console import INTERRUPTED, progress
 
 __all__ = [
+    "INTERRUPTED",
     "Output",
     "check_writable",
     "one_sentence",

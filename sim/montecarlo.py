@@ -2,15 +2,19 @@
 
 Seed s of a run has its own key, folded from the run's key and s; its weights, inputs and labels
 are the same at every image size as far as the shapes allow (common random numbers), and do not
-depend on how many seeds are computed at once. On a processor every core works on seeds of its own:
-one image's operations are too small to be worth dividing.
+depend on how many seeds are computed at once, nor on which device. On a processor every core works
+on seeds of its own: one image's operations are too small to be worth dividing. Several devices take
+chunks of seeds in turn.
 """
 
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
+from queue import SimpleQueue
 from typing import Any
 
 import jax
@@ -63,6 +67,8 @@ Samples = Float[np.ndarray, "sides seeds quantities norms"]
 Advance = Callable[[int], None]
 Keep = Callable[[int, np.ndarray, np.ndarray], None]
 """Called with a side, some seed indices, and their norms."""
+Place = Any
+"""Where a thread computes: a jax.Device (which has no type stub), or None for JAX's default one."""
 Drawn = tuple[list[Array], Key[Array, "..."], Key[Array, "..."], Int[Array, "..."]]
 """Of one seed or several: weights that all sides share, keys of weights and inputs, labels."""
 
@@ -97,22 +103,32 @@ def sweep(
 
 
 def sampler(
-    network: Network, sides: Sequence[int], draws: Draws, seeds: int, batch: int | None = None
+    network: Network,
+    sides: Sequence[int],
+    draws: Draws,
+    seeds: int,
+    batch: int | None = None,
+    devices: Sequence[Place] | None = None,
 ) -> Callable[..., Samples]:
     """`sweep` for many calls, with about `seeds` seeds each, that share compiled functions.
 
+    Each of the `devices` computes one chunk of seeds at a time (None: JAX's default device, and on
+    a processor every core of it).
+
     The function returned takes seed indices, `advance` and, if samples are wanted as soon as they
-    are there, `keep`; both may be called from other threads. A seed is always computed at the same
-    place of a chunk of the same length, so its samples are the same, to the last bit, whichever
-    other seeds and sides are asked for.
+    are there, `keep`; both may be called from other threads. With the same `batch`, samples are the
+    same to the last bit, whichever other seeds and sides are asked for, and on however many devices
+    of one kind.
     """
     shared = _shared(network, sides, draws)
     waiting = sum(leaf.size * leaf.dtype.itemsize for leaf in shared if leaf is not None)
     classes = output_shape(network.body, network.input_shape(min(sides)))[0]
-    workers = _workers(network, max(sides), draws)
+    places = _places(network, max(sides), draws, devices)
+    workers = len(places)
     batches = [batch or batch_size(network, side, draws) for side in sides]
     many = min(CHUNK[_platform()], -(-seeds // workers), SHARED // max(1, waiting * workers))
     chunk = -(-max(1, many) // max(batches)) * max(batches)
+    drawn_together = chunk + (chunk in batches)  # why one more: see `_mapped`
 
     def drawn(seeds: Any) -> Drawn:
         keys = jax.vmap(partial(_keys, draws.seed))(seeds)
@@ -122,54 +138,107 @@ def sampler(
         labels = _labels(keys[2], draws.inputs_per_seed, classes)
         return [leaf for leaf, shape in kept if shape is not None], *keys[:2], labels
 
-    def compiled(task: tuple[int, int]) -> Callable[..., gradients.Norms]:
-        side, seeds_together = task
+    def compiled(task: tuple[Place, tuple[int, int]], _: Place) -> Callable[..., gradients.Norms]:
+        place, (side, seeds_together) = task
         one_seed = _seed_function(network, side, draws, shared)
-        mapped = partial(jax.lax.map, lambda task: one_seed(*task), batch_size=seeds_together)
-        some = np.zeros(chunk, np.int32)
+        mapped = partial(_mapped, lambda task: one_seed(*task), seeds_together)
+        some = np.zeros(drawn_together, np.int32)
         arguments = jax.eval_shape(drawn, some), _images(network, side, some, draws)
-        lowered = jax.jit(mapped).lower(arguments)
-        return _compile(lowered, workers, _is_worth_optimizing(network, side))
+        with _on(place):
+            lowered = jax.jit(mapped).lower(arguments, np.int32(0), np.int32(0))
+            return _compile(lowered, alone, _is_worth_optimizing(network, side))
 
-    measures = _in_threads(compiled, zip(sides, batches, strict=True), workers)
+    alone = memory.physical() < 2 * _bytes_per_seed(network, max(sides), draws)
+    tasks = list(product(dict.fromkeys(places), zip(sides, batches, strict=True)))
+    found = _in_threads(compiled, tasks, [None] * workers)
+    measures = dict(zip(tasks, found, strict=True))
 
     def run(seeds: Sequence[int], advance: Advance, keep: Keep | None = None) -> Samples:
-        def samples_of(part: np.ndarray) -> np.ndarray:
-            # one compiled function serves all chunks, also those of which only a part is wanted
-            places = part % chunk
-            filled = (part[0] - places[0] + np.arange(chunk)).astype(np.int32)
+        def samples_of(part: np.ndarray, place: Place) -> np.ndarray:
+            # one compiled function serves all chunks; of the seeds drawn some may not be wanted
+            rows, start = part % chunk, part[0] // chunk * chunk
+            filled = (start + np.arange(drawn_together)).astype(np.int32)
             once, results = drawn(filled), []
-            for side, measure in zip(sides, measures, strict=True):
-                result = measure((once, _images(network, side, filled, draws)))
-                results.append(gradients.numbers(result)[places])
+            for side, seeds_together in zip(sides, batches, strict=True):
+                measure = measures[place, (side, seeds_together)]
+                first, last = rows.min() // seeds_together, rows.max() // seeds_together
+                given = once, _images(network, side, filled, draws)
+                result = measure(given, np.int32(first), np.int32(last + 1))
+                results.append(gradients.numbers(result)[rows])
                 if keep is not None:
                     keep(side, part, results[-1])
                 advance(len(part))
             return np.stack(results)
 
         wanted = np.asarray(seeds)
+        if len(wanted) == 0:
+            shape = (len(sides), 0, len(draws.quantities), len(draws.norms))
+            return np.empty(shape)
         order = np.argsort(wanted // chunk, kind="stable")
         borders = np.flatnonzero(np.diff(wanted[order] // chunk)) + 1
         parts = np.split(wanted[order], borders)
         samples = np.concatenate(
-            _in_threads(samples_of, parts, workers, finish=keep is not None), axis=1
+            _in_threads(samples_of, parts, places, finish=keep is not None), axis=1
         )
         return samples[:, np.argsort(order)]
 
     return run
 
 
+def _mapped(
+    function: Callable[[Any], Any], together: int, tasks: Any, first: Array, stop: Array
+) -> Any:
+    """`function` of tasks (n, ...), so many at a time; of batches first to stop, zero elsewhere.
+
+    XLA compiles the body as a part of what is around it, and rounds in another way, if it knows
+    that it runs once. So the length of the loop is an argument, and n is more than one batch.
+    """
+
+    def batch(i: Array | int) -> Any:
+        return jax.tree.map(
+            lambda x: jax.lax.dynamic_slice_in_dim(x, i * together, together), tasks
+        )
+
+    def step(i: Array, results: Any) -> Any:
+        some = jax.vmap(function)(batch(i))
+        return jax.tree.map(
+            lambda all_of_it, part: jax.lax.dynamic_update_slice_in_dim(
+                all_of_it, part, i * together, axis=0
+            ),
+            results,
+            some,
+        )
+
+    one = jax.eval_shape(lambda: jax.vmap(function)(batch(0)))
+    count = len(jax.tree.leaves(tasks)[0])
+    zeros = jax.tree.map(lambda x: jnp.zeros((count, *x.shape[1:]), x.dtype), one)
+    return jax.lax.fori_loop(first, stop, step, zeros)
+
+
 def _in_threads(
-    work: Callable[[Any], Any], tasks: Iterable[Any], workers: int, finish: bool = False
+    work: Callable[[Any, Place], Any],
+    tasks: Iterable[Any],
+    places: Sequence[Place],
+    finish: bool = False,
 ) -> list[Any]:
-    """The results of `work`; with `finish`, an interruption waits for what is being computed."""
+    """The results of `work(task, place)`, one thread for each place.
+
+    With `finish`, an interruption waits for what is being computed.
+    """
     x64 = jax.dtypes.canonicalize_dtype(float).itemsize == 8
+    free: SimpleQueue[Place] = SimpleQueue()
+    for place in places:
+        free.put(place)
 
     def there(task: Any) -> Any:
-        with jax.enable_x64(x64):  # a setting of one thread
-            return work(task)
+        place = free.get()
+        try:
+            with jax.enable_x64(x64), _on(place):  # settings of one thread
+                return work(task, place)
+        finally:
+            free.put(place)
 
-    pool = ThreadPoolExecutor(workers)
+    pool = ThreadPoolExecutor(len(places))
     try:
         return list(pool.map(there, tasks))
     finally:
@@ -180,12 +249,22 @@ def _platform() -> str:
     return "cpu" if jax.default_backend() == "cpu" else "gpu"
 
 
-def _workers(network: Network, side: int, draws: Draws) -> int:
-    """Threads that compute seeds: the cores of a processor, as far as the memory goes."""
+def _on(place: Place) -> AbstractContextManager[Any]:
+    return nullcontext() if place is None else jax.default_device(place)
+
+
+def _places(
+    network: Network, side: int, draws: Draws, devices: Sequence[Place] | None
+) -> list[Place]:
+    """Where seeds are computed at the same time: the devices, or the cores of a processor.
+
+    On a processor no more of them than the memory allows.
+    """
     if _platform() != "cpu":
-        return 1
+        return list(devices or [None])
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(cores or 1, memory.physical() // _bytes_per_seed(network, side, draws)))
+    fit = memory.physical() // _bytes_per_seed(network, side, draws)
+    return list(devices or [None] * (cores or 1))[: max(1, fit)]
 
 
 def _bytes_per_seed(network: Network, side: int, draws: Draws) -> int:
@@ -203,17 +282,18 @@ def _is_worth_optimizing(network: Network, side: int) -> bool:
     )
 
 
-def _compile(lowered: Any, workers: int, optimize: bool) -> Callable[..., gradients.Norms]:
+def _compile(lowered: Any, alone: bool, optimize: bool) -> Callable[..., gradients.Norms]:
     """On a processor the work is in library calls: optimizing the rest less, with the older of
     XLA's two code generators and without dividing the code, compiles in less than half the time
     and runs no slower (measured), except where `optimize` is set: there it takes twice as long to
-    compile and two thirds of the time to run. Several workers leave no core over which to divide
-    one call.
+    compile and two thirds of the time to run. A call is divided over cores only where the memory
+    has room for one seed `alone`: divided sums round in another way, so this cannot depend on the
+    other work.
     """
     if _platform() != "cpu":
         return lowered.compile()
     level = 3 if optimize else 1
-    options = {"xla_backend_optimization_level": level, "xla_cpu_multi_thread_eigen": workers == 1}
+    options = {"xla_backend_optimization_level": level, "xla_cpu_multi_thread_eigen": alone}
     faster = {"xla_cpu_use_fusion_emitters": False, "xla_cpu_parallel_codegen_split_count": 1}
     try:
         return lowered.compile(options | faster)

@@ -11,15 +11,18 @@ from typing import Any
 PACKAGES = ("sqrt-d-law", "jax", "jaxlib", "numpy", "scipy", "sympy", "xarray", "zarr")
 
 
-def session(backend: str) -> dict[str, Any]:
+def session(backend: str, processes: int, devices: int) -> dict[str, Any]:
     """What one process that samples knows of itself, as JSON; `ended` is None until it ends.
 
-    `backend` is what computes: cpu, gpu or tpu.
+    `backend` is what computes: cpu, gpu or tpu; so many `processes` share the work, with so many
+    `devices` in all.
     """
     return {
         "started": now(),
         "ended": None,
         "backend": backend,
+        "processes": processes,
+        "devices": devices,
         "versions": versions(),
         "python": platform.python_version(),
         "platform": platform.platform(),

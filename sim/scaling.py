@@ -10,7 +10,7 @@ import json
 import math
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -105,6 +105,7 @@ def run(
     advance: Callable[..., None] = lambda done, more=0: None,
     out: str | None = None,
     tell: Callable[[str], None] = lambda line: None,
+    devices: int | None = None,
 ) -> xr.Dataset:
     """Sample the norms and predict them.
 
@@ -118,28 +119,41 @@ def run(
     finished, and those that are there already are not computed again (`sim.store`); `tell` is
     called with a sentence for each damaged chunk found there.
 
+    The first `devices` of this process compute (`sim.hosts.local_devices`). If it is one of several
+    processes of JAX's distributed runtime (`jax.distributed.initialize`), all of them must make the
+    same call; each computes its share of the seeds, and the whole dataset is returned in all.
+
     Raises ValueError, with one sentence, for a configuration that makes no sense, and
     `sim.store.RunError`, a ValueError too, if the folder cannot be used.
     """
     check(config, out)
     if out is None:
-        return labelled(config, _sample(config, advance, None))
+        return labelled(config, _sample(config, advance, None, devices))
     import jax
 
-    from sim import store
+    from sim import hosts, store
 
     config = replace(config, widths=tuple(networks(config)), sizes=sizes_of(config))
-    backend = jax.default_backend()
-    with store.opened(out, asdict(config), unsampled, backend, tell) as kept:
-        return labelled(config, _sample(config, advance, kept))
+    where = store.Where(jax.default_backend(), jax.process_count(), jax.device_count())
+    with ExitStack() as stack:
+        first = partial(store.opened, out, asdict(config), unsampled, where, tell)
+        kept = hosts.led(
+            lambda: stack.enter_context(first()), lambda: stack.enter_context(store.shared(out))
+        )
+        return labelled(config, _sample(config, advance, kept, devices))
 
 
-def _sample(config: Config, advance: Callable[..., None], kept: Run | None) -> np.ndarray:
-    """Norms by (width, size, seed, quantity, q); only what is not kept is computed."""
+def _sample(
+    config: Config, advance: Callable[..., None], kept: Run | None, devices: int | None
+) -> np.ndarray:
+    """Norms by (width, size, seed, quantity, q); only what is not kept is computed.
+
+    Every process computes its share of the seeds, and returns all of them.
+    """
     import jax
     import numpy as np
 
-    from sim import montecarlo
+    from sim import hosts, montecarlo
 
     sizes = sizes_of(config)
     draws = montecarlo.Draws(
@@ -151,23 +165,36 @@ def _sample(config: Config, advance: Callable[..., None], kept: Run | None) -> n
         lazy=sampler_of(config) == "lazy",
     )
     # with a store, chunks have the same length however many seeds one process has left to do
-    together = config.seeds if kept is None else 2**31
+    together = len(share(config, kept is not None)) if kept is None else 2**31
+    where = hosts.local_devices(devices)
     with jax.enable_x64(config.dtype == "float64"):
         samplers, stages = [], []
         for width, net in networks(config).items():
             sampler = partial(
-                montecarlo.sampler, net, draws=draws, seeds=together, batch=config.batch
-            )
+                montecarlo.sampler, net, draws=draws, seeds=together, batch=config.batch,
+                devices=where,
+            )  # fmt: skip
             draw = sampler(sizes) if kept is None else kept.completing(width, sizes, sampler)
-            stages.append(draw(range(config.seeds), advance))
+            stages.append(draw(share(config, kept is not None), advance))
             samplers.append(draw)
-        norms = np.array(stages)
-        more = range(config.seeds, _needed(norms, config))
+        if kept is not None and jax.process_count() > 1:
+            hosts.meet()
+            return np.array([draw(range(config.seeds), lambda done: None) for draw in samplers])
+        norms = hosts.collected(np.array(stages), config.seeds, axis=2)
+        more = _needed(norms, config) - config.seeds
         if more:
-            advance(0, len(samplers) * len(sizes) * len(more))
-            rest = np.array([draw(more, advance) for draw in samplers])
-            norms = np.concatenate([norms, rest], axis=2)
+            mine = [config.seeds + seed for seed in hosts.share(more)]
+            advance(0, len(samplers) * len(sizes) * len(mine))
+            rest = np.array([draw(mine, advance) for draw in samplers])
+            norms = np.concatenate([norms, hosts.collected(rest, more, axis=2)], axis=2)
     return norms
+
+
+def share(config: Config, is_kept: bool) -> range:
+    """The seeds that this process computes; whole chunks of files if they are kept."""
+    from sim import hosts, layout
+
+    return hosts.share(config.seeds, layout.BLOCK if is_kept else 1)
 
 
 def labelled(config: Config, norms: np.ndarray) -> xr.Dataset:
@@ -431,27 +458,33 @@ class Keep:
 
 def main(args: list[str] | None = None) -> int:
     """The command line; returns the exit status (0 fine, 1 contradiction, 2 bad usage)."""
-    from sim import cli
+    from sim import cli, hosts
 
-    kinds = (Config, Keep, cli.Output)
-    config, keep, output = cli.parse(kinds, "python -m sim.scaling", __doc__ or "", args)
+    kinds = (Config, Keep, hosts.Spread, cli.Output)
+    config, keep, spread, output = cli.parse(kinds, "python -m sim.scaling", __doc__ or "", args)
     with cli.one_sentence():
+        spread.refuse()
         check(config, keep.out)
         output.refuse()
     from sim import compilation, report, store
 
     compilation.keep()
-    stoppable = cli.stoppable(keep.out)
-    with cli.one_sentence(store.RunError), stoppable, _progress(config) as advance:
-        samples = run(config, advance, keep.out, cli.tell)
-    return report.deliver(samples, output)
+    with cli.one_sentence(), hosts.joined(spread, repr((config, keep)), keep.out) as reports:
+        stoppable = cli.stoppable(keep.out)
+        with cli.one_sentence(store.RunError), stoppable, _progress(config, keep, reports) as done:
+            samples = run(config, done, keep.out, cli.tell, spread.devices)
+    return report.deliver(samples, output) if reports else 0
 
 
 @contextmanager
-def _progress(config: Config) -> Iterator[Callable[..., None]]:
+def _progress(config: Config, keep: Keep, shown: bool) -> Iterator[Callable[..., None]]:
     from sim import cli
 
-    total = len(networks(config)) * len(sizes_of(config)) * config.seeds
+    if not shown:
+        yield lambda done, more=0: None
+        return
+    seeds = len(share(config, keep.out is not None))
+    total = len(networks(config)) * len(sizes_of(config)) * seeds
     with cli.progress(f"{config.arch}: sampling networks", total) as advance:
         yield advance
 

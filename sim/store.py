@@ -12,6 +12,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,19 +34,30 @@ Draw = Callable[..., np.ndarray]
 Describe = Callable[[dict[str, Any]], xr.Dataset]
 
 
+@dataclass(frozen=True)
+class Where:
+    """What computes the samples."""
+
+    backend: str
+    """cpu, gpu or tpu."""
+    processes: int = 1
+    devices: int = 1
+    """Of all processes."""
+
+
 @contextmanager
 def opened(
     path: str,
     config: dict[str, Any],
     describe: Describe,
-    backend: str,
+    where: Where,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Iterator["Run"]:
     """The run in the folder `path`, created or extended so that it has room for `config`.
 
     `config` is JSON with explicit `widths` and `sizes`; `describe(config)` is the dataset of such
-    a run, its samples NaN; `backend` is what computes (cpu, gpu); `tell` hears a sentence for each
-    damaged chunk. No other process can open the run meanwhile. Raises RunError.
+    a run, its samples NaN; `where` is what computes; `tell` hears a sentence for each damaged
+    chunk. No other process can open the run meanwhile. Raises RunError.
     """
     folder = Path(path)
     _refuse_other_folders(folder)
@@ -56,11 +68,26 @@ def opened(
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process
             except BlockingIOError:
                 raise RunError(f"another process is working on {path}.") from None
-            run = Run(folder, describe, backend)
-            run.grow(config)
+            run = Run(folder)
+            run.clear()
+            run.grow(config, describe, where.backend)
             run.mend(tell)
-            with run.session():
+            with run.session(where):
                 yield run
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror or error}.") from None
+
+
+@contextmanager
+def shared(path: str) -> Iterator["Run"]:
+    """The run in the folder `path`, which another process of the same run has `opened`.
+
+    The two may write samples at the same time, if of different chunks. Raises RunError.
+    """
+    try:
+        run = Run(Path(path))
+        run.find()
+        yield run
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror or error}.") from None
 
@@ -68,14 +95,17 @@ def opened(
 class Run:
     """A run on disk that this process may write."""
 
-    def __init__(self, folder: Path, describe: Describe, backend: str) -> None:
-        self.folder, self.describe, self.backend = folder, describe, backend
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.writing = threading.Lock()
-        layout.finish(folder)
-        for left in (*folder.glob("**/*.partial"), *folder.glob(".*.json")):
-            left.unlink()  # a killed process was writing it
 
-    def grow(self, config: dict[str, Any]) -> None:
+    def clear(self) -> None:
+        """Finish or remove what a killed process was writing."""
+        layout.finish(self.folder)
+        for left in (*self.folder.glob("**/*.partial"), *self.folder.glob(".*.json")):
+            left.unlink()
+
+    def grow(self, config: dict[str, Any], describe: Describe, backend: str) -> None:
         """Make room for `config`. Raises RunError, naming it, for what cannot change."""
         config = json.loads(json.dumps(config))
         attributes = {"format": FORMAT, "sessions": []}
@@ -83,20 +113,20 @@ class Run:
             attributes = layout.described(self.folder)
             stored = json.loads(attributes["config"])
             _refuse_differences(self.folder, stored, config)
-            _refuse_other_rounding(self.folder, attributes["sessions"], self.backend)
+            _refuse_other_rounding(self.folder, attributes["sessions"], backend)
             config["seeds"] = max(stored["seeds"], config["seeds"])
             for name in ("widths", "sizes"):  # in order of arrival: chunks stay where they are
                 new = [value for value in config[name] if value not in stored[name]]
                 config[name] = stored[name] + new
             if config == stored and self._is_whole():
-                self._open()
+                self.find()
                 return
-        dataset = self.describe(config).sel(size=config["sizes"])
+        dataset = describe(config).sel(size=config["sizes"])
         dataset["finished"] = xr.zeros_like(dataset["norm"].isel(quantity=0, q=0, drop=True), bool)
         dataset["finished"].attrs = {"long_name": "whether the sample has been computed"}
         dataset.attrs |= attributes | {"config": json.dumps(config)}
         layout.lay_out(self.folder, dataset)
-        self._open()
+        self.find()
 
     def _is_whole(self) -> bool:
         """Whether everything but the samples can be read, and all agrees on the shapes."""
@@ -110,7 +140,8 @@ class Run:
         except Exception:  # whatever a library makes of damaged files
             return False
 
-    def _open(self) -> None:
+    def find(self) -> None:
+        """Read where samples lie in what has been laid out."""
         import zarr
 
         group: Any = zarr.open_group(str(self.folder), mode="r+")
@@ -132,9 +163,10 @@ class Run:
             )
 
     @contextmanager
-    def session(self) -> Iterator[None]:
+    def session(self, where: Where) -> Iterator[None]:
         """Record this process in the attributes, when it starts and when it ends."""
-        sessions = [*layout.described(self.folder)["sessions"], provenance.session(self.backend)]
+        now = provenance.session(where.backend, where.processes, where.devices)
+        sessions = [*layout.described(self.folder)["sessions"], now]
         self._record(sessions)
         try:
             yield

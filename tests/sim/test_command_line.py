@@ -163,6 +163,21 @@ BAD = {
     "no width": ("--widths", "--widths needs at least one value"),
     "figure in a read-only place": ("--figure /proc/law.png", "cannot write /proc/law.png"),
     "an argument too many": ("resnet", "resnet"),
+    "no devices": ("--devices 0", "--devices must be at least 1, not 0"),
+    "processes of nothing": ("--processes 2", "--processes needs --distributed"),
+    "no coordinator": (
+        "--distributed --processes 2 --process 0",
+        "--processes needs --coordinator as well",
+    ),
+    "a coordinator without a port": (
+        "--distributed --coordinator host --processes 2 --process 0",
+        "--coordinator must be HOST:PORT, not host",
+    ),
+    "a process out of range": (
+        "--distributed --coordinator host:1234 --processes 2 --process 2",
+        "--process must lie between 0 and 1, not 2",
+    ),
+    "no cluster": ("--distributed", "JAX detects no cluster here"),
 }
 """Every flag of python -m sim.scaling. New cases go to the end."""
 

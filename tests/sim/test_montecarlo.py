@@ -4,6 +4,7 @@ import jax
 import numpy as np
 import pytest
 
+from sim import montecarlo
 from sim.memory import bytes_per_seed
 from sim.montecarlo import Draws, batch_size, sample, sampler, sweep
 from theory import architectures
@@ -77,6 +78,21 @@ def test_samples_are_the_same_bits_however_the_work_is_cut(net):
             some = alone(seeds, lambda done: None)[0]
             np.testing.assert_array_equal(some, whole[i, list(seeds)])
         np.testing.assert_array_equal([kept[side, seed] for seed in range(40)], whole[i])
+
+
+@pytest.mark.parametrize(
+    ("net", "batch"),
+    [(architectures.cnn(width=4), 1), (architectures.mlp(width=8, activation="gelu"), 2)],
+    ids=["cnn", "mlp"],
+)
+def test_samples_are_the_same_bits_whatever_the_length_of_a_chunk(net, batch, monkeypatch):
+    """One batch in a chunk is the case that XLA would compile in another way."""
+    draws = Draws(("loss",), (1.0,))
+    found = []
+    for chunk in (1, 16):
+        monkeypatch.setitem(montecarlo.CHUNK, montecarlo._platform(), chunk)
+        found.append(sampler(net, (8,), draws, 10**6, batch)(range(20), lambda done: None))
+    np.testing.assert_array_equal(*found)
 
 
 def test_batches_shrink_with_the_image():

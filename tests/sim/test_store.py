@@ -60,7 +60,7 @@ def sample(path, config=CONFIG, computed=None, tell=lambda line: None):
     computed = computed or Computed()
     config = replace(config, widths=tuple(networks(config)), sizes=sizes_of(config))
     done, found = [], []
-    with store.opened(str(path), asdict(config), unsampled, "cpu", tell) as kept:
+    with store.opened(str(path), asdict(config), unsampled, store.Where("cpu"), tell) as kept:
         for width in config.widths:
             draw = kept.completing(width, config.sizes, computed.sampler(width))
             found.append(draw(range(config.seeds), done.append))
