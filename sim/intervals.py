@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-Array = Float[np.ndarray, "..."]
+Array = Float[np.ndarray, "..."] | np.floating | float
 
 
 def slope_weights(ds: Float[np.ndarray, " sizes"]) -> Float[np.ndarray, " sizes"]:
