@@ -130,7 +130,7 @@ def _within_bootstrap(
     t: np.ndarray, resampled: Float[np.ndarray, "replicates resamples"]
 ) -> Covered:
     # a resample without spread lies beyond every quantile
-    resampled = np.where(np.isfinite(resampled), resampled, np.inf)
+    resampled = np.where(np.isfinite(resampled), resampled, 1e300)
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(resampled, (tail, 1 - tail), axis=1, method="weibull")
     return (low <= t) & (t <= high)

@@ -93,7 +93,7 @@ def _gaussian_norms(
     """‖z‖_q at all sizes, from blocks of coordinates: those that a size has more than the last."""
     counts = np.diff(DS, prepend=0).astype(int) if shared else DS.astype(int)
     shape = (replicates, seeds)
-    blocks = np.stack([_block(rng, q, count, shape) for count in counts], axis=-1)
+    blocks = np.stack([_block(rng, q, int(count), shape) for count in counts], axis=-1)
     if q == np.inf:
         return np.maximum.accumulate(blocks, axis=-1) if shared else blocks
     return (np.cumsum(blocks, axis=-1) if shared else blocks) ** (1 / q)
@@ -157,20 +157,20 @@ def with_zeros(draw: Draw, share: float) -> Draw:
 
 
 TRUTHS: dict[str, Callable[[], Truth]] = {
-    "wide": lambda: dense(256, 3, 1),
-    "medium": lambda: dense(64, 3, 1),
+    "wide": lambda: dense(256, 3, 1.0),
+    "medium": lambda: dense(64, 3, 1.0),
     "narrow": lambda: dense(16, 3, np.inf),
-    "formed": lambda: dense(16, 3, 2, shared=False),
-    "deep": lambda: dense(16, 10, 1),
-    "dying": lambda: dense(4, 4, 2),
+    "formed": lambda: dense(16, 3, 2.0, shared=False),
+    "deep": lambda: dense(16, 10, 1.0),
+    "dying": lambda: dense(4, 4, 2.0),
     "mild": lambda: power_law("log-normal, σ 0.3, correlation 0.8", *correlated(0.3, 0.8)),
-    "independent": lambda: power_law("log-normal, σ 1, correlation 0", *correlated(1, 0)),
-    "correlated": lambda: power_law("log-normal, σ 1, correlation 0.8", *correlated(1, 0.8)),
-    "extreme": lambda: power_law("log-normal, σ 2, correlation 0.99", *correlated(2, 0.99)),
+    "independent": lambda: power_law("log-normal, σ 1, correlation 0", *correlated(1.0, 0.0)),
+    "correlated": lambda: power_law("log-normal, σ 1, correlation 0.8", *correlated(1.0, 0.8)),
+    "extreme": lambda: power_law("log-normal, σ 2, correlation 0.99", *correlated(2.0, 0.99)),
     "zeros": lambda: power_law(
         "log-normal, σ 0.5, 5 % zeros", with_zeros(log_normal(0.5), 0.05), log_normal(0.1)
     ),
-    "student": lambda: power_law("half Student, 5 degrees", half_student(5), log_normal(0.2)),
+    "student": lambda: power_law("half Student, 5 degrees", half_student(5.0), log_normal(0.2)),
     "pareto": lambda: power_law("Pareto, index 2.5", pareto(2.5), log_normal(0.1)),
 }
 """What is simulated, by name; a truth is built when it is asked for."""
