@@ -61,10 +61,10 @@ def _draw(panel: Any, quantity: str, q: str, fits: list[Fit], points: list[Point
         own = [p for p in points if (p.quantity, p.q, p.width) == (quantity, q, fit.width)]
         colour, marker = style.COLOURS[i % 6], style.MARKERS[i % 6]
         ds = np.array([p.d for p in own], float)
-        means, errors = np.array([(p.mean, 1.96 * p.sem) for p in own]).T
+        means, low, high = np.array([(p.mean, *p.interval) for p in own]).T
         panel.errorbar(
-            ds, means, yerr=errors, color=colour, marker=marker, linestyle="none", capsize=2,
-            label=_legend(fit),
+            ds, means, yerr=(means - low, high - means), color=colour, marker=marker,
+            linestyle="none", capsize=2, label=_legend(fit),
         )  # fmt: skip
         predicted = [np.nan if p.predicted is None else p.predicted for p in own]
         panel.plot(ds, predicted, color=colour, zorder=0)

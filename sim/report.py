@@ -14,7 +14,7 @@ import xarray as xr
 from tyro.conf import Positional
 
 from sim import cli, statistics
-from sim.statistics import FALSE_ALARM, Fit, Point
+from sim.statistics import FALSE_ALARM, LEVEL, Fit, Point
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -56,8 +56,8 @@ class Report:
 
     @property
     def contradicted(self) -> bool:
-        """True if a measured exponent contradicts its law."""
-        return any(fit.agrees is False for fit in self.fits)
+        """True if a measured exponent contradicts its law, or a constant an exact law."""
+        return any(fit.agrees is False or fit.constant_agrees is False for fit in self.fits)
 
     @property
     def reached(self) -> bool | None:
@@ -87,6 +87,10 @@ def to_json(report: Report) -> str:
                 "basis": fit.basis,
                 "agrees": fit.agrees,
                 "seeds": fit.exponent.seeds,
+                "ratio": _number(fit.ratio.value) if fit.ratio else None,
+                "ratio_ci": [_number(end) for end in fit.ratio.interval] if fit.ratio else None,
+                "constant_agrees": fit.constant_agrees,
+                "reliable": fit.reliable,
             }
             for fit in report.fits
         ],
@@ -103,6 +107,7 @@ def to_json(report: Report) -> str:
                 "q": point.q,
                 "mean": _number(point.mean),
                 "sem": _number(point.sem),
+                "ci": [_number(end) for end in point.interval],
                 "predicted": point.predicted,
                 "hypothesis-H": point.hypothesis_h,
                 "seeds": point.seeds,
@@ -117,14 +122,19 @@ def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-STYLES = {True: "green", False: "bold red", None: ""}
-
-
 def verdict(fit: Fit) -> str:
     """Whether a measurement agrees with its law, in a word or two."""
     if fit.agrees is None:
         return "no prediction" if fit.predicted is None else "no measurement"
+    if fit.agrees and fit.constant_agrees is False:
+        return "CONTRADICTS (constant)"
     return "agrees" if fit.agrees else "CONTRADICTS"
+
+
+def _style(fit: Fit) -> str:
+    if fit.agrees is None:
+        return ""
+    return "bold red" if verdict(fit).startswith("CONTRADICTS") else "green"
 
 
 DROPPED = ("attack", "d → ∞", "rests on", "ratio to H")
@@ -146,14 +156,23 @@ def show(report: Report, to_stderr: bool = False) -> None:
     notes = (
         "exponent of d: of the mean norm, with its 95 % interval. predicted: the law's slope over "
         "the same sizes.",
-        f"verdict: if every law here holds, a contradiction shows up in {FALSE_ALARM:.0%} of runs.",
-        "ratio: mean norm over predicted norm at the largest size, ± 2 standard errors.",
+        "verdict: on the exponent, and on the constant of an exact law. If all laws hold, "
+        f"{FALSE_ALARM:.0%} of runs contradict one.",
+        "ratio: mean norm over predicted norm at the largest size, with its 95 % interval.",
         "ratio to H: mean norm over what the paper's hypotheses alone predict.",
         "attack: exponent of ε_p‖∂‖_q, the first-order damage at a constant change per pixel.",
     )
     for note in notes:
         if note.split(":")[0] in ("verdict", *columns):
             console.print(note, style="dim", highlight=False)
+    doubtful = sum(not fit.reliable for fit in report.fits)
+    if doubtful:
+        console.print(
+            f"warning: intervals in {doubtful} of {len(report.fits)} rows may cover less than "
+            f"{LEVEL:.0%}: too few seeds for such norms.",
+            style="yellow",
+            highlight=False,
+        )
     if report.reached is not None:
         console.print(_until(report), highlight=False, style="" if report.reached else "bold red")
     if report.nonfinite:
@@ -201,7 +220,12 @@ def _until(report: Report) -> str:
     if not all(map(math.isfinite, halves)):
         return f"until: {pilot} seeds show no spread of some exponent, so there is no interval."
     if report.seeds < report.config["max_seeds"]:
-        return f"until: samples that are not finite left a half-width of {widest:.2g}."
+        if report.nonfinite:
+            return f"until: samples that are not finite left a half-width of {widest:.2g}."
+        return (
+            f"until: later seeds vary more than the first {pilot}, which left a half-width of "
+            f"{widest:.2g}; begin with more --seeds."
+        )
     return f"until: --max-seeds {report.seeds} stopped it at a half-width of {widest:.2g}."
 
 
@@ -230,9 +254,11 @@ def _columns(report: Report) -> dict[str, list[Any]]:
         "predicted": [_plain(fit.predicted, ".4f") for fit in fits],
         "d → ∞": [_plain(fit.limit, ".4g") for fit in fits],
         "rests on": [fit.basis for fit in fits],
-        "verdict": [Text(verdict(fit), style=STYLES[fit.agrees]) for fit in fits],
-        "ratio": [_ratio(points, fit, "predicted") for fit in fits],
-        "ratio to H": [_ratio(points, fit, "hypothesis_h") for fit in fits],
+        "verdict": [Text(verdict(fit), style=_style(fit)) for fit in fits],
+        "ratio": [
+            with_ends(fit.ratio.value, *fit.ratio.interval) if fit.ratio else "–" for fit in fits
+        ],
+        "ratio to H": [_ratio_to_h(points, fit) for fit in fits],
         "attack": [_plain(fit.attack_exponent, ".3f") for fit in fits],
     }
     if all(point.hypothesis_h is None for point in points):
@@ -270,8 +296,20 @@ def with_error(value: float, low: float, high: float) -> str:
     if not math.isfinite(value):
         return "–"
     half = (high - low) / 2
-    digits = 3 if half >= 0.005 or half == 0 else min(5, 1 - math.floor(math.log10(half)))
+    digits = _digits(half)
     return f"{value:.{digits}f} ± {half:.{digits}f}"
+
+
+def with_ends(value: float, low: float, high: float) -> str:
+    """A value and its interval, which need not be symmetric: "0.985 [0.901, 1.088]"."""
+    if not math.isfinite(low + high):
+        return _plain(value, ".3f")
+    digits = _digits((high - low) / 2)
+    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def _digits(half: float) -> int:
+    return 3 if half >= 0.005 or half == 0 else min(5, 1 - math.floor(math.log10(half)))
 
 
 def _plain(value: float | None, form: str) -> str:
@@ -281,16 +319,12 @@ def _plain(value: float | None, form: str) -> str:
     return text.removeprefix("-") if float(text) == 0 else text  # no negative zero
 
 
-def _ratio(points: list[Point], fit: Fit, law: str) -> str:
+def _ratio_to_h(points: list[Point], fit: Fit) -> str:
     same = [p for p in points if (p.width, p.quantity, p.q) == (fit.width, fit.quantity, fit.q)]
     last = max(same, key=lambda point: point.d)
-    expected = getattr(last, law)
-    if not expected or not math.isfinite(last.mean):
+    if not last.hypothesis_h:
         return "–"
-    half = 2 * last.sem
-    return with_error(
-        last.mean / expected, (last.mean - half) / expected, (last.mean + half) / expected
-    )
+    return with_ends(*(value / last.hypothesis_h for value in (last.mean, *last.interval)))
 
 
 @dataclass(frozen=True)

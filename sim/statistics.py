@@ -1,7 +1,9 @@
 """Exponents with intervals, and whether a measurement agrees with its law. NumPy and SciPy only.
 
 Common random numbers correlate the sizes of one seed, so nothing here treats them as independent:
-every interval comes from the spread over seeds, which are independent.
+every interval comes from the spread over seeds, which are independent. The methods are in
+`sim.intervals`; docs/calibration.md says how often they cover, raise a false alarm and find a
+violation.
 """
 
 from dataclasses import dataclass
@@ -11,11 +13,26 @@ import xarray as xr
 from jaxtyping import Float
 from scipy import stats
 
+from sim import intervals
+from sim.intervals import slope_weights
+
 LEVEL = 0.95
 """Coverage of every interval."""
 
 FALSE_ALARM = 0.01
 """Probability that a report whose laws all hold shows any contradiction (Bonferroni)."""
+
+FEWEST_SEEDS = 16
+"""Of a `Fit` that is `reliable`: fewer show too little of the tail of their norms."""
+
+LARGEST_SKEWNESS = 0.3
+"""Of a `Fit` that is `reliable`: skewness of one norm / √seeds, at any size."""
+
+ROUNDING = 1e-6
+"""What rounding alone may put between a measurement without spread and its prediction."""
+
+SECOND_STAGE = 0.01
+"""Probability that the second of two stages is found to vary more than the first if it does not."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +53,28 @@ class Slope:
 
 
 @dataclass(frozen=True)
+class Mean:
+    """A mean over seeds with its standard error and 95 % interval.
+
+    The interval is Hall's (`sim.intervals.transformed`), which allows for the skewness of the
+    norms and is longer on the side of the larger ones.
+    """
+
+    value: float
+    standard_error: float
+    interval: tuple[float, float]
+    seeds: int
+    skewness: float
+    """Of one seed's norm."""
+
+    def over(self, unit: float) -> "Mean":
+        """In another unit: the ratio to a number that is known."""
+        low, high = self.interval
+        ends = (low / unit, high / unit)
+        return Mean(self.value / unit, self.standard_error / unit, ends, self.seeds, self.skewness)
+
+
+@dataclass(frozen=True)
 class Fit:
     """The growth of one norm with d in one network, measured and predicted."""
 
@@ -53,7 +92,22 @@ class Fit:
     """The law's exponent as d → ∞."""
     basis: str
     agrees: bool | None
-    """False if the measurement contradicts the law; None if there is no prediction."""
+    """Of the exponent: False if it contradicts the law's slope; None if there is no prediction."""
+    ratio: Mean | None
+    """Mean norm over predicted norm at the largest size; None if there is no prediction."""
+    constant_agrees: bool | None
+    """Of the constant: False if the ratio contradicts 1.
+
+    A wrong constant leaves the exponent as it is, so that `agrees` cannot see it. Only a law that
+    is "exact" claims its constant. Where one rests on large width or on the paper's hypotheses the
+    constant is known to be approximate: the ratio shows by how much, and there is no verdict
+    (None). None as well unless the fit is `reliable`."""
+    reliable: bool
+    """Whether the intervals can be expected to cover as they say.
+
+    False with fewer than FEWEST_SEEDS seeds, or if at some size the skewness of the norms, divided
+    by √seeds, exceeds LARGEST_SKEWNESS: then few seeds carry much of the mean, and larger ones yet
+    unseen may carry more."""
 
     @property
     def attack_exponent(self) -> float:
@@ -63,7 +117,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class Point:
-    """The mean norm at one size, with its standard error over seeds."""
+    """The mean norm at one size, with its standard error over seeds and its 95 % interval."""
 
     arch: str
     width: int
@@ -73,6 +127,8 @@ class Point:
     q: str
     mean: float
     sem: float
+    interval: tuple[float, float]
+    """Of the mean (`Mean`), not symmetric about it."""
     predicted: float | None
     hypothesis_h: float | None
     """What the paper's hypotheses alone predict, where the prediction rests on more."""
@@ -80,11 +136,14 @@ class Point:
     """Seeds with a finite norm, which alone enter the mean."""
 
 
-def slope_weights(ds: Float[np.ndarray, " sizes"]) -> Float[np.ndarray, " sizes"]:
-    """w with Σ w_j y_j the least-squares slope of y on log d."""
-    x = np.log(np.asarray(ds, float))
-    x = x - x.mean()
-    return x / np.sum(x**2)
+def mean(values: Float[np.ndarray, " seeds"]) -> Mean:
+    """The mean of values that must be finite; no standard error and interval for less than two."""
+    n = len(values)
+    if n < 2:
+        return Mean(float(values.sum()) if n else np.nan, np.nan, (np.nan, np.nan), n, np.nan)
+    value, error, skewness = intervals.mean_and_spread(values)
+    low, high = intervals.mean_interval(value, error, skewness, n, LEVEL)
+    return Mean(float(value), float(error), (float(low), float(high)), n, float(skewness))
 
 
 def exponent(
@@ -94,19 +153,23 @@ def exponent(
 ) -> Slope:
     """The exponent of the mean norm: slope of log(mean over seeds) on log d.
 
-    The standard error is that of Σ_j w_j ‖∂‖_sj / mean_j over seeds s, the linearized slope, in
-    which correlations between sizes are contained. Rows must be finite; NaN if fewer than two
-    seeds have a norm other than zero at some size, since one seed alone shows no spread.
+    The standard error is the jackknife's over seeds (`sim.intervals.exponent`), in which
+    correlations between sizes are contained. Rows must be finite; NaN if fewer than two seeds have
+    a norm other than zero at some size, or one carries the whole mean, since one seed alone shows
+    no spread.
 
     If the first `pilot` seeds decided how many there are (`seeds_needed`), the spread is theirs
     alone and the interval has their degrees of freedom.
     """
-    weights = slope_weights(ds)
     first = norms[:pilot]
     if np.any(np.count_nonzero(first, axis=0) < 2):
         return _undefined(len(norms))
-    value = float(weights @ np.log(norms.mean(axis=0)))
-    return _slope(value, first / first.mean(axis=0) @ weights, len(norms))
+    value, error = (float(x) for x in intervals.exponent(norms, ds))
+    if len(first) < len(norms):
+        error = float(intervals.exponent(first, ds)[1]) * np.sqrt(len(first) / len(norms))
+    if not np.isfinite(error):
+        return _undefined(len(norms))
+    return _slope(value, error, len(norms), len(first) - 1)
 
 
 def log_exponent(
@@ -124,18 +187,13 @@ def log_exponent(
     if first < 2:
         return _undefined(len(alive))
     slopes = np.log(alive) @ slope_weights(ds)
-    return _slope(float(slopes.mean()), slopes[:first], len(alive))
+    error = float(slopes[:first].std(ddof=1) / np.sqrt(len(alive)))
+    return _slope(float(slopes.mean()), error, len(alive), first - 1)
 
 
-def _slope(value: float, terms: np.ndarray, seeds: int) -> Slope:
-    """The interval of a mean over `seeds` seeds whose spread is that of `terms`."""
-    error = float(terms.std(ddof=1) / np.sqrt(seeds))
-    half = _quantile(len(terms) - 1) * error
-    return Slope(value, error, (value - half, value + half), seeds, len(terms) - 1)
-
-
-def _quantile(degrees: int) -> float:
-    return float(stats.t.ppf((1 + LEVEL) / 2, degrees))
+def _slope(value: float, error: float, seeds: int, degrees: int) -> Slope:
+    half = float(intervals.quantile(LEVEL, degrees)) * error
+    return Slope(value, error, (value - half, value + half), seeds, degrees)
 
 
 def _undefined(seeds: int) -> Slope:
@@ -160,6 +218,26 @@ def seeds_needed(pilot: Slope, half_width: float) -> int:
     return max(pilot.seeds, int(np.ceil(needed)))
 
 
+def two_stages(
+    norms: Float[np.ndarray, "seeds sizes"], ds: Float[np.ndarray, " sizes"], pilot: int
+) -> Slope:
+    """`exponent` of two stages, unless the second one shows that the first said too little.
+
+    Stein's interval rests on normal terms. With heavy tails a pilot mostly misses the large norms
+    and takes the spread for too small. If the spread of the second stage exceeds it significantly
+    (F test at level SECOND_STAGE), the interval is the ordinary one of all seeds, and is not as
+    narrow as was asked for.
+    """
+    stein, later = exponent(norms, ds, pilot), norms[pilot:]
+    if len(later) < 2 or not np.isfinite(stein.standard_error):
+        return stein
+    others = exponent(later, ds)
+    excess = (others.standard_error / stein.standard_error) ** 2 * len(later) / len(norms)
+    if not excess > stats.f.ppf(1 - SECOND_STAGE, len(later) - 1, stein.degrees):
+        return stein
+    return max(stein, exponent(norms, ds), key=lambda slope: slope.half_width)
+
+
 def agrees(measured: Slope, predicted: float | None, comparisons: int) -> bool | None:
     """Whether a measured slope is compatible with the predicted one.
 
@@ -167,10 +245,35 @@ def agrees(measured: Slope, predicted: float | None, comparisons: int) -> bool |
     """
     if predicted is None or not np.isfinite(measured.value):
         return None
-    allowed = stats.t.ppf(1 - FALSE_ALARM / comparisons / 2, measured.degrees)
-    # rounding alone separates slopes that have no spread at all
-    rounding = 1e-6
-    return bool(abs(measured.value - predicted) <= allowed * measured.standard_error + rounding)
+    allowed = intervals.quantile(1 - FALSE_ALARM / comparisons, measured.degrees)
+    return bool(abs(measured.value - predicted) <= allowed * measured.standard_error + ROUNDING)
+
+
+def mean_agrees(measured: Mean, predicted: float, comparisons: int) -> bool | None:
+    """Whether a measured mean is compatible with the predicted one.
+
+    Two-sided test at level FALSE_ALARM / comparisons, Hall's transformation of t against Student's
+    quantile: at such levels t itself would reject a skewed mean several times too often. None for
+    a mean that is not finite or has no standard error.
+    """
+    if not np.isfinite(measured.standard_error):
+        return None
+    away = abs(measured.value - predicted)
+    if away <= ROUNDING * abs(predicted):
+        return True
+    if measured.standard_error == 0:
+        return False
+    t = np.array((measured.value - predicted) / measured.standard_error)
+    found = intervals.transformed(t, np.array(measured.skewness), measured.seeds)
+    return bool(abs(found) <= intervals.quantile(1 - FALSE_ALARM / comparisons, measured.seeds - 1))
+
+
+def is_reliable(norms: Float[np.ndarray, "seeds sizes"]) -> bool:
+    """Whether intervals from these seeds can be expected to cover as they say: `Fit.reliable`."""
+    if len(norms) < FEWEST_SEEDS:
+        return False
+    *_, skewness = intervals.mean_and_spread(norms.T)
+    return bool(np.max(np.abs(skewness)) <= LARGEST_SKEWNESS * np.sqrt(len(norms)))
 
 
 def fit(samples: xr.Dataset) -> list[Fit]:
@@ -181,41 +284,45 @@ def fit(samples: xr.Dataset) -> list[Fit]:
     counts them. The attribute `pilot`, if there is one, is the number of seeds of the first stage.
     """
     ds = samples["d"].values.astype(float)
-    found = []
     limits = _by_network(samples, "limit")
     slopes = _by_network(samples, "predicted_slope")
+    bases = _by_network(samples, "basis")
+    slope = {key: _number(slopes[key].item()) for key in slopes}
+    constant = {
+        key: _number(values.sel(size=samples["size"][np.argmax(ds)]).item())
+        for key, values in _by_network(samples, "predicted").items()
+    }
+    claimed = [key for key in bases if constant[key] and bases[key].item() == "exact"]
+    comparisons = len(claimed) + sum(value is not None for value in slope.values())
+    found = []
     for key, norms in _by_network(samples, "norm").items():
-        width, quantity, q = key
         rows = norms.transpose("seed", "size").values
         finite = np.all(np.isfinite(rows), axis=1)
         first = int(finite[: samples.attrs.get("pilot")].sum())
-        rows = rows[finite]
-        basis = str(samples["basis"].sel(width=width, quantity=quantity, q=q).item())
+        last, rows = rows[:, np.argmax(ds)], rows[finite]
+        measured, unit = two_stages(rows, ds, first), constant[key]
+        ratio = mean(last[np.isfinite(last)]).over(unit) if unit else None
+        reliable = is_reliable(rows[:first])
+        tested = ratio if key in claimed and reliable else None
+        width, quantity, q = key
         found.append(
-            (
-                (width, quantity, q, basis),
-                exponent(rows, ds, first),
-                log_exponent(rows, ds, first),
-                _number(slopes[key].item()),
-                _number(limits[key].item()),
+            Fit(
+                arch=str(samples.attrs["arch"]),
+                width=width,
+                quantity=quantity,
+                q=q,
+                exponent=measured,
+                log_exponent=log_exponent(rows, ds, first),
+                predicted=slope[key],
+                limit=_number(limits[key].item()),
+                basis=str(bases[key].item()),
+                agrees=agrees(measured, slope[key], max(1, comparisons)),
+                ratio=ratio,
+                constant_agrees=mean_agrees(tested, 1.0, comparisons) if tested else None,
+                reliable=reliable,
             )
         )
-    comparisons = max(1, sum(predicted is not None for *_, predicted, _ in found))
-    return [
-        Fit(
-            arch=str(samples.attrs["arch"]),
-            width=width,
-            quantity=quantity,
-            q=q,
-            basis=basis,
-            exponent=mean,
-            log_exponent=log_mean,
-            predicted=predicted,
-            limit=limit,
-            agrees=agrees(mean, predicted, comparisons),
-        )
-        for (width, quantity, q, basis), mean, log_mean, predicted, limit in found
-    ]
+    return found
 
 
 def points(samples: xr.Dataset) -> list[Point]:
@@ -226,8 +333,7 @@ def points(samples: xr.Dataset) -> list[Point]:
     for (width, quantity, q), norms in _by_network(samples, "norm").items():
         for size in samples["size"].values:
             values = norms.sel(size=size).values
-            values = values[np.isfinite(values)]
-            n = len(values)
+            measured = mean(values[np.isfinite(values)])
             found.append(
                 Point(
                     arch=samples.attrs["arch"],
@@ -236,11 +342,12 @@ def points(samples: xr.Dataset) -> list[Point]:
                     d=int(samples["d"].sel(size=size)),
                     quantity=quantity,
                     q=q,
-                    mean=float(values.mean()) if n else np.nan,
-                    sem=float(values.std(ddof=1) / np.sqrt(n)) if n > 1 else np.nan,
+                    mean=measured.value,
+                    sem=measured.standard_error,
+                    interval=measured.interval,
                     predicted=_number(predicted[width, quantity, q].sel(size=size).item()),
                     hypothesis_h=_number(hypothesis_h[width, quantity, q].sel(size=size).item()),
-                    seeds=n,
+                    seeds=measured.seeds,
                 )
             )
     return found

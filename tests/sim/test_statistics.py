@@ -74,7 +74,7 @@ def test_agreement_has_its_stated_false_alarm_rate():
     assert agrees(exponent(power_law(rng, 64), DS), None, comparisons) is None
 
 
-def samples_of(norms, predicted_slope=0.5):
+def samples_of(norms, predicted_slope=0.5, basis="wide"):
     q = ["1"]
     dims = ("seed", "width", "size", "quantity", "q")
     table = ("width", "quantity", "q")
@@ -82,9 +82,10 @@ def samples_of(norms, predicted_slope=0.5):
         {
             "norm": (dims, np.asarray(norms)[:, None, :, None, None]),
             "predicted": ((*table, "size"), 3 * DS[None, None, None, :] ** 0.5),
+            "hypothesis-H": ((*table, "size"), np.full((1, 1, 1, 4), np.nan)),
             "predicted_slope": (table, [[[predicted_slope]]]),
             "limit": (table, [[[0.5]]]),
-            "basis": (table, [[["wide"]]]),
+            "basis": (table, [[[basis]]]),
         },
         coords={
             "width": [8],
@@ -174,3 +175,34 @@ def test_the_second_stage_uses_the_spread_of_the_pilot():
     assert seeds_needed(exponent(np.zeros((9, 4)), DS), HALF) == 9
     exact = seeds_needed(first, first.half_width / 2)
     assert exact - 4 * PILOT in (0, 1)
+
+
+def test_only_an_exact_law_has_a_verdict_on_its_constant():
+    """A norm 20 % off with the right exponent contradicts an exact law, and no approximate one."""
+    norms = power_law(np.random.default_rng(5), 200)
+    for basis, verdicts in {"exact": (True, False), "wide": (None, None)}.items():
+        for factor, expected in zip((1, 1.2), verdicts, strict=True):
+            (fit,) = statistics.fit(samples_of(factor * norms, basis=basis))
+            assert (fit.agrees, fit.constant_agrees, fit.reliable) == (True, expected, True)
+            assert fit.ratio.value == pytest.approx(factor, rel=0.1)
+            low, high = fit.ratio.interval
+            assert low < factor < high
+
+
+def test_few_or_skewed_seeds_are_not_called_reliable():
+    norms = power_law(np.random.default_rng(6), 200)
+    assert not statistics.fit(samples_of(norms[:15], basis="exact"))[0].reliable
+    norms[0] *= 30
+    (fit,) = statistics.fit(samples_of(norms, basis="exact"))
+    assert (fit.reliable, fit.constant_agrees) == (False, None)
+
+
+def test_a_second_stage_that_varies_more_widens_the_interval():
+    rng = np.random.default_rng(7)
+    tame, wild = power_law(rng, PILOT), power_law(rng, 60, spread=0.9)
+    norms = np.concatenate([tame, wild])
+    stein, found = exponent(norms, DS, PILOT), statistics.two_stages(norms, DS, PILOT)
+    assert found == exponent(norms, DS)
+    assert found.half_width > stein.half_width
+    same = np.concatenate([tame, power_law(rng, 60)])
+    assert statistics.two_stages(same, DS, PILOT) == exponent(same, DS, PILOT)
