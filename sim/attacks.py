@@ -6,6 +6,7 @@ several points, so its weights must be formed: `layers.init(..., lazy=False)`.
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -16,6 +17,9 @@ from sim.gradients import norm
 
 Objective = Callable[[Float[Array, "..."]], Float[Array, ""]]
 """What an attack wants large, as a function of δ: the loss at x + δ, or how much it grew."""
+
+Move = Callable[[Float[Array, "n ..."], Float[Array, "n ..."]], Float[Array, "n ..."]]
+"""From attacks and the gradients there to the next attacks."""
 
 PROJECTIONS: dict[float, Callable[..., Array]] = {
     1.0: projections.projection_l1_ball,
@@ -71,29 +75,45 @@ def pgd(
     steps: int,
     restarts: int,
 ) -> Float[Array, "..."]:
-    """The best of all attacks that projected gradient ascent meets on its way, p = 1, 2, ∞.
+    """The best attack of at most that size that projected gradient ascent meets, p = 1, 2, ∞.
 
-    Ascent goes from `start`, an attack of at most that size, and from as many points drawn
-    uniformly from the ball as `restarts` says. Each of its `steps` goes 2.5 size / steps along the
-    steepest direction for p (Madry et al., ICLR 2018) and back into the ball. As points on the way
-    count, the result is never worse than `start`. Raises ValueError for other p.
+    Ascent goes from `start`, which must be such an attack, and from as many points drawn uniformly
+    from the ball as `restarts` says. Each of its `steps` goes 2.5 size / steps (Madry et al., ICLR
+    2018) along the steepest direction for p and back into the ball. As points on the way count,
+    the result is never worse than `start`. Raises ValueError for other p.
     """
-    rate = 2.5 / max(1, steps)
-    ascend = jax.value_and_grad(objective)
-
-    def step(state: tuple[Array, Array, Array], _: None) -> tuple[tuple[Array, Array, Array], None]:
-        delta, best, most = state
-        reached, gradient = ascend(delta)
-        best = jnp.where(reached > most, delta, best)
-        moved = project(delta + steepest(gradient, p, rate * size), p, size)
-        return (moved, best, jnp.maximum(reached, most)), None
-
-    def climb(start: Array) -> tuple[Array, Array]:
-        first = (start, start, jnp.full((), -jnp.inf, start.dtype))
-        (last, best, most), _ = jax.lax.scan(step, first, length=steps)
-        reached = objective(last)
-        return jnp.where(reached > most, last, best), jnp.maximum(reached, most)
-
-    drawn = [size * anywhere(key, start, p) for key in jax.random.split(key, restarts)]
-    found, values = jax.vmap(climb)(jnp.stack([start, *drawn]))
+    drawn = [size * anywhere(k, start, p) for k in jax.random.split(key, restarts)]
+    move = jax.vmap(partial(ascended, p=p, size=size, steps=steps))
+    found, values = climb(objective, jnp.stack([start, *drawn]), move, steps)
     return found[jnp.argmax(values)]
+
+
+def ascended(
+    delta: Float[Array, "..."],
+    gradient: Float[Array, "..."],
+    p: float,
+    size: float | Float[Array, ""],
+    steps: int,
+) -> Float[Array, "..."]:
+    """The attack after one of so many steps of `pgd`, given the gradient at the attack before."""
+    length = 2.5 * size / max(1, steps)
+    return project(delta + steepest(gradient, p, length), p, size)
+
+
+def climb(
+    objective: Objective, starts: Float[Array, "n ..."], move: Move, steps: int
+) -> tuple[Float[Array, "n ..."], Float[Array, " n"]]:
+    """The best point on each of n paths of so many steps, and the objective there."""
+    ascend = jax.vmap(jax.value_and_grad(objective))
+    per_point = (-1, *(1,) * (starts.ndim - 1))
+
+    # the gradient at the last points is not needed; compiling the network once more takes longer
+    def step(state: tuple[Array, Array, Array], _: None) -> tuple[tuple[Array, Array, Array], None]:
+        points, best, most = state
+        values, gradients = ascend(points)
+        best = jnp.where((values > most).reshape(per_point), points, best)
+        return (move(points, gradients), best, jnp.maximum(values, most)), None
+
+    first = (starts, starts, jnp.full(len(starts), -jnp.inf, starts.dtype))
+    (_, best, most), _ = jax.lax.scan(step, first, length=steps + 1)
+    return best, most

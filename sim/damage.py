@@ -8,12 +8,13 @@ terms that this expansion does not see.
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from sim.attacks import PROJECTIONS, Objective, pgd, steepest
+from sim.attacks import PROJECTIONS, Objective, anywhere, ascended, climb, steepest
 from sim.gradients import norm
 from sim.layers import Weights, apply
 from theory.network import Layer
@@ -81,36 +82,69 @@ def attacked(
 ) -> Damage:
     """What every attack does to the loss at x. The weights must be formed."""
     increase = loss_increase(body, weights, x, label)
-    gradient_at = jax.grad(increase)
-    gradient = gradient_at(jnp.zeros_like(x))
+    gradient = jax.grad(increase)(jnp.zeros_like(x))
+    units = jnp.stack([steepest(gradient, p, 1.0) for p in attacks.norms])
+    eps = jnp.asarray(attacks.eps, x.dtype)
+    sizes = jnp.stack([eps * x.size ** (1 / p) for p in attacks.norms])
+    single = sizes.reshape(*sizes.shape, *(1,) * x.ndim) * units[:, None]
+    iterated = _iterated(increase, single, sizes, key, attacks)
     right = jnp.argmax(apply(body, weights, x)) == label
 
     def harm(delta: Array) -> tuple[Array, Array]:
         wrong = jnp.argmax(apply(body, weights, x + delta)) != label
         return increase(delta), (right & wrong).astype(x.dtype)
 
-    norms, curvatures, harms = [], [], []
-    for p in attacks.norms:
-        unit = steepest(gradient, p, 1.0)
-        sizes = jnp.asarray(attacks.eps, x.dtype) * x.size ** (1 / p)
-        single = sizes.reshape(-1, *(1,) * x.ndim) * unit
-        harms.append([jax.vmap(harm)(single)])
-        if p in PROJECTIONS:
-
-            def best(start: Array, size: Array, p: float = p) -> tuple[Array, Array]:
-                found = pgd(increase, start, key, p, size, attacks.steps, attacks.restarts)
-                return harm(found)
-
-            harms[-1].append(jax.vmap(best)(single, sizes))
-        else:
-            harms[-1].append(jax.tree.map(lambda done: jnp.full_like(done, jnp.nan), harms[-1][0]))
-        norms.append(norm(gradient, dual(p)))
-        curvatures.append(second_derivative(increase, unit))
+    deltas = jnp.stack([single, iterated])
+    harms = jax.vmap(harm)(deltas.reshape(-1, *x.shape))
+    known = jnp.array([[True] * len(attacks.norms), [p in PROJECTIONS for p in attacks.norms]])
     damage, fooled = (
-        jnp.stack([jnp.stack([harm[which][i] for harm in harms]) for which in range(2)])
-        for i in range(2)
+        jnp.where(known[..., None], values.reshape(deltas.shape[:3]), jnp.nan) for values in harms
     )
-    return Damage(jnp.stack(norms), jnp.stack(curvatures), damage, fooled)
+    norms = jnp.stack([norm(gradient, dual(p)) for p in attacks.norms])
+    curvatures = jax.vmap(partial(second_derivative, increase))(units)
+    return Damage(norms, curvatures, damage, fooled)
+
+
+def _iterated(
+    increase: Objective,
+    single: Float[Array, "norms eps side side channels"],
+    sizes: Float[Array, "norms eps"],
+    key: Key[Array, ""],
+    attacks: Attacks,
+) -> Float[Array, "norms eps side side channels"]:
+    """The attacks of `sim.attacks.pgd`; those of other norms than 1, 2, ∞ are `single`.
+
+    All climb at once, so that the network is compiled once, and restart at the same points.
+    """
+    known = [i for i, p in enumerate(attacks.norms) if p in PROJECTIONS]
+    image, starts, radii = single.shape[2:], [], []
+    for i in known:
+        drawn = [anywhere(k, single[0, 0], attacks.norms[i]) for k in _split(key, attacks)]
+        scaled = [sizes[i].reshape(-1, *(1,) * len(image)) * point for point in drawn]
+        starts.append(jnp.stack([single[i], *scaled], axis=1).reshape(-1, *image))
+        radii.append(jnp.repeat(sizes[i], 1 + attacks.restarts))
+
+    def move(points: Array, gradients: Array) -> Array:
+        moved = []
+        for i, size, *both in zip(known, radii, *map(split, (points, gradients)), strict=True):
+            step = partial(ascended, p=attacks.norms[i], steps=attacks.steps)
+            moved.append(jax.vmap(step)(*both, size=size))
+        return jnp.concatenate(moved)
+
+    def split(points: Array) -> Array:
+        return points.reshape(len(known), -1, *image)
+
+    if not known:
+        return single
+    found, values = climb(increase, jnp.concatenate(starts), move, attacks.steps)
+    most = values.reshape(len(known), len(attacks.eps), -1).argmax(axis=-1)[:, :, None]
+    found = found.reshape(*most.shape[:2], -1, *image)
+    chosen = jnp.take_along_axis(found, most.reshape(*most.shape, *(1,) * len(image)), axis=2)
+    return single.at[jnp.array(known)].set(chosen[:, :, 0])
+
+
+def _split(key: Key[Array, ""], attacks: Attacks) -> Key[Array, " restarts"]:
+    return jax.random.split(key, attacks.restarts)
 
 
 def dual(p: float) -> float:
