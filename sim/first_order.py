@@ -150,9 +150,7 @@ def points(samples: xr.Dataset) -> list[Point]:
                     ratio=ratio(damage[finite], first),
                     second_order=1 + radius / 2 * _mean(curvature[finite]) / _mean(norm[finite]),
                     vulnerability=_mean(fooled[finite]),
-                    vulnerability_sem=float(fooled[finite].std(ddof=1) / n**0.5)
-                    if n > 1
-                    else np.nan,
+                    vulnerability_sem=_error(fooled[finite]),
                     seeds=int(finite.sum()),
                 )
             )
