@@ -12,7 +12,7 @@ from jaxtyping import Float
 from scipy import stats
 
 from sim import statistics
-from sim.statistics import LEVEL, Slope
+from sim.statistics import FALSE_ALARM, LEVEL, Slope
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,14 @@ class Ratio:
     """A ratio of two means with its 95 % interval (Student's t over seeds)."""
 
     value: float
+    standard_error: float
     interval: tuple[float, float]
+    seeds: int
+
+    def allows(self, value: float, comparisons: int) -> bool:
+        """Whether a t test at level FALSE_ALARM / comparisons is compatible with that value."""
+        allowed = stats.t.ppf(1 - FALSE_ALARM / comparisons / 2, self.seeds - 1)
+        return bool(abs(self.value - value) <= allowed * self.standard_error)
 
     @property
     def half_width(self) -> float:
@@ -92,12 +99,13 @@ class Range:
 
 def ratio(above: Float[np.ndarray, " seeds"], below: Float[np.ndarray, " seeds"]) -> Ratio:
     """mean(above) / mean(below); the standard error is that of the linearized ratio."""
-    if len(above) < 2 or not below.mean() > 0:
-        return Ratio(np.nan, (np.nan, np.nan))
-    value = above.mean() / below.mean()
-    terms = (above - value * below) / below.mean()
-    half = stats.t.ppf((1 + LEVEL) / 2, len(terms) - 1) * terms.std(ddof=1) / np.sqrt(len(terms))
-    return Ratio(float(value), (float(value - half), float(value + half)))
+    n = len(above)
+    if n < 2 or not below.mean() > 0:
+        return Ratio(np.nan, np.nan, (np.nan, np.nan), n)
+    value = float(above.mean() / below.mean())
+    error = float(((above - value * below) / below.mean()).std(ddof=1) / np.sqrt(n))
+    half = float(stats.t.ppf((1 + LEVEL) / 2, n - 1)) * error
+    return Ratio(value, error, (value - half, value + half), n)
 
 
 def reach(ratios: list[Ratio], eps: list[float], within: float) -> Reach:
