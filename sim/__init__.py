@@ -7,8 +7,9 @@ import importlib
 from types import ModuleType
 
 SUBMODULES = (
-    *("checks", "gradients", "hosts", "inputs", "layers", "merge", "montecarlo"),
-    *("report", "scaling", "statements", "statistics", "store"),
+    *("attacks", "checks", "damage", "first_order", "gradients", "hosts", "inputs", "layers"),
+    *("losses", "merge", "montecarlo", "penalty", "report", "scaling", "statements", "statistics"),
+    *("store", "vulnerability", "vulnerability_report"),
 )
 
 

@@ -44,3 +44,12 @@ def leaves(layer: Layer, shape: Shape) -> list[tuple[Layer, Shape]]:
 def physical() -> int:
     """Bytes of physical memory of this machine."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def refuse(what: str, need: int) -> None:
+    """Raises ValueError, with the estimate, if `what` needs more bytes than there are."""
+    if need > physical():
+        raise ValueError(
+            f"{what} about {need / 2**30:.3g} GiB, more than this machine has "
+            f"({physical() / 2**30:.3g} GiB)."
+        )

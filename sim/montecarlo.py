@@ -337,7 +337,6 @@ def _seed_function(
     network: Network, side: int, draws: Draws, shared: list[Any]
 ) -> Callable[[Drawn, Array | None], gradients.Norms]:
     """From what is drawn once for a seed, and its images, to the norms at one side."""
-    stacked = (draws.inputs_per_seed, *network.input_shape(side))
 
     def measure(drawn: Drawn, images: Array | None) -> gradients.Norms:
         given, weights_key, input_key, labels = drawn
@@ -345,12 +344,7 @@ def _seed_function(
         known = iter(given)
         both = zip(leaves, shared, strict=True)
         weights = structure.unflatten(leaf if same is None else next(known) for leaf, same in both)
-        if images is not None:
-            xs = images.astype(jax.dtypes.canonicalize_dtype(float))
-        elif draws.input == "constant":
-            xs = jnp.ones(stacked)
-        else:
-            xs = jax.random.normal(input_key, stacked)
+        xs = _inputs(network, side, draws, input_key, images)
 
         def at(x: Array, label: Array) -> gradients.Norms:
             return gradients.gradient_norms(
@@ -379,3 +373,62 @@ def _choices(seed: int, inputs_per_seed: int, seeds: Array) -> Array:
         return jax.random.randint(input_key, (inputs_per_seed,), 0, 2**30)
 
     return jax.vmap(choose)(seeds)
+
+
+def _inputs(
+    network: Network, side: int, draws: Draws, key: Key[Array, ""], images: Array | None
+) -> Float[Array, "n side side channels"]:
+    """The inputs of one seed: its images, if there are any, or what its key gives."""
+    stacked = (draws.inputs_per_seed, *network.input_shape(side))
+    if images is not None:
+        return images.astype(jax.dtypes.canonicalize_dtype(float))
+    return jnp.ones(stacked) if draws.input == "constant" else jax.random.normal(key, stacked)
+
+
+Measure = Callable[[layers.Weights, Array, Array, Key[Array, ""]], Any]
+"""From the weights, inputs and labels of a seed, and a key for what else is random, to a pytree."""
+
+
+def measured(
+    network: Network,
+    side: int,
+    seeds: Sequence[int],
+    draws: Draws,
+    measure: Measure,
+    advance: Advance = lambda samples: None,
+) -> Any:
+    """What `measure` gives for each seed index, stacked along a first axis, as NumPy arrays.
+
+    The seeds have the networks, inputs and labels of `sweep` with the same `draws`, whose norms and
+    quantities do not matter here. `advance` is called, perhaps from another thread, with the number
+    of seeds just finished.
+    """
+    places = _places(network, side, draws, None)
+    alone = memory.physical() < 2 * _bytes_per_seed(network, side, draws)
+    wanted = np.asarray(seeds, np.int32)
+    chunk = min(4, -(-len(wanted) // len(places)))
+    classes = output_shape(network.body, network.input_shape(side))[0]
+
+    def one(arguments: tuple[Array, Array | None]) -> Any:
+        index, images = arguments
+        weights_key, input_key, label_key = _keys(draws.seed, index)
+        weights = _weights(network, side, draws, weights_key)
+        xs = _inputs(network, side, draws, input_key, images)
+        labels = _labels(label_key[None], draws.inputs_per_seed, classes)[0]
+        return measure(weights, xs, labels, jax.random.fold_in(label_key, 1))
+
+    def arguments(part: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        filled = np.resize(part, chunk)
+        return filled, _images(network, side, filled, draws)
+
+    lowered = jax.jit(partial(jax.lax.map, one)).lower(arguments(wanted))
+    compiled = _compile(lowered, alone, _is_worth_optimizing(network, side))
+
+    def results(part: np.ndarray, _: Place) -> Any:
+        found = jax.tree.map(lambda leaf: np.asarray(leaf)[: len(part)], compiled(arguments(part)))
+        advance(len(part))
+        return found
+
+    parts = np.split(wanted, range(chunk, len(wanted), chunk))
+    found = _in_threads(results, parts, places)
+    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *found)

@@ -15,53 +15,21 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
+from sim import experiment
+from sim.experiment import Experiment, dimensions, networks, sizes_of
+
 if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
 
     from sim.store import Run
     from theory.law import Law
-    from theory.network import Network
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(Experiment):
     """What to sample."""
 
-    arch: str = "resnet"
-    """Architecture: mlp, cnn, resnet, resnet-preact, convnet-avdim."""
-    head: str | None = None
-    """Last layers: dense, avgpool (2x2 average, then dense), gap (global average), gmaxpool
-    (global maximum). Unless given: dense."""
-    widths: tuple[int, ...] | None = None
-    """Units of a hidden layer, or channels of a convolution; one network for each. Unless given:
-    three widths that suit the architecture."""
-    sizes: tuple[int, ...] | None = None
-    """Sides of the images, at least two. Unless given: four sides that suit the architecture."""
-    depth: int | None = None
-    """Hidden layers (mlp), convolutions (cnn, convnet-avdim) or residual blocks (resnets)."""
-    classes: int = 10
-    """Number of logits."""
-    channels: int = 3
-    """Channels of the input images; d = channels · side²."""
-    activation: str | None = None
-    """relu, leaky-relu, identity, tanh, erf, gelu or silu. Unless given: relu."""
-    border: str | None = None
-    """What convolutions see outside of the image: circular, zero or reflect. Unless given:
-    reflect for convnet-avdim, circular otherwise."""
-    pooling: str | None = None
-    """How convnet-avdim halves the side: stride, average or max. Unless given: stride."""
-    pool_after: tuple[int, ...] | None = None
-    """Layers of convnet-avdim that halve the side, counted from 1. Unless given: 1 3 5 ..."""
-    dilation: tuple[int, ...] | None = None
-    """Dilation of convnet-avdim's kernels: one number, or one for each layer. Unless given: 1."""
-    init: str = "he"
-    """Initialization: he, he-fan-out, lecun, glorot, pytorch, flax, constant, orthogonal."""
-    distribution: str | None = None
-    """Distribution of the weights: normal, uniform, truncated-normal or rademacher. Unless given:
-    the usual one of the initialization."""
-    std: float = 0.02
-    """Standard deviation of the weights with --init constant."""
     seeds: int = 128
     """Number of random networks for each width and size; with --until, of the first stage."""
     until: float | None = None
@@ -69,35 +37,20 @@ class Config:
     The spread of the first --seeds networks fixes their number (Stein's two-stage procedure)."""
     max_seeds: int = 100_000
     """With --until: no more networks than this for each width and size."""
-    seed: int = 0
-    """Key of the whole run; the same key gives the same samples."""
     norms: tuple[str, ...] = ("1", "2", "inf")
     """Orders q of the norms, from 1 to inf."""
     quantity: tuple[Literal["loss", "logit"], ...] = ("loss",)
     """Whose gradient: the cross-entropy loss, one logit, or both."""
-    input: str = "photo"
-    """Inputs: photo (crops of two photographs), digits (8x8 handwritten digits), gaussian, or
-    constant. All have mean square 1 per coordinate."""
-    inputs_per_seed: int = 1
-    """Inputs over which the norms of one seed are averaged."""
     sampler: Literal["auto", "lazy", "dense"] = "auto"
     """lazy: Gaussian matrices of dense layers are never formed, which is exact in law and much
     faster. dense: all matrices are formed. auto: lazy where there are such layers."""
-    dtype: Literal["float32", "float64"] = "float32"
-    """Arithmetic of the simulation; the norms are float64 in any case."""
     batch: int | None = None
     """Seeds computed side by side; chosen to fit the memory unless given. It changes no sample
     beyond rounding."""
 
 
-DEEPEST = 10_000
-"""No more layers or blocks than this: describing them takes about a millisecond each."""
-
 MOST_CLASSES = 21_201
 """Dimensions of the Sobol sequences from which the loss is predicted."""
-
-OPTIONS = ("head", "depth", "activation", "border", "pooling", "pool_after", "dilation")
-"""Fields of `Config` that an architecture may take or not."""
 
 
 def run(
@@ -338,68 +291,17 @@ def predictions(config: Config) -> xr.Dataset:
     )
 
 
-def sizes_of(config: Config) -> tuple[int, ...]:
-    """The image sides of a run, in increasing order."""
-    from theory.architectures import find
-
-    return tuple(sorted(config.sizes or find(config.arch).sizes))
-
-
-def dimensions(config: Config) -> list[int]:
-    """The input dimensions d = channels · side² of a run."""
-    return [config.channels * side**2 for side in sizes_of(config)]
-
-
-def networks(config: Config) -> dict[int, Network]:
-    """The networks of a run by width. Raises ValueError for unknown names and bad options."""
-    from theory.architectures import find
-    from theory.initializers import Scheme
-
-    architecture = find(config.arch)
-    scheme = Scheme(config.init, config.distribution, config.std)
-    options = {name: getattr(config, name) for name in OPTIONS if getattr(config, name) is not None}
-    for name in options:
-        if not architecture.has_option(name):
-            raise ValueError(f"{config.arch} takes no --{name.replace('_', '-')}.")
-    return {
-        width: architecture.build(
-            width=width, classes=config.classes, channels=config.channels, init=scheme, **options
-        )
-        for width in config.widths or architecture.widths
-    }
-
-
 def check(config: Config, out: str | None = None) -> None:
     """Raises ValueError, with one sentence, if it cannot be run, or not be kept in `out`."""
-    from sim import inputs, memory
-    from theory.initializers import unknown
+    from sim import memory
     from theory.law import norm_order
-    from theory.network import output_shape
 
-    for name in ("seeds", "widths", "sizes", "norms", "quantity"):
-        chosen = getattr(config, name)
-        if isinstance(chosen, tuple) and len(set(chosen)) < len(chosen):
-            raise ValueError(f"--{name} lists a value twice: {' '.join(map(str, chosen))}.")
-        if chosen == ():
-            raise ValueError(f"--{name} needs at least one value.")
-    if (config.depth or 0) > DEEPEST:
-        raise ValueError(f"--depth must be at most {DEEPEST}, not {config.depth}.")
+    experiment.check(config, "norms", "quantity")
     if config.classes > MOST_CLASSES and "loss" in config.quantity:
         raise ValueError(
             f"the loss is predicted for at most {MOST_CLASSES} classes, not {config.classes}; "
             "--quantity logit has no limit."
         )
-    if not config.std < math.inf:
-        raise ValueError(f"--std must be a finite number, not {config.std}.")
-    nets, sizes = networks(config), sizes_of(config)
-    if len(sizes) < 2:
-        raise ValueError(f"an exponent needs two sizes or more, not only {min(sizes)}.")
-    if min(sizes) < 1:
-        raise ValueError(f"--sizes must be positive, not {min(sizes)}.")
-    if config.seeds < 2:
-        raise ValueError(f"an interval needs at least two seeds, not --seeds {config.seeds}.")
-    if not 0 <= config.seed < 2**32:
-        raise ValueError(f"--seed must lie between 0 and 2^32 - 1, not {config.seed}.")
     if config.until is not None and out is not None:
         raise ValueError(
             "--out keeps a number of seeds known beforehand: give --seeds, no --until."
@@ -415,36 +317,15 @@ def check(config: Config, out: str | None = None) -> None:
             f"--sampler lazy needs dense layers with Gaussian weights, and {config.arch} with "
             f"--init {config.init} has none."
         )
-    for name in ("inputs_per_seed", "batch"):
-        if getattr(config, name) is not None and getattr(config, name) < 1:
-            flag = name.replace("_", "-")
-            raise ValueError(f"--{flag} must be at least 1, not {getattr(config, name)}.")
+    if config.batch is not None and config.batch < 1:
+        raise ValueError(f"--batch must be at least 1, not {config.batch}.")
     for q in config.norms:
         norm_order(q)
-    if config.input not in inputs.INPUTS:
-        raise ValueError(unknown("input", config.input, inputs.INPUTS))
-    inputs.check(config.input, config.channels)
+    nets, sizes = experiment.networks(config), experiment.sizes_of(config)
     norms = len(nets) * len(sizes) * config.seeds * len(config.quantity) * len(config.norms)
-    _refuse_size(f"{config.seeds} seeds need", 8 * norms)
-    itemsize = 8 if config.dtype == "float64" else 4
-    for width, net in nets.items():
-        for side in sizes:
-            shape = net.input_shape(side)
-            output_shape(net.body, shape)
-            need = (config.batch or 1) * memory.bytes_per_seed(
-                net.body, shape, config.inputs_per_seed, sampler_of(config) == "lazy", itemsize
-            )
-            _refuse_size(f"width {width} at side {side} needs", need)
-
-
-def _refuse_size(what: str, need: int) -> None:
-    from sim import memory
-
-    if need > memory.physical():
-        raise ValueError(
-            f"{what} about {need / 2**30:.3g} GiB, more than this machine has "
-            f"({memory.physical() / 2**30:.3g} GiB)."
-        )
+    memory.refuse(f"{config.seeds} seeds need", 8 * norms)
+    lazy = sampler_of(config) == "lazy"
+    experiment.check_memory(config, lazy, config.inputs_per_seed, config.batch or 1)
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ import pytest
         ("theory.defaults", [], ("jax", "sim")),
         ("sim.scaling", ["--help"], ("jax", "xarray", "matplotlib")),
         ("sim.report", ["--help"], ("jax", "matplotlib")),
+        ("sim.vulnerability", ["--help"], ("jax", "xarray", "matplotlib", "optax")),
+        ("sim.penalty", ["--help"], ("jax", "xarray", "matplotlib", "optax")),
         ("sim.statements", ["--help"], ("jax", "xarray", "matplotlib")),
         ("figures", ["--help"], ("jax",)),
     ],

@@ -1,0 +1,156 @@
+"""What all experiments on random networks have in common: which networks, sizes, seeds and inputs.
+
+An experiment's configuration derives from `Experiment`; flags of the same name mean the same in
+all of them.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from theory.network import Network
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """Random networks of one family at several sizes, and their inputs."""
+
+    arch: str = "resnet"
+    """Architecture: mlp, cnn, resnet, resnet-preact, convnet-avdim."""
+    head: str | None = None
+    """Last layers: dense, avgpool (2x2 average, then dense), gap (global average), gmaxpool
+    (global maximum). Unless given: dense."""
+    widths: tuple[int, ...] | None = None
+    """Units of a hidden layer, or channels of a convolution; one network for each. Unless given:
+    three widths that suit the architecture."""
+    sizes: tuple[int, ...] | None = None
+    """Sides of the images, at least two. Unless given: four sides that suit the architecture."""
+    depth: int | None = None
+    """Hidden layers (mlp), convolutions (cnn, convnet-avdim) or residual blocks (resnets)."""
+    classes: int = 10
+    """Number of logits."""
+    channels: int = 3
+    """Channels of the input images; d = channels · side²."""
+    activation: str | None = None
+    """relu, leaky-relu, identity, tanh, erf, gelu or silu. Unless given: relu."""
+    border: str | None = None
+    """What convolutions see outside of the image: circular, zero or reflect. Unless given:
+    reflect for convnet-avdim, circular otherwise."""
+    pooling: str | None = None
+    """How convnet-avdim halves the side: stride, average or max. Unless given: stride."""
+    pool_after: tuple[int, ...] | None = None
+    """Layers of convnet-avdim that halve the side, counted from 1. Unless given: 1 3 5 ..."""
+    dilation: tuple[int, ...] | None = None
+    """Dilation of convnet-avdim's kernels: one number, or one for each layer. Unless given: 1."""
+    init: str = "he"
+    """Initialization: he, he-fan-out, lecun, glorot, pytorch, flax, constant, orthogonal."""
+    distribution: str | None = None
+    """Distribution of the weights: normal, uniform, truncated-normal or rademacher. Unless given:
+    the usual one of the initialization."""
+    std: float = 0.02
+    """Standard deviation of the weights with --init constant."""
+    seeds: int = 128
+    """Number of random networks for each width and size."""
+    seed: int = 0
+    """Key of the whole run; the same key gives the same samples."""
+    input: str = "photo"
+    """Inputs: photo (crops of two photographs), digits (8x8 handwritten digits), gaussian, or
+    constant. All have mean square 1 per coordinate."""
+    inputs_per_seed: int = 1
+    """Inputs over which the results of one seed are averaged."""
+    dtype: Literal["float32", "float64"] = "float32"
+    """Arithmetic of the simulation; results are float64 in any case."""
+
+
+DEEPEST = 10_000
+"""No more layers or blocks than this: describing them takes about a millisecond each."""
+
+OPTIONS = ("head", "depth", "activation", "border", "pooling", "pool_after", "dilation")
+"""Fields of `Experiment` that an architecture may take or not."""
+
+
+def sizes_of(config: Experiment) -> tuple[int, ...]:
+    """The image sides of a run, in increasing order."""
+    from theory.architectures import find
+
+    return tuple(sorted(config.sizes or find(config.arch).sizes))
+
+
+def dimensions(config: Experiment) -> list[int]:
+    """The input dimensions d = channels · side² of a run."""
+    return [config.channels * side**2 for side in sizes_of(config)]
+
+
+def networks(config: Experiment) -> dict[int, Network]:
+    """The networks of a run by width. Raises ValueError for unknown names and bad options."""
+    from theory.architectures import find
+    from theory.initializers import Scheme
+
+    architecture = find(config.arch)
+    scheme = Scheme(config.init, config.distribution, config.std)
+    options = {name: getattr(config, name) for name in OPTIONS if getattr(config, name) is not None}
+    for name in options:
+        if not architecture.has_option(name):
+            raise ValueError(f"{config.arch} takes no --{name.replace('_', '-')}.")
+    return {
+        width: architecture.build(
+            width=width, classes=config.classes, channels=config.channels, init=scheme, **options
+        )
+        for width in config.widths or architecture.widths
+    }
+
+
+def check(config: Experiment, *lists: str) -> None:
+    """Raises ValueError, with one sentence, if the common part of it cannot be run.
+
+    `lists` names the fields, besides widths and sizes, that hold a tuple of distinct values.
+    """
+    from sim import inputs
+    from theory.initializers import unknown
+
+    for name in ("widths", "sizes", *lists):
+        chosen, flag = getattr(config, name), name.replace("_", "-")
+        if chosen is not None and len(set(chosen)) < len(chosen):
+            raise ValueError(f"--{flag} lists a value twice: {' '.join(map(str, chosen))}.")
+        if chosen == ():
+            raise ValueError(f"--{flag} needs at least one value.")
+    if (config.depth or 0) > DEEPEST:
+        raise ValueError(f"--depth must be at most {DEEPEST}, not {config.depth}.")
+    if not config.std < math.inf:
+        raise ValueError(f"--std must be a finite number, not {config.std}.")
+    networks(config)
+    sizes = sizes_of(config)
+    if len(sizes) < 2:
+        raise ValueError(f"an exponent needs two sizes or more, not only {min(sizes)}.")
+    if min(sizes) < 1:
+        raise ValueError(f"--sizes must be positive, not {min(sizes)}.")
+    if config.seeds < 2:
+        raise ValueError(f"an interval needs at least two seeds, not --seeds {config.seeds}.")
+    if not 0 <= config.seed < 2**32:
+        raise ValueError(f"--seed must lie between 0 and 2^32 - 1, not {config.seed}.")
+    if config.inputs_per_seed < 1:
+        raise ValueError(f"--inputs-per-seed must be at least 1, not {config.inputs_per_seed}.")
+    if config.input not in inputs.INPUTS:
+        raise ValueError(unknown("input", config.input, inputs.INPUTS))
+    inputs.check(config.input, config.channels)
+
+
+def check_memory(config: Experiment, lazy: bool, inputs: int, together: int = 1) -> None:
+    """Raises ValueError if a network does not fit the memory, or the shapes of its layers.
+
+    `inputs` points per network are differentiated at once, and `together` networks; with `lazy`,
+    Gaussian matrices of dense layers are not formed.
+    """
+    from sim import memory
+    from theory.network import output_shape
+
+    itemsize = 8 if config.dtype == "float64" else 4
+    for width, net in networks(config).items():
+        for side in sizes_of(config):
+            shape = net.input_shape(side)
+            output_shape(net.body, shape)
+            need = together * memory.bytes_per_seed(net.body, shape, inputs, lazy, itemsize)
+            memory.refuse(f"width {width} at side {side} needs", need)
