@@ -72,11 +72,11 @@ def nnx_resnet(shape: Shape, key: jax.Array) -> Any:
             self.norm1 = nnx.BatchNorm(features, rngs=rngs)
             self.conv2 = nnx.Conv(features, features, (3, 3), use_bias=False, rngs=rngs)
             self.norm2 = nnx.BatchNorm(features, rngs=rngs)
-            self.projection = None
-            if stride > 1 or features_in != features:
-                self.projection = nnx.Conv(
-                    features_in, features, (1, 1), strides=strides, use_bias=False, rngs=rngs
-                )
+            self.projection = (
+                nnx.Conv(features_in, features, (1, 1), strides=strides, use_bias=False, rngs=rngs)
+                if stride > 1 or features_in != features
+                else None
+            )
 
         def __call__(self, x: jax.Array) -> jax.Array:
             y = nnx.relu(self.norm1(self.conv1(x)))

@@ -109,16 +109,16 @@ def _is(value: Any, module: str, name: str) -> bool:
 
 
 def _adapted(model: Any, shape: tuple[int, ...]) -> Pair:
-    if isinstance(model, tuple) and len(model) == 2 and all(map(callable, model)):
-        init, apply = model
-        return init, apply
-    if _is(model, "flax.linen", "Module"):
+    if isinstance(model, tuple):
+        if len(model) == 2 and all(map(callable, model)):
+            return model[0], model[1]
+    elif _is(model, "flax.linen", "Module"):
         image = jnp.zeros((1, *shape))
         return (
             lambda key: model.init(key, image),
             lambda variables, x: model.apply(variables, x[None])[0],
         )
-    if _is(model, "flax.nnx", "Module") or _is(model, "equinox", "Module"):
+    elif _is(model, "flax.nnx", "Module") or _is(model, "equinox", "Module"):
         raise ModelError(
             "the factory returns a module whose weights are drawn already: give it a second "
             "argument, a key, and draw them from that."
@@ -168,15 +168,19 @@ def _nnx(make: Callable[[Any], Any]) -> Pair:
 def _equinox(make: Callable[[Any], Any], shape: tuple[int, ...]) -> Pair:
     eqx = importlib.import_module("equinox")
 
-    def init(key: Any) -> Any:
-        return eqx.filter(make(key), eqx.is_array)
+    def is_array(leaf: Any) -> bool:
+        return eqx.is_array(leaf) or isinstance(leaf, jax.ShapeDtypeStruct)
 
+    def init(key: Any) -> list[Any]:
+        return jax.tree.leaves(eqx.filter(make(key), eqx.is_array))
+
+    # weights are leaves of this one skeleton: the factory may define its classes anew in each call
     skeleton = eqx.filter_eval_shape(make, jax.random.key(0))
-    rest = eqx.filter(skeleton, lambda leaf: isinstance(leaf, jax.ShapeDtypeStruct), inverse=True)
-    rest = eqx.nn.inference_mode(rest)
+    structure = jax.tree.structure(eqx.filter(skeleton, is_array))
+    rest = eqx.nn.inference_mode(eqx.filter(skeleton, is_array, inverse=True))
 
-    def apply(weights: Any, x: Any, layout: Callable[[Any], Any]) -> Any:
-        return eqx.combine(weights, rest)(layout(x))
+    def apply(weights: list[Any], x: Any, layout: Callable[[Any], Any]) -> Any:
+        return eqx.combine(jax.tree.unflatten(structure, weights), rest)(layout(x))
 
     layouts: list[Callable[[Any], Any]] = [lambda x: jnp.moveaxis(x, -1, 0), jnp.ravel]
     first: Exception | None = None

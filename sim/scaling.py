@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 class Config:
     """What to sample."""
 
-    arch: str = "resnet"
-    """Architecture: mlp, cnn, resnet, resnet-preact, convnet-avdim."""
+    arch: str | None = None
+    """Architecture: mlp, cnn, resnet, resnet-preact, convnet-avdim. Unless given: resnet."""
+    model: str | None = None
+    """Your own model instead: package.module:factory, a function of the input shape (side, side,
+    channels); what it returns: sim/models.py, examples/models.py."""
     head: str | None = None
     """Last layers: dense, avgpool (2x2 average, then dense), gap (global average), gmaxpool
     (global maximum). Unless given: dense."""
@@ -90,8 +93,34 @@ class Config:
     beyond rounding."""
 
 
+DEFAULT_ARCH = "resnet"
+
 OPTIONS = ("head", "depth", "activation", "border", "pooling", "pool_after", "dilation")
 """Fields of `Config` that an architecture may take or not."""
+
+DESCRIBED = (*OPTIONS, "widths", "classes", "init", "distribution", "std", "sampler")
+"""Fields of `Config` that say nothing about a user's own model."""
+
+OWN_SIZES = (8, 16, 32, 64)
+OWN_WIDTH = 1
+"""The label of a user's own model, whose width is not known, along the dimension of widths."""
+
+
+def complete(config: Config) -> Config:
+    """The configuration with its architecture filled in: the name of a user's model, if any.
+
+    Raises ValueError for an architecture and a model, or options that a model does not take.
+    """
+    if config.model is None:
+        return config if config.arch is not None else replace(config, arch=DEFAULT_ARCH)
+    if config.arch not in (None, config.model):
+        raise ValueError(f"choose --arch {config.arch} or --model {config.model}, not both.")
+    own = (OWN_WIDTH,)
+    for name in DESCRIBED:
+        given = getattr(config, name)
+        if given != getattr(Config, name) and not (name == "widths" and given == own):
+            raise ValueError(f"--model takes no --{name.replace('_', '-')}.")
+    return replace(config, arch=config.model)
 
 
 def run(
@@ -115,6 +144,7 @@ def run(
     Raises ValueError, with one sentence, for a configuration that makes no sense, and
     `sim.store.RunError`, a ValueError too, if the folder cannot be used.
     """
+    config = complete(config)
     check(config, out)
     if out is None:
         return labelled(config, _sample(config, advance, None))
@@ -150,7 +180,7 @@ def _sample(config: Config, advance: Callable[..., None], kept: Run | None) -> n
         samplers, stages = [], []
         for width, net in networks(config).items():
             sampler = partial(
-                montecarlo.sampler, net, draws=draws, seeds=together, batch=config.batch
+                montecarlo.sampler, net, draws=draws, seeds=together, batch=_batch(config)
             )
             draw = sampler(sizes) if kept is None else kept.completing(width, sizes, sampler)
             stages.append(draw(range(config.seeds), advance))
@@ -162,6 +192,14 @@ def _sample(config: Config, advance: Callable[..., None], kept: Run | None) -> n
             rest = np.array([draw(more, advance) for draw in samplers])
             norms = np.concatenate([norms, rest], axis=2)
     return norms
+
+
+def _batch(config: Config) -> int | None:
+    """Seeds side by side; one on a processor for a user's model, which may have convolutions."""
+    import jax
+
+    own_on_processor = config.model is not None and jax.default_backend() == "cpu"
+    return config.batch or (1 if own_on_processor else None)
 
 
 def labelled(config: Config, norms: np.ndarray) -> xr.Dataset:
@@ -192,7 +230,9 @@ def labelled(config: Config, norms: np.ndarray) -> xr.Dataset:
             **({} if config.until is None else {"pilot": config.seeds}),
         },
     ).transpose("seed", "width", "size", "quantity", "q")
-    return samples.merge(predictions(config), combine_attrs="override")
+    predicted = predictions(config)
+    samples.attrs |= predicted.attrs
+    return samples.merge(predicted, combine_attrs="override")
 
 
 def _needed(norms: np.ndarray, config: Config) -> int:
@@ -251,6 +291,14 @@ def predictions(config: Config) -> xr.Dataset:
     from theory.law import bases, predict
 
     ds, nets = dimensions(config), networks(config)
+    if config.model is not None:
+        from sim.models import Own
+        from sim.trace.prediction import predictions as traced
+
+        ((own,),) = (net.body.layers for net in nets.values())
+        assert isinstance(own, Own)
+        sizes = sizes_of(config)
+        return traced(own, OWN_WIDTH, sizes, config.channels, config.quantity, config.norms)
     laws = [
         [[predict(net, q, quantity) for q in config.norms] for quantity in config.quantity]
         for net in nets.values()
@@ -309,7 +357,9 @@ def sizes_of(config: Config) -> tuple[int, ...]:
     """The image sides of a run, in increasing order."""
     from theory.architectures import find
 
-    return tuple(sorted(config.sizes or find(config.arch).sizes))
+    config = complete(config)
+    usual = OWN_SIZES if config.model is not None else find(str(config.arch)).sizes
+    return tuple(sorted(config.sizes or usual))
 
 
 def dimensions(config: Config) -> list[int]:
@@ -322,7 +372,12 @@ def networks(config: Config) -> dict[int, Network]:
     from theory.architectures import find
     from theory.initializers import Scheme
 
-    architecture = find(config.arch)
+    config = complete(config)
+    if config.model is not None:
+        from sim import models
+
+        return {OWN_WIDTH: models.network(config.model, config.channels)}
+    architecture = find(str(config.arch))
     scheme = Scheme(config.init, config.distribution, config.std)
     options = {name: getattr(config, name) for name in OPTIONS if getattr(config, name) is not None}
     for name in options:
@@ -343,6 +398,7 @@ def check(config: Config, out: str | None = None) -> None:
     from theory.law import norm_order
     from theory.network import output_shape
 
+    config = complete(config)
     for name in ("seeds", "widths", "sizes", "norms", "quantity"):
         chosen = getattr(config, name)
         if isinstance(chosen, tuple) and len(set(chosen)) < len(chosen):
@@ -413,6 +469,7 @@ def main(args: list[str] | None = None) -> int:
     kinds = (Config, Keep, cli.Output)
     config, keep, output = cli.parse(kinds, "python -m sim.scaling", __doc__ or "", args)
     with cli.one_sentence():
+        config = complete(config)
         check(config, keep.out)
         output.refuse()
     from sim import compilation, report, store
@@ -421,6 +478,8 @@ def main(args: list[str] | None = None) -> int:
     stoppable = cli.stoppable(keep.out)
     with cli.one_sentence(store.RunError), stoppable, _progress(config) as advance:
         samples = run(config, advance, keep.out, cli.tell)
+    if "unpredicted" in samples.attrs:
+        cli.tell(f"no prediction: {samples.attrs['unpredicted']}")
     return report.deliver(samples, output)
 
 

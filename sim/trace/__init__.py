@@ -127,9 +127,7 @@ def _read(
         return list(apply(equation, [operand(value) for value in operands], tape, place))
 
     weights = [_KNOWN] * (len(closed.jaxpr.invars) - 1)
-    outputs = walk(
-        closed, [*weights, x], lambda v: isinstance(v, Signal | Pointwise), known, reads
-    )
+    outputs = walk(closed, [*weights, x], lambda v: isinstance(v, Signal | Pointwise), known, reads)
     return tape, [settled(v, tape) if isinstance(v, Pointwise) else v for v in outputs]
 
 

@@ -67,9 +67,7 @@ def apply(equation: Any, operands: Sequence[Operand], tape: Tape, place: Source)
     return RULES[name](equation, ready, tape, place)
 
 
-def _fused(
-    equation: Any, operands: Sequence[Operand], place: Source
-) -> Pointwise | None:
+def _fused(equation: Any, operands: Sequence[Operand], place: Source) -> Pointwise | None:
     """The equation as a function of every entry of one signal, if it is one."""
     bases = {id(x): x for x in map(_base, operands) if x is not None}
     scalars = [x.uniform for x in operands if isinstance(x, Constant)]
@@ -206,8 +204,7 @@ def _arrange(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) 
             axes = [None if isinstance(x, Constant) else 0 for x in entries]
             values = [_drawn(x, known) for x in entries]
             values = [x.astype(float) if x.dtype != bool else x for x in values]
-            outputs = jax.vmap(lambda *v: bind(equation, *v, *indices)[i], axes)(*values)
-            return outputs
+            return jax.vmap(lambda *v: bind(equation, *v, *indices)[i], axes)(*values)
 
         shape = variable.aval.shape
         node = tape.add(_signals(entries), shape, push, "arrange", place)
@@ -248,6 +245,7 @@ def _select(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -
 @rule("add", "sub", "add_any")
 def _add(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -> list[Operand]:
     shape, terms = _shape(equation), _signals(operands)
+
     def square(known: Known) -> Array:
         # cross terms have a factor of mean zero, or hypothesis H neglects them
         return sum((jnp.broadcast_to(_square(x, known), shape) for x in operands), jnp.zeros(shape))
@@ -301,9 +299,7 @@ def _larger(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -
     if len(terms) < 2:
         raise TraceError(f"{place}: a maximum of a signal and of an array has no rule.")
     shape = _shape(equation)
-    node = tape.add(
-        terms, shape, lambda a, b: (a + b) / 2, "maximum", place, (UNIFORM_SELECTION,)
-    )
+    node = tape.add(terms, shape, lambda a, b: (a + b) / 2, "maximum", place, (UNIFORM_SELECTION,))
     return [Signal(node, shape, partial(_draw, equation, operands))]
 
 
@@ -325,28 +321,23 @@ def _product(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) 
     function = _energetic(equation)
     shape = _shape(equation)
     terms = _signals(operands)
-    squares: list[Any] = [None, None]
+    push: Callable[..., Array]
 
     def draw(known: Known) -> Array:
         return _draw(equation, operands, known)
 
     if len(terms) == 2:
-        squares = [left.square, right.square]
-
-        def push(a: Array, b: Array) -> Array:
-            return function(a, squares[1]) + function(squares[0], b)
-
+        squares = left.square, right.square
+        push = lambda a, b: function(a, squares[1]) + function(squares[0], b)  # noqa: E731
         kind, rests = "product", (PRODUCTS,)
         exact = equation.primitive.name == "mul" or left.centred or right.centred
     else:
-        signal, other = (left, right) if isinstance(left, Signal) else (right, left)
-        second = _square(other, {})
-
-        def push(*energies: Array) -> Array:
-            (energy,) = energies
-            return function(energy, second) if signal is left else function(second, energy)
-
-        weighted = isinstance(other, Weight)
+        second = _square(right if isinstance(left, Signal) else left, {})
+        if isinstance(left, Signal):
+            push = lambda energy: function(energy, second)  # noqa: E731
+        else:
+            push = lambda energy: function(second, energy)  # noqa: E731
+        weighted = isinstance(left, Weight) or isinstance(right, Weight)
         kind = "weights" if weighted else "scale" if equation.primitive.name == "mul" else "average"
         rests = (UNCORRELATED,) if weighted else () if kind == "scale" else (POOLED_UNCORRELATED,)
         exact = weighted or kind == "scale"
@@ -376,8 +367,10 @@ def _quotient(equation: Any, operands: Sequence[Any], tape: Tape, place: Source)
 # No derivative at all.
 
 
-@rule("argmax", "argmin", "iota", "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not", "sign",
-      "floor", "ceil", "round", "is_finite", "reduce_and", "reduce_or", "stop_gradient")  # fmt: skip
+@rule(
+    *("argmax", "argmin", "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not", "sign", "floor"),
+    *("ceil", "round", "is_finite", "reduce_and", "reduce_or", "stop_gradient"),
+)
 def _flat(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -> list[Operand]:
     shape = _shape(equation)
     return [Signal(tape.node(shape), shape, partial(_draw, equation, operands))]

@@ -1,4 +1,4 @@
-"""What a variable of a model's jaxpr can be: a constant, random weights, or a function of the input.
+"""What a variable of a jaxpr can be: a constant, random weights, or a function of the input.
 
 The last are the nodes of the squared network. `Tape` holds its edges: linear maps of energies, in
 which every coefficient of the network's derivative is replaced by its second moment.
@@ -12,6 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import eval_jaxpr
 from jaxtyping import Array
 
 from sim.trace.source import Source
@@ -123,7 +124,7 @@ def evaluated(function: Callable[[], Any]) -> Any:
     Arrays that it closes over are handed to the compiled function as arguments.
     """
     closed, struct = jax.make_jaxpr(function, return_shape=True)()
-    run = jax.jit(lambda consts: jax.core.eval_jaxpr(closed.jaxpr, consts))
+    run = jax.jit(lambda consts: eval_jaxpr(closed.jaxpr, consts))
     values = run_once(run, closed.consts)
     return jax.tree.unflatten(jax.tree.structure(struct), values)
 

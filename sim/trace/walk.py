@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import eval_jaxpr
 from jax.extend import core
 
 from sim.trace import source
@@ -63,7 +64,7 @@ def bind(equation: Any, *operands: Any) -> list[Any]:
     primitive = equation.primitive
     if primitive.name in CALLS:
         inner = _inner(equation)
-        return jax.core.eval_jaxpr(inner.jaxpr, inner.consts, *operands)
+        return eval_jaxpr(inner.jaxpr, inner.consts, *operands)
     outputs = primitive.bind(*operands, **equation.params)
     return list(outputs) if primitive.multiple_results else [outputs]
 
@@ -85,9 +86,7 @@ def _scan(
     order = range(length)[::-1] if parameters["reverse"] else range(length)
     for i in order:
         slices = []
-        for value, aval in zip(
-            operands[fixed + carried :], avals[fixed + carried :], strict=True
-        ):
+        for value, aval in zip(operands[fixed + carried :], avals[fixed + carried :], strict=True):
             part = jax.make_jaxpr(lambda array, i=i: jax.lax.index_in_dim(array, i, 0, False))(aval)
             slices += inside(part, [value], line)
         outputs = inside(parameters["jaxpr"], [*consts, *carry, *slices], None)

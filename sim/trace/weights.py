@@ -108,12 +108,12 @@ class Frontier:
         sizes = [int(np.prod(struct.shape)) for struct in structs]
         found: dict[int, Constant | Weight] = {}
         least = 0
-        for most, draws in BUCKETS:
+        for most, enough in BUCKETS:
             chosen = [i for i, size in enumerate(sizes) if least <= size < most]
             least = most
             total = sum(sizes[i] for i in chosen)
             if chosen:
-                draws = int(np.clip(NUMBERS // max(total, 1), 4, draws))
+                draws = int(np.clip(NUMBERS // max(total, 1), 4, enough))
                 keys = jax.random.split(key, draws)
                 for i, sums in zip(chosen, _sums(self.arrays, tuple(chosen), keys), strict=True):
                     found[i] = self._operand(i, sums, draws)
