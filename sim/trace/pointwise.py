@@ -80,15 +80,22 @@ def _probed(function: Callable[[Array], Array]) -> tuple[Any, Any, bool]:
     """Slopes for z > 0 and z < 0 of a positively homogeneous function (None, None for others), and
     whether φ(−z) = −φ(z), so that a symmetric input leaves a symmetric output."""
     z = np.concatenate([PROBES, -PROBES])
-    values = np.asarray(evaluated(lambda: function(jnp.asarray(z, float))), float)
-    positive, negative = np.split(values / z, 2)
+
+    def probed() -> tuple[Array, Array]:
+        points = jnp.asarray(z, float)
+        return function(points), _slope(function, points)
+
+    values, slopes = (np.asarray(x, float) for x in evaluated(probed))
+    ratios = values / z
+    positive, negative = np.split(ratios, 2)
     odd = bool(np.allclose(positive, negative, rtol=1e-5, atol=1e-7))
-    for slopes in (positive, negative):
-        if not np.all(np.isfinite(slopes)) or np.ptp(slopes) > 1e-6 * abs(slopes[0]):
+    # a gradient that is stopped is no slope, whatever the values
+    if not np.all(np.isfinite(ratios)) or not np.allclose(slopes, ratios, rtol=1e-5, atol=1e-7):
+        return None, None, odd
+    for half in (positive, negative):
+        if np.ptp(half) > 1e-6 * abs(half[0]):
             return None, None, odd
-    if odd:
-        negative = positive
-    return float(positive[0]), float(negative[0]), odd
+    return float(positive[0]), float(positive[0] if odd else negative[0]), odd
 
 
 def gaussian_moments(
