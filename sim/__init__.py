@@ -7,8 +7,8 @@ import importlib
 from types import ModuleType
 
 SUBMODULES = (
-    *("checks", "gradients", "inputs", "layers", "merge", "montecarlo"),
-    *("report", "scaling", "statements", "statistics", "store"),
+    *("checks", "gradients", "inputs", "layers", "merge", "models", "montecarlo"),
+    *("report", "scaling", "statements", "statistics", "store", "trace"),
 )
 
 

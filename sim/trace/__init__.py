@@ -131,9 +131,6 @@ def _read(
     return tape, [settled(v, tape) if isinstance(v, Pointwise) else v for v in outputs]
 
 
-LAYERS = ("weights", "activation", "maximum", "product", "statistic")
-
-
 def _rows(steps: list[Step], gains: list[float]) -> tuple[Row, ...]:
     """Steps of one line together, but each layer for itself; those that keep energies left out."""
     rows: list[Row] = []

@@ -66,7 +66,7 @@ def _settled(value: Pointwise, tape: Tape) -> Signal:
     def draws_of(known: Known) -> Array:
         return function(base.within(known, "draws"))
 
-    return Signal(node, base.shape, draws_of, square, centred)
+    return Signal(node, base.shape, draws_of, square, centred, [base])
 
 
 def _slope(function: Callable[[Array], Array], z: Array) -> Array:

@@ -209,7 +209,7 @@ def _arrange(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) 
         shape = variable.aval.shape
         node = tape.add(_signals(entries), shape, push, "arrange", place)
         centred = all(map(_is_centred, entries))
-        outputs.append(Signal(node, shape, draw, square, centred))
+        outputs.append(Signal(node, shape, draw, square, centred, _signals(entries)))
     return outputs
 
 
@@ -236,7 +236,7 @@ def _select(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -
         return jax.vmap(moved, axes)(*(_drawn(x, known).astype(float) for x in cases))
 
     node = tape.add(_signals(cases), chosen.shape, push, "arrange", place)
-    return [Signal(node, chosen.shape, draw, square, all(map(_is_centred, cases)))]
+    return [Signal(node, chosen.shape, draw, square, all(map(_is_centred, cases)), _signals(cases))]
 
 
 # Sums of entries: coefficients ±1.
@@ -255,9 +255,9 @@ def _add(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -> l
 
     centred = all(map(_is_centred, operands))
     if len(terms) == 1:  # a bias: nothing happens to the energy
-        return [Signal(terms[0].node, shape, draw, square, centred)]
+        return [Signal(terms[0].node, shape, draw, square, centred, terms)]
     node = tape.add(terms, shape, lambda a, b: a + b, "sum", place)
-    return [Signal(node, shape, draw, square, centred)]
+    return [Signal(node, shape, draw, square, centred, terms)]
 
 
 @rule("reduce_sum", "reduce_window_sum", "cumsum")
@@ -271,7 +271,7 @@ def _sum(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -> l
 
     node = tape.add([x], shape, push, "average", place, (POOLED_UNCORRELATED,))
     known_square = None if x.centred else square
-    return [Signal(node, shape, partial(_draw, equation, operands), known_square, x.centred)]
+    return [Signal(node, shape, partial(_draw, equation, operands), known_square, x.centred, [x])]
 
 
 # A maximum selects each of its inputs equally often.
@@ -300,7 +300,7 @@ def _larger(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -
         raise TraceError(f"{place}: a maximum of a signal and of an array has no rule.")
     shape = _shape(equation)
     node = tape.add(terms, shape, lambda a, b: (a + b) / 2, "maximum", place, (UNIFORM_SELECTION,))
-    return [Signal(node, shape, partial(_draw, equation, operands))]
+    return [Signal(node, shape, partial(_draw, equation, operands), reads=terms)]
 
 
 def _selected(
@@ -309,7 +309,7 @@ def _selected(
     shape = _shape(equation)
     node = tape.add([x], shape, push, "maximum", place, (UNIFORM_SELECTION,))
     # selecting the largest of symmetric entries is still taken as symmetric by hypothesis H
-    return Signal(node, shape, partial(_draw, equation, [x]))
+    return Signal(node, shape, partial(_draw, equation, [x]), reads=[x])
 
 
 # Products: with weights or constants, or of two signals.
@@ -347,7 +347,7 @@ def _product(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) 
 
     centred = any(_is_centred(x) for x in operands)
     node = tape.add(terms, shape, push, kind, place, rests)
-    return [Signal(node, shape, draw, square if exact else None, centred)]
+    return [Signal(node, shape, draw, square if exact else None, centred, terms)]
 
 
 @rule("div")
@@ -373,4 +373,8 @@ def _quotient(equation: Any, operands: Sequence[Any], tape: Tape, place: Source)
 )
 def _flat(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -> list[Operand]:
     shape = _shape(equation)
-    return [Signal(tape.node(shape), shape, partial(_draw, equation, operands))]
+    return [
+        Signal(
+            tape.node(shape), shape, partial(_draw, equation, operands), reads=_signals(operands)
+        )
+    ]

@@ -4,7 +4,7 @@ The last are the nodes of the squared network. `Tape` holds its edges: linear ma
 which every coefficient of the network's derivative is replaced by its second moment.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -66,7 +66,8 @@ class Signal:
     `square` is the mean square of every entry over weights and inputs, `draws` the entries in a
     few forward passes (draws, *shape). Both are computed when they are first asked for, together
     with all that they need, as one compiled function. Without a rule for it the mean square is that
-    of the draws. `centred` says that the entries are symmetric about zero.
+    of the draws. `reads` are the signals that they are computed from; `centred` says that the
+    entries are symmetric about zero.
     """
 
     def __init__(
@@ -76,8 +77,10 @@ class Signal:
         draws: Compute,
         square: Compute | None = None,
         centred: bool = False,
+        reads: Sequence["Signal"] = (),
     ) -> None:
-        self.node, self.shape, self.centred = node, tuple(shape), centred
+        self.node, self.shape, self.centred, self.reads = node, tuple(shape), centred, reads
+        self._measured = square is None
         self._compute = {"draws": draws, "square": square or self._mean_square}
         self._values: dict[str, Array] = {}
 
@@ -93,17 +96,33 @@ class Signal:
             known[place] = self, self._compute[name](known)
         return known[place][1]
 
+    def _needed(self, name: str) -> list[tuple["Signal", str]]:
+        """All that is to be computed for a value, in an order in which it can be.
+
+        Not by recursion, which deep networks would exceed.
+        """
+        order: dict[tuple[int, str], tuple[Signal, str]] = {}
+        waiting = [(self, name, False)]
+        while waiting:
+            signal, kind, ready = waiting.pop()
+            if ready:
+                order[id(signal), kind] = signal, kind
+            elif (id(signal), kind) not in order and kind not in signal._values:
+                waiting.append((signal, kind, True))
+                own = kind == "square" and signal._measured
+                below = [(signal, "draws")] if own else [(x, kind) for x in signal.reads]
+                waiting += [(*place, False) for place in below]
+        return list(order.values())
+
     def _value(self, name: str) -> Array:
         if name not in self._values:
-            places: list[tuple[Signal, str]] = []
+            needed = self._needed(name)
 
             def piece() -> list[Array]:
                 known: Known = {}
-                self.within(known, name)
-                places.extend((signal, kind) for (_, kind), (signal, _) in known.items())
-                return [value for _, value in known.values()]
+                return [signal.within(known, kind) for signal, kind in needed]
 
-            for (signal, kind), value in zip(places, evaluated(piece), strict=True):
+            for (signal, kind), value in zip(needed, evaluated(piece), strict=True):
                 signal._values[kind] = value
         return self._values[name]
 
