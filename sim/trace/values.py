@@ -102,7 +102,7 @@ class Signal:
         Not by recursion, which deep networks would exceed.
         """
         order: dict[tuple[int, str], tuple[Signal, str]] = {}
-        waiting = [(self, name, False)]
+        waiting: list[tuple[Signal, str, bool]] = [(self, name, False)]
         while waiting:
             signal, kind, ready = waiting.pop()
             if ready:
@@ -111,7 +111,7 @@ class Signal:
                 waiting.append((signal, kind, True))
                 own = kind == "square" and signal._measured
                 below = [(signal, "draws")] if own else [(x, kind) for x in signal.reads]
-                waiting += [(*place, False) for place in below]
+                waiting += [(x, what, False) for x, what in below]
         return list(order.values())
 
     def _value(self, name: str) -> Array:
