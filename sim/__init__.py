@@ -8,8 +8,8 @@ from types import ModuleType
 
 SUBMODULES = (
     *("attacks", "checks", "damage", "first_order", "gradients", "hosts", "inputs", "layers"),
-    *("losses", "merge", "montecarlo", "penalty", "report", "scaling", "statements", "statistics"),
-    *("store", "vulnerability", "vulnerability_report"),
+    *("losses", "merge", "models", "montecarlo", "penalty", "report", "scaling", "statements"),
+    *("statistics", "store", "trace", "vulnerability", "vulnerability_report"),
 )
 
 

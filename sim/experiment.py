@@ -7,8 +7,9 @@ all of them.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from theory.network import Network
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 class Experiment:
     """Random networks of one family at several sizes, and their inputs."""
 
-    arch: str = "resnet"
+    arch: str | None = "resnet"
     """Architecture: mlp, cnn, resnet, resnet-preact, convnet-avdim."""
     head: str | None = None
     """Last layers: dense, avgpool (2x2 average, then dense), gap (global average), gmaxpool
@@ -76,7 +77,7 @@ def sizes_of(config: Experiment) -> tuple[int, ...]:
     """The image sides of a run, in increasing order."""
     from theory.architectures import find
 
-    return tuple(sorted(config.sizes or find(config.arch).sizes))
+    return tuple(sorted(config.sizes or find(str(config.arch)).sizes))
 
 
 def dimensions(config: Experiment) -> list[int]:
@@ -89,7 +90,7 @@ def networks(config: Experiment) -> dict[int, Network]:
     from theory.architectures import find
     from theory.initializers import Scheme
 
-    architecture = find(config.arch)
+    architecture = find(str(config.arch))
     scheme = Scheme(config.init, config.distribution, config.std)
     options = {name: getattr(config, name) for name in OPTIONS if getattr(config, name) is not None}
     for name in options:
@@ -103,10 +104,17 @@ def networks(config: Experiment) -> dict[int, Network]:
     }
 
 
-def check(config: Experiment, *lists: str) -> None:
+Networks = Callable[[Any], dict[int, "Network"]]
+Sizes = Callable[[Any], tuple[int, ...]]
+
+
+def check(
+    config: Experiment, *lists: str, networks: Networks = networks, sizes_of: Sizes = sizes_of
+) -> None:
     """Raises ValueError, with one sentence, if the common part of it cannot be run.
 
     `lists` names the fields, besides widths and sizes, that hold a tuple of distinct values.
+    `networks` and `sizes_of` are for experiments with networks besides the named architectures.
     """
     from sim import inputs
     from theory.initializers import unknown
@@ -138,7 +146,14 @@ def check(config: Experiment, *lists: str) -> None:
     inputs.check(config.input, config.channels)
 
 
-def check_memory(config: Experiment, lazy: bool, inputs: int, together: int = 1) -> None:
+def check_memory(
+    config: Experiment,
+    lazy: bool,
+    inputs: int,
+    together: int = 1,
+    networks: Networks = networks,
+    sizes_of: Sizes = sizes_of,
+) -> None:
     """Raises ValueError if a network does not fit the memory, or the shapes of its layers.
 
     `inputs` points per network are differentiated at once, and `together` networks; with `lazy`,

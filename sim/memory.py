@@ -1,6 +1,7 @@
 """How much memory a simulation needs, estimated before anything is allocated. Without jax."""
 
 import os
+from functools import singledispatch
 
 from theory.initializers import is_gaussian
 from theory.network import Conv, Dense, Layer, Residual, Serial, Shape, fan_in, number_of
@@ -15,17 +16,31 @@ def bytes_per_seed(
     `shape` is the integer shape of the input, `itemsize` the bytes of one number; with `lazy`,
     Gaussian matrices of dense layers are not formed.
     """
-    numbers = 3 * number_of(shape) * inputs_per_seed
+    total = 3 * number_of(shape) * inputs_per_seed
     for inner, inner_shape in leaves(layer, shape):
-        outputs = number_of(_output_shape(inner, inner_shape))
-        numbers += 3 * outputs * inputs_per_seed
-        if isinstance(inner, Dense) and not (lazy and is_gaussian(inner.init)):
-            numbers += 2 * fan_in(inner, inner_shape) * inner.features
-        if isinstance(inner, Conv):
-            patches = outputs // inner.channels * fan_in(inner, inner_shape)
-            numbers += 3 * patches * inputs_per_seed
-            numbers += 2 * fan_in(inner, inner_shape) * inner.channels
-    return int(numbers) * itemsize
+        total += numbers(inner, inner_shape, inputs_per_seed, lazy)
+    return int(total) * itemsize
+
+
+@singledispatch
+def numbers(layer: Layer, shape: Shape, inputs_per_seed: int, lazy: bool = False) -> int:
+    """Numbers that one layer adds to what a seed needs."""
+    return 3 * number_of(_output_shape(layer, shape)) * inputs_per_seed
+
+
+@numbers.register
+def _(layer: Dense, shape: Shape, inputs_per_seed: int, lazy: bool = False) -> int:
+    outputs = 3 * layer.features * inputs_per_seed
+    if lazy and is_gaussian(layer.init):
+        return outputs
+    return outputs + 2 * fan_in(layer, shape) * layer.features
+
+
+@numbers.register
+def _(layer: Conv, shape: Shape, inputs_per_seed: int, lazy: bool = False) -> int:
+    outputs, reads = number_of(_output_shape(layer, shape)), fan_in(layer, shape)
+    patches = outputs // layer.channels * reads
+    return 3 * (outputs + patches) * inputs_per_seed + 2 * reads * layer.channels
 
 
 def leaves(layer: Layer, shape: Shape) -> list[tuple[Layer, Shape]]:

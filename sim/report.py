@@ -272,8 +272,9 @@ def _table(report: Report, columns: dict[str, list[Any]]) -> "Table":
 
     config = report.config
     head = f", head {config['head']}" if config["head"] else ""
+    init = "its own init" if config.get("model") else f"init {config['init']}"
     table = Table(
-        title=f"{config['arch']}{head}, init {config['init']}, input {config['input']}, "
+        title=f"{config['arch']}{head}, {init}, input {config['input']}, "
         f"{report.seeds} seeds, {report.sampler} sampler",
         box=box.SIMPLE_HEAD,
     )

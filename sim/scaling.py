@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from sim import experiment
-from sim.experiment import Experiment, dimensions, networks, sizes_of
+from sim.experiment import OPTIONS, Experiment
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,12 +24,18 @@ if TYPE_CHECKING:
 
     from sim.store import Run
     from theory.law import Law
+    from theory.network import Network
 
 
 @dataclass(frozen=True)
 class Config(Experiment):
     """What to sample."""
 
+    arch: str | None = None
+    """Architecture: mlp, cnn, resnet, resnet-preact, convnet-avdim. Unless given: resnet."""
+    model: str | None = None
+    """Your own model instead: package.module:factory, a function of the input shape (side, side,
+    channels); what it returns: sim/models.py, examples/models.py."""
     seeds: int = 128
     """Number of random networks for each width and size; with --until, of the first stage."""
     until: float | None = None
@@ -51,6 +57,32 @@ class Config(Experiment):
 
 MOST_CLASSES = 21_201
 """Dimensions of the Sobol sequences from which the loss is predicted."""
+
+DEFAULT_ARCH = "resnet"
+
+DESCRIBED = (*OPTIONS, "widths", "classes", "init", "distribution", "std", "sampler")
+"""Fields of `Config` that say nothing about a user's own model."""
+
+OWN_SIZES = (8, 16, 32, 64)
+OWN_WIDTH = 1
+"""The label of a user's own model, whose width is not known, along the dimension of widths."""
+
+
+def complete(config: Config) -> Config:
+    """The configuration with its architecture filled in: the name of a user's model, if any.
+
+    Raises ValueError for an architecture and a model, or options that a model does not take.
+    """
+    if config.model is None:
+        return config if config.arch is not None else replace(config, arch=DEFAULT_ARCH)
+    if config.arch not in (None, config.model):
+        raise ValueError(f"choose --arch {config.arch} or --model {config.model}, not both.")
+    own = (OWN_WIDTH,)
+    for name in DESCRIBED:
+        given = getattr(config, name)
+        if given != getattr(Config, name) and not (name == "widths" and given == own):
+            raise ValueError(f"--model takes no --{name.replace('_', '-')}.")
+    return replace(config, arch=config.model)
 
 
 def run(
@@ -79,6 +111,7 @@ def run(
     Raises ValueError, with one sentence, for a configuration that makes no sense, and
     `sim.store.RunError`, a ValueError too, if the folder cannot be used.
     """
+    config = complete(config)
     check(config, out)
     if out is None:
         return labelled(config, _sample(config, advance, None, devices))
@@ -124,7 +157,7 @@ def _sample(
         samplers, stages = [], []
         for width, net in networks(config).items():
             sampler = partial(
-                montecarlo.sampler, net, draws=draws, seeds=together, batch=config.batch,
+                montecarlo.sampler, net, draws=draws, seeds=together, batch=_batch(config),
                 devices=where,
             )  # fmt: skip
             draw = sampler(sizes) if kept is None else kept.completing(width, sizes, sampler)
@@ -148,6 +181,14 @@ def share(config: Config, is_kept: bool) -> range:
     from sim import hosts, layout
 
     return hosts.share(config.seeds, layout.BLOCK if is_kept else 1)
+
+
+def _batch(config: Config) -> int | None:
+    """Seeds side by side; one on a processor for a user's model, which may have convolutions."""
+    import jax
+
+    own_on_processor = config.model is not None and jax.default_backend() == "cpu"
+    return config.batch or (1 if own_on_processor else None)
 
 
 def labelled(config: Config, norms: np.ndarray) -> xr.Dataset:
@@ -178,7 +219,9 @@ def labelled(config: Config, norms: np.ndarray) -> xr.Dataset:
             **({} if config.until is None else {"pilot": config.seeds}),
         },
     ).transpose("seed", "width", "size", "quantity", "q")
-    return samples.merge(predictions(config), combine_attrs="override")
+    predicted = predictions(config)
+    samples.attrs |= predicted.attrs
+    return samples.merge(predicted, combine_attrs="override")
 
 
 def _needed(norms: np.ndarray, config: Config) -> int:
@@ -237,6 +280,14 @@ def predictions(config: Config) -> xr.Dataset:
     from theory.law import bases, predict
 
     ds, nets = dimensions(config), networks(config)
+    if config.model is not None:
+        from sim.models import Own
+        from sim.trace.prediction import predictions as traced
+
+        ((own,),) = (net.body.layers for net in nets.values())
+        assert isinstance(own, Own)
+        sizes = sizes_of(config)
+        return traced(own, OWN_WIDTH, sizes, config.channels, config.quantity, config.norms)
     laws = [
         [[predict(net, q, quantity) for q in config.norms] for quantity in config.quantity]
         for net in nets.values()
@@ -291,12 +342,37 @@ def predictions(config: Config) -> xr.Dataset:
     )
 
 
+def sizes_of(config: Config) -> tuple[int, ...]:
+    """The image sides of a run, in increasing order."""
+    config = complete(config)
+    if config.model is not None:
+        return tuple(sorted(config.sizes or OWN_SIZES))
+    return experiment.sizes_of(config)
+
+
+def dimensions(config: Config) -> list[int]:
+    """The input dimensions d = channels · side² of a run."""
+    return [config.channels * side**2 for side in sizes_of(config)]
+
+
+def networks(config: Config) -> dict[int, Network]:
+    """The networks of a run by width. Raises ValueError for unknown names and bad options."""
+    config = complete(config)
+    if config.model is not None:
+        from sim import models
+
+        return {OWN_WIDTH: models.network(config.model, config.channels)}
+    return experiment.networks(config)
+
+
 def check(config: Config, out: str | None = None) -> None:
     """Raises ValueError, with one sentence, if it cannot be run, or not be kept in `out`."""
     from sim import memory
     from theory.law import norm_order
 
-    experiment.check(config, "norms", "quantity")
+    config = complete(config)
+    lists = ("norms", "quantity")
+    experiment.check(config, *lists, networks=networks, sizes_of=sizes_of)
     if config.classes > MOST_CLASSES and "loss" in config.quantity:
         raise ValueError(
             f"the loss is predicted for at most {MOST_CLASSES} classes, not {config.classes}; "
@@ -321,11 +397,13 @@ def check(config: Config, out: str | None = None) -> None:
         raise ValueError(f"--batch must be at least 1, not {config.batch}.")
     for q in config.norms:
         norm_order(q)
-    nets, sizes = experiment.networks(config), experiment.sizes_of(config)
+    nets, sizes = networks(config), sizes_of(config)
     norms = len(nets) * len(sizes) * config.seeds * len(config.quantity) * len(config.norms)
     memory.refuse(f"{config.seeds} seeds need", 8 * norms)
     lazy = sampler_of(config) == "lazy"
-    experiment.check_memory(config, lazy, config.inputs_per_seed, config.batch or 1)
+    experiment.check_memory(
+        config, lazy, config.inputs_per_seed, config.batch or 1, networks, sizes_of
+    )
 
 
 @dataclass(frozen=True)
@@ -345,6 +423,7 @@ def main(args: list[str] | None = None) -> int:
     config, keep, spread, output = cli.parse(kinds, "python -m sim.scaling", __doc__ or "", args)
     with cli.one_sentence():
         spread.refuse()
+        config = complete(config)
         check(config, keep.out)
         output.refuse()
     from sim import compilation, report, store
@@ -354,6 +433,8 @@ def main(args: list[str] | None = None) -> int:
         stoppable = cli.stoppable(keep.out)
         with cli.one_sentence(store.RunError), stoppable, _progress(config, keep, reports) as done:
             samples = run(config, done, keep.out, cli.tell, spread.devices)
+    if reports and "unpredicted" in samples.attrs:
+        cli.tell(f"no prediction: {samples.attrs['unpredicted']}")
     return report.deliver(samples, output) if reports else 0
 
 

@@ -1,0 +1,51 @@
+"""Where in the user's source an equation of a jaxpr comes from."""
+
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+LIBRARIES = (sysconfig.get_path("stdlib"),)
+HERE = str(Path(__file__).parent)
+ADAPTERS = str(Path(__file__).parent.parent / "models.py")
+
+
+@dataclass(frozen=True)
+class Source:
+    """A line of a file; nothing is known of the line for 0."""
+
+    file: str = ""
+    line: int = 0
+
+    def __str__(self) -> str:
+        return f"{Path(self.file).name}:{self.line}" if self.line else "a line unknown"
+
+
+def of(equation: Any) -> Source:
+    """The innermost line that is not a library's, else the innermost line outside of jax."""
+    try:
+        # private, and the only way to the lines that jax itself shows in its errors
+        from jax._src import source_info_util
+
+        frames = list(source_info_util.user_frames(equation.source_info.traceback))
+        found = [Source(frame.file_name, frame.start_line) for frame in frames]
+    except (ImportError, AttributeError, TypeError):
+        return Source()
+    outside = [x for x in found if not x.file.startswith((HERE, ADAPTERS))]
+    own = [x for x in outside if not is_library(x.file)]
+    return (own or outside or [Source()])[0]
+
+
+def is_library(file: str) -> bool:
+    """True for files of installed packages and of Python itself."""
+    installed = {"site-packages", "dist-packages"} & set(Path(file).parts)
+    return bool(installed) or file.startswith((*LIBRARIES, "<"))
+
+
+def of_library(jaxpr: Any) -> bool:
+    """True if a library wrote the function that this jaxpr was traced from.
+
+    Such functions are traced once and then kept, with the lines of their first caller.
+    """
+    file = getattr(getattr(jaxpr, "debug_info", None), "func_filename", None)
+    return file is not None and is_library(file)

@@ -1,0 +1,102 @@
+"""One way through a jaxpr for every reading of it: calls are looked through, scans are unrolled."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.core import eval_jaxpr
+from jax.extend import core
+
+from sim.trace import source
+from sim.trace.source import Source
+
+CALLS = {
+    *("jit", "pjit", "closed_call", "core_call", "remat", "remat2", "checkpoint"),
+    *("custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr"),
+}
+Known = Callable[[Any, list[Any]], list[Any]]
+Reads = Callable[[Any, list[Any], Source], list[Any]]
+
+
+def walk(
+    closed: core.ClosedJaxpr,
+    arguments: list[Any],
+    is_signal: Callable[[Any], bool],
+    known: Known,
+    reads: Reads,
+    place: Source | None = None,
+) -> list[Any]:
+    """The outputs of a jaxpr, its equations evaluated in order by two functions.
+
+    `known(equation, values)` is called where no value is a signal, a function of the network's
+    input; `reads(equation, values, source)` where some are. `place` replaces the equations' own
+    source lines. Values may be anything; literals are `core.Literal`.
+    """
+    values: dict[Any, Any] = dict(zip(closed.jaxpr.constvars, closed.consts, strict=True))
+    values |= zip(closed.jaxpr.invars, arguments, strict=True)
+
+    def read(variable: Any) -> Any:
+        return variable if isinstance(variable, core.Literal) else values[variable]
+
+    def inside(inner: core.ClosedJaxpr, operands: list[Any], line: Source | None) -> list[Any]:
+        return walk(inner, operands, is_signal, known, reads, line)
+
+    for equation in closed.jaxpr.eqns:
+        operands = [read(variable) for variable in equation.invars]
+        line = place or source.of(equation)
+        if not any(map(is_signal, operands)):
+            outputs = known(equation, operands)
+        elif equation.primitive.name in CALLS:
+            inner = _inner(equation)
+            own_lines = place is None and not source.of_library(inner.jaxpr)
+            outputs = inside(inner, operands, None if own_lines else line)
+        elif equation.primitive.name == "scan":
+            outputs = _scan(equation, operands, inside, line)
+        else:
+            outputs = reads(equation, operands, line)
+        values |= zip(equation.outvars, outputs, strict=True)
+    return [read(variable) for variable in closed.jaxpr.outvars]
+
+
+def bind(equation: Any, *operands: Any) -> list[Any]:
+    """The outputs of an equation at arrays."""
+    primitive = equation.primitive
+    if primitive.name in CALLS:
+        inner = _inner(equation)
+        return eval_jaxpr(inner.jaxpr, inner.consts, *operands)
+    outputs = primitive.bind(*operands, **equation.params)
+    return list(outputs) if primitive.multiple_results else [outputs]
+
+
+def _inner(equation: Any) -> core.ClosedJaxpr:
+    names = ("jaxpr", "call_jaxpr", "fun_jaxpr")
+    inner = next(equation.params[name] for name in names if name in equation.params)
+    return inner if isinstance(inner, core.ClosedJaxpr) else core.ClosedJaxpr(inner, ())
+
+
+def _scan(
+    equation: Any, operands: list[Any], inside: Callable[..., list[Any]], line: Source
+) -> list[Any]:
+    """All steps of a scan, one after the other."""
+    parameters, avals = equation.params, [v.aval for v in equation.invars]
+    fixed, carried = parameters["num_consts"], parameters["num_carry"]
+    consts, carry = operands[:fixed], operands[fixed : fixed + carried]
+    length, columns = parameters["length"], []
+    order = range(length)[::-1] if parameters["reverse"] else range(length)
+    for i in order:
+        slices = []
+        for value, aval in zip(operands[fixed + carried :], avals[fixed + carried :], strict=True):
+            part = jax.make_jaxpr(lambda array, i=i: jax.lax.index_in_dim(array, i, 0, False))(aval)
+            slices += inside(part, [value], line)
+        outputs = inside(parameters["jaxpr"], [*consts, *carry, *slices], None)
+        carry = outputs[:carried]
+        columns.append(outputs[carried:])
+    if parameters["reverse"]:
+        columns.reverse()
+    stacked = []
+    for k, variable in enumerate(equation.outvars[carried:]):
+        entry = jax.ShapeDtypeStruct(variable.aval.shape[1:], variable.aval.dtype)
+        stack = jax.make_jaxpr(lambda *rows: jnp.stack(rows))(*[entry] * length)
+        stacked += inside(stack, [column[k] for column in columns], line)
+    return [*carry, *stacked]
