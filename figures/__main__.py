@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
-FIGURES = ("scaling",)
+FIGURES = ("scaling", "vulnerability")
 
 
 @dataclass(frozen=True)
@@ -33,17 +33,27 @@ def main(args: list[str] | None = None) -> int:
                 raise ValueError(unknown("figure", name, FIGURES))
         if not Path(options.folder).is_dir():
             raise ValueError(f"there is no folder {options.folder} to draw into.")
-        targets = [str(Path(options.folder) / f"scaling{end}") for end in (".svg", ".png")]
-        cli.check_writable(*targets)
+        chosen = options.names
+        targets = {name: _targets(options.folder, name) for name in chosen}
+        cli.check_writable(*(target for pair in targets.values() for target in pair))
+    draw = {"scaling": _scaling, "vulnerability": _vulnerability}
+    for name in chosen:
+        draw[name](targets[name], options.quick)
+        print(*targets[name], sep="\n")
+    return 0
+
+
+def _targets(folder: str, name: str) -> list[str]:
+    return [str(Path(folder) / f"{name}{end}") for end in (".svg", ".png")]
+
+
+def _scaling(targets: list[str], quick: bool) -> None:
     from figures import scaling
+    from sim import cli
     from sim.scaling import Config, networks, run, sizes_of
 
     configs = {
-        arch: Config(
-            arch=arch,
-            seeds=32 if options.quick else 128,
-            sizes=(8, 16, 32) if options.quick else None,
-        )
+        arch: Config(arch=arch, seeds=32 if quick else 128, sizes=(8, 16, 32) if quick else None)
         for arch in ("mlp", "cnn", "resnet")
     }
     runs = {}
@@ -53,8 +63,18 @@ def main(args: list[str] | None = None) -> int:
             runs[arch] = run(config, advance)
     for target in targets:
         scaling.write_runs(runs, target)
-        print(target)
-    return 0
+
+
+def _vulnerability(targets: list[str], quick: bool) -> None:
+    from figures import vulnerability
+    from sim import cli
+    from sim.vulnerability import Config, run
+
+    config = Config(seeds=32 if quick else 128, widths=(64,), sizes=(8, 16, 32))
+    with cli.progress("attacking networks", 3 * config.seeds) as advance:
+        samples = run(config, advance)
+    for target in targets:
+        vulnerability.write(samples, target)
 
 
 if __name__ == "__main__":

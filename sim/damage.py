@@ -9,6 +9,7 @@ terms that this expansion does not see.
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -37,15 +38,18 @@ class Attacks:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Damage:
-    """Results for one input, or means over several; the attacks are (single step, PGD)."""
+    """Results for one input, or means over several; the attacks are (single step, PGD).
 
-    norm: Float[Array, "*n norms"]
-    """‖∂_x L‖_q of the dual orders q."""
-    curvature: Float[Array, "*n norms"]
-    """uᵀHu along the steepest u with ‖u‖_p = 1."""
-    damage: Float[Array, "*n attacks norms eps"]
-    """L(x + δ) − L(x); NaN for PGD where no projection is known."""
-    fooled: Float[Array, "*n attacks norms eps"]
+    A pytree: leaves are arrays of JAX or NumPy, with more axes in front where it was mapped.
+    """
+
+    norm: Any
+    """‖∂_x L‖_q of the dual orders q, by (norms)."""
+    curvature: Any
+    """uᵀHu along the steepest u with ‖u‖_p = 1, by (norms)."""
+    damage: Any
+    """L(x + δ) − L(x) by (attacks, norms, eps); NaN for PGD where no projection is known."""
+    fooled: Any
     """Increase of the 0–1 loss: 1 if x is classified as its label and x + δ is not, else 0."""
 
 

@@ -152,7 +152,8 @@ def trained(config: Config, loss: str = "clean", p: float = 2.0) -> np.ndarray:
     from sim.gradients import norm
 
     net, d = _network(config), SIDE**2
-    labels = np.asarray(load_digits(return_X_y=True)[1])
+    digits: Any = load_digits()
+    labels = digits.target
     images = inputs.images("digits", np.arange(len(labels)), SIDE, 1)
     size = config.train_eps * d ** (1 / p)
     compare = {"augmented": losses.augmented, "penalized": losses.penalized}

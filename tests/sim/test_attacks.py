@@ -33,7 +33,8 @@ def test_steepest_ascent_stays_in_its_ball_and_reaches_hoelders_bound(gradient, 
 @hypothesis_settings(max_examples=20)
 def test_a_step_of_projected_ascent_stays_in_its_ball(gradient, p, seed):
     with jax.enable_x64(True):
-        start = project(np.random.default_rng(seed).standard_normal(6), p, 0.3)
+        start = jnp.asarray(np.random.default_rng(seed).standard_normal(6))
+        start = project(start, p, 0.3)
         delta = ascended(start, jnp.asarray(gradient), p, 0.3, 4)
     assert np.linalg.norm(delta, p) <= 0.3 * (1 + 1e-6)
 
