@@ -83,7 +83,7 @@ def mean_bootstrap(values: Values, true: float) -> Covered:
     means = values @ resamples
     with np.errstate(divide="ignore", invalid="ignore"):
         variances = np.maximum(values**2 @ resamples - means**2, 0)
-        t = (means - mean[:, None]) / np.sqrt(variances / (n - 1))
+        t = (means - np.asarray(mean)[:, None]) / np.sqrt(variances / (n - 1))
     return _within_bootstrap((mean - true) / error, t)
 
 
@@ -115,7 +115,7 @@ def _student(terms: Values, value: np.ndarray, true: float) -> Covered:
     return np.abs(value - true) <= intervals.quantile(LEVEL, n - 1) * error
 
 
-def _within(t: np.ndarray, skewness: np.ndarray, seeds: int) -> Covered:
+def _within(t: intervals.Array, skewness: intervals.Array, seeds: int) -> Covered:
     bound = intervals.quantile(LEVEL, seeds - 1)
     return np.abs(intervals.transformed(t, skewness, seeds)) <= bound
 
@@ -127,7 +127,7 @@ def _resamples(n: int) -> Float[np.ndarray, "seeds resamples"]:
 
 
 def _within_bootstrap(
-    t: np.ndarray, resampled: Float[np.ndarray, "replicates resamples"]
+    t: intervals.Array, resampled: Float[np.ndarray, "replicates resamples"]
 ) -> Covered:
     # a resample without spread lies beyond every quantile
     resampled = np.where(np.isfinite(resampled), resampled, 1e300)
