@@ -5,11 +5,14 @@ random numbers. `python -m sim.calibration` measures what they cover, and how of
 were not chosen do.
 """
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-Array = Float[np.ndarray, "..."] | np.floating | float
+Array = Float[np.ndarray, "..."] | Any
+"""An array, or a number where there are no leading axes."""
 
 
 def slope_weights(ds: Float[np.ndarray, " sizes"]) -> Float[np.ndarray, " sizes"]:
