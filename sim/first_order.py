@@ -24,7 +24,7 @@ class Ratio:
     interval: tuple[float, float]
     seeds: int
 
-    def allows(self, value: float, comparisons: int) -> bool:
+    def allows(self, value: float | int, comparisons: int) -> bool:
         """Whether a t test at level FALSE_ALARM / comparisons is compatible with that value."""
         allowed = stats.t.ppf(1 - FALSE_ALARM / comparisons / 2, self.seeds - 1)
         return bool(abs(self.value - value) <= allowed * self.standard_error)

@@ -54,7 +54,7 @@ class LazyGaussian:
     product, where the pull-back is called twice from Python; TypeError for second derivatives.
     """
 
-    key: Key[Array, ""]
+    key: Key[Array, "..."]  # one key; many only where jax stacks matrices to map over them
     std: float = field(metadata={"static": True})
     columns: int = field(metadata={"static": True})
 

@@ -153,8 +153,8 @@ def trained(config: Config, loss: str = "clean", p: float = 2.0) -> np.ndarray:
 
     net, d = _network(config), SIDE**2
     digits: Any = load_digits()
-    labels = digits.target
-    images = inputs.images("digits", np.arange(len(labels)), SIDE, 1)
+    count = len(digits.target)
+    images = inputs.images("digits", np.arange(count), SIDE, 1)
     size = config.train_eps * d ** (1 / p)
     compare = {"augmented": losses.augmented, "penalized": losses.penalized}
 
@@ -163,17 +163,16 @@ def trained(config: Config, loss: str = "clean", p: float = 2.0) -> np.ndarray:
             return losses.cross_entropy(net.body, weights, x, label)
         return compare[loss](net.body, weights, x, label, p, size)
 
-    def of_batch(weights: Any, batch: jax.Array) -> jax.Array:
-        at = jax.vmap(of_example, (None, 0, 0))
-        return at(weights, jnp.asarray(images)[batch], jnp.asarray(labels)[batch]).mean()
+    def of_batch(weights: Any, xs: jax.Array, labels: jax.Array) -> jax.Array:
+        return jax.vmap(of_example, (None, 0, 0))(weights, xs, labels).mean()
 
     # a fixed split in an order that does not sort by writer
-    order = np.random.default_rng(0).permutation(len(labels))
+    order = np.random.default_rng(0).permutation(count)
     held_out, training = order[:HELD_OUT], order[HELD_OUT:]
     batches = len(training) // BATCH
     optimizer = optax.adam(3e-3)
 
-    def of_seed(index: jax.Array) -> jax.Array:
+    def of_seed(index: jax.Array, images: jax.Array, labels: jax.Array) -> jax.Array:
         key = jax.random.fold_in(jax.random.key(config.seed), index)
         weights_key, batch_key = jax.random.split(key)
         weights = layers.init(net.body, weights_key, net.input_shape(SIDE))
@@ -184,7 +183,8 @@ def trained(config: Config, loss: str = "clean", p: float = 2.0) -> np.ndarray:
 
         def step(state: Any, batch: jax.Array) -> tuple[Any, None]:
             weights, memory = state
-            updates, memory = optimizer.update(jax.grad(of_batch)(weights, batch), memory)
+            slope = jax.grad(of_batch)(weights, images[batch], labels[batch])
+            updates, memory = optimizer.update(slope, memory)
             return (optax.apply_updates(weights, updates), memory), None
 
         start = (weights, optimizer.init(weights))
@@ -194,9 +194,13 @@ def trained(config: Config, loss: str = "clean", p: float = 2.0) -> np.ndarray:
             g = jax.grad(losses.cross_entropy, argnums=2)(net.body, weights, x, label)
             return jnp.stack([norm(g, dual(float(order))) for order in config.attack_norms])
 
-        return jax.vmap(norms)(jnp.asarray(images)[held_out], jnp.asarray(labels)[held_out]).mean(0)
+        return jax.vmap(norms)(images[held_out], labels[held_out]).mean(0)
 
-    found = jax.jit(jax.vmap(of_seed))(jnp.arange(config.seeds))
+    # images as arguments: as constants they would be folded into whatever reads them
+    seeds = jnp.arange(config.seeds)
+    found = jax.jit(jax.vmap(of_seed, (0, None, None)))(
+        seeds, jnp.asarray(images), jnp.asarray(digits.target)
+    )
     return np.asarray(found, float)
 
 

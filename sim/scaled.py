@@ -144,8 +144,8 @@ def _(layer: Residual, weights: Weights, pair: Pair) -> Pair:
     return _add(forward(layer.branch, weights[0], one), forward(layer.shortcut, weights[1], other))
 
 
-def power(e: Float[Array, ""]) -> Float[Array, ""]:
-    """2^e, exact; e is a whole number, cut off where its power leaves the range."""
+def power(e: Float[Array, "..."]) -> Float[Array, "..."]:
+    """2^e, exact, for whole numbers e, cut off where its power leaves the range."""
     reach = jnp.finfo(e.dtype).maxexp - 2
     return jnp.ldexp(jnp.ones_like(e), jnp.clip(e, -reach, reach).astype(int))
 

@@ -100,7 +100,7 @@ class DenseLaw:
         gaussian_norm.check_order(q)
         if r == 0:
             return 1.0
-        scale = float(self.scale_squared) ** (r / 2)
+        scale = np.exp(r / 2 * self._log_scale)
         inner = float(np.prod([layer.moment(r / 2) for layer in self.hidden]))
         return scale * gaussian_norm.moment(q, self.d, r) * inner
 
@@ -112,7 +112,7 @@ class DenseLaw:
         """E log‖∂_x f_k‖_q given that it is not zero."""
         inner = sum(layer.log_moments()[0] for layer in self.hidden)
         first = gaussian_norm.log_moments(q, self.d)[0]
-        return float(np.log(float(self.scale_squared)) / 2 + first + inner / 2)
+        return float(self._log_scale / 2 + first + inner / 2)
 
     def log_variance(self, q: float = 2) -> float:
         """Var log‖∂_x f_k‖_q given that it is not zero."""
@@ -157,9 +157,14 @@ class DenseLaw:
         positive = np.maximum(x, np.finfo(float).tiny)
         return np.where(x > 0, np.clip(spline(_logs(positive, spline)), 0, 1), 0.0)
 
+    @property
+    def _log_scale(self) -> float:
+        """log c², which may lie beyond the range of floats itself."""
+        return float(sp.log(self.scale_squared))
+
     def _inner(self, powers: Complex[np.ndarray, " points"]) -> Complex[np.ndarray, " points"]:
         """c^{2s} Π E[S_l^s | S_l > 0] at the complex powers s."""
-        found = np.exp(powers * np.log(float(self.scale_squared)))
+        found = np.exp(powers * self._log_scale)
         for layer in self.hidden:
             # beyond the frequencies where the product is negligible it needs no more factors
             needed = np.abs(found) > 1e-18

@@ -24,7 +24,8 @@ def growth(energy: Any, d: sp.Symbol) -> sp.Expr:
         return sp.Dummy(positive=True) * variance**power
 
     energy = energy.replace(sp.Max, largest).replace(_is_mean, tail)
-    return sp.limit(d * sp.diff(energy, d) / energy, d, sp.oo)
+    found = sp.limit(d * sp.diff(energy, d) / energy, d, sp.oo)
+    return sp.nsimplify(found, rational=True) if found.has(sp.Float) else found
 
 
 def settled(expression: sp.Expr, d: sp.Symbol) -> Any:

@@ -57,6 +57,9 @@ CASCADE = (
 RANDOM_LABEL = "the logits are independent Gaussians and independent of their gradients"
 BORDER_NEGLECTED = "expressions in d neglect how borders spread energy; numbers do not"
 SPARSE = "a maximum leaves a sparse gradient: the constant of this norm is unknown"
+LONG = 10**60
+"""Integers from which on a fraction counts as long."""
+
 BOUNDED_SUPPORT = "a global maximum passes gradient to a bounded number of pixels only"
 
 
@@ -288,7 +291,22 @@ def _expressions(network: Network, resolve: bool) -> tuple[Serial, sp.Expr, sp.E
     body, logits = _gains(network.body, shape, resolve)
     energy, root = gain(body, shape), sp.sqrt(d / network.channels)
     energy, logits = _simplified(energy), _simplified(logits)
+    if resolve:
+        energy, logits = _shortened(energy), _shortened(logits)
     return body, energy.subs(side, root), logits.subs(side, root)
+
+
+def _shortened(expression: Any) -> Any:
+    """The expression with long fractions as numbers of 30 digits.
+
+    Gains that come from samples are fractions without a meaning of their own, and the root of a
+    product of hundreds of them would have to be factored.
+    """
+
+    def is_long(x: Any) -> bool:
+        return x.is_Rational and max(abs(x.p), x.q) > LONG
+
+    return expression.replace(is_long, lambda x: sp.Float(x, 30))
 
 
 @lru_cache(maxsize=1024)

@@ -177,7 +177,6 @@ BAD = {
         "--distributed --coordinator host:1234 --processes 2 --process 2",
         "--process must lie between 0 and 1, not 2",
     ),
-    "no cluster": ("--distributed", "JAX detects no cluster here"),
 }
 """Every flag of python -m sim.scaling. New cases go to the end."""
 
@@ -250,9 +249,12 @@ def test_a_refused_run_overwrites_nothing(arguments, tmp_path, monkeypatch, caps
     assert {path: path.is_file() and path.read_text() for path in tmp_path.rglob("*")} == before
 
 
-@pytest.mark.parametrize("case", ["unknown architecture", "unknown flag", "too large", "one size"])
-def test_bad_input_of_a_process(case, tmp_path):
-    arguments, message = BAD[case]
+NO_CLUSTER = ("--distributed", "JAX detects no cluster here")  # before anything has used JAX
+PROCESSES = (NO_CLUSTER, *(BAD[case] for case in ("unknown architecture", "unknown flag")))
+
+
+@pytest.mark.parametrize(("arguments", "message"), [*PROCESSES, BAD["too large"], BAD["one size"]])
+def test_bad_input_of_a_process(arguments, message, tmp_path):
     environment = os.environ | {"PYTHONPATH": str(Path.cwd())}
     done = call(*arguments.split(), cwd=tmp_path, env=environment)
     assert (done.returncode, done.stdout) == (2, "")
@@ -267,7 +269,10 @@ def test_an_interruption_writes_nothing(tmp_path):
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     time.sleep(8)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    try:
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert out == ""
     assert err.strip() == "interrupted; nothing was written."
