@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from sim import experiment
+from sim import background, experiment
 from sim.experiment import OPTIONS, Experiment
 
 if TYPE_CHECKING:
@@ -114,7 +114,10 @@ def run(
     config = complete(config)
     check(config, out)
     if out is None:
-        return labelled(config, _sample(config, advance, None, devices))
+        # SymPy keeps one core busy and sampling not all of the others
+        predicted = background.started(partial(predictions, config))
+        norms = _sample(config, advance, None, devices)
+        return labelled(config, norms, predicted())
     import jax
 
     from sim import hosts, store
@@ -191,8 +194,11 @@ def _batch(config: Config) -> int | None:
     return config.batch or (1 if own_on_processor else None)
 
 
-def labelled(config: Config, norms: np.ndarray) -> xr.Dataset:
-    """Norms by (width, size, seed, quantity, q) with their labels, and what the law predicts."""
+def labelled(config: Config, norms: np.ndarray, predicted: xr.Dataset | None = None) -> xr.Dataset:
+    """Norms by (width, size, seed, quantity, q) with their labels, and what the law predicts.
+
+    `predicted` is what `predictions` gives, if it is there already.
+    """
     import numpy as np
     import xarray as xr
 
@@ -219,7 +225,7 @@ def labelled(config: Config, norms: np.ndarray) -> xr.Dataset:
             **({} if config.until is None else {"pilot": config.seeds}),
         },
     ).transpose("seed", "width", "size", "quantity", "q")
-    predicted = predictions(config)
+    predicted = predictions(config) if predicted is None else predicted
     samples.attrs |= predicted.attrs
     return samples.merge(predicted, combine_attrs="override")
 
