@@ -288,9 +288,9 @@ def show(config: Config, results: list[Result], to_stderr: bool = False) -> None
     console.print(table)
     console.print(
         "order: of ε in the mean |augmented − penalized loss| of random GELU networks, by "
-        "Proposition 3 2.\naugmented, clean: mean ‖∂L‖_q on held-out digits after training with that "
-        f"loss at ε = {config.train_eps:g}, over that after penalized training; 1 if both losses do "
-        "the same.",
+        "Proposition 3 2.\naugmented, clean: mean ‖∂L‖_q on held-out digits after training with "
+        f"that loss at ε = {config.train_eps:g}, over that after penalized training; 1 if both "
+        "losses do the same.",
         style="dim",
         highlight=False,
     )
