@@ -194,13 +194,15 @@ def _mapped(
     that it runs once. So the length of the loop is an argument, and n is more than one batch.
     """
 
-    def batch(i: Array | int) -> Any:
+    def batch(i: Array) -> Any:
         return jax.tree.map(
             lambda x: jax.lax.dynamic_slice_in_dim(x, i * together, together), tasks
         )
 
+    side_by_side = jax.jit(jax.vmap(function))  # traced once for its shape and for the loop
+
     def step(i: Array, results: Any) -> Any:
-        some = jax.vmap(function)(batch(i))
+        some = side_by_side(batch(i))
         return jax.tree.map(
             lambda all_of_it, part: jax.lax.dynamic_update_slice_in_dim(
                 all_of_it, part, i * together, axis=0
@@ -209,7 +211,7 @@ def _mapped(
             some,
         )
 
-    one = jax.eval_shape(lambda: jax.vmap(function)(batch(0)))
+    one = jax.eval_shape(side_by_side, jax.eval_shape(batch, first))
     count = len(jax.tree.leaves(tasks)[0])
     zeros = jax.tree.map(lambda x: jnp.zeros((count, *x.shape[1:]), x.dtype), one)
     return jax.lax.fori_loop(first, stop, step, zeros)
