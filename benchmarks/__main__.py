@@ -50,7 +50,8 @@ def precision(chosen: argparse.Namespace) -> Any:
 
 def show_machine(found: Any) -> None:
     print(f"matrix product {found['matmul'] / 1e9:.0f} GFLOP/s, ", end="")
-    print(f"normal variates {found['normals'] / 1e6:.0f} M/s")
+    print(f"normal variates {found['normals'] / 1e6:.0f} M/s", end="")
+    print(f" (by jax.random alone {found['jax_normals'] / 1e6:.0f} M/s)")
     if not found["torch"]:
         print("PyTorch is not installed (extra peers): no comparison with it.")
 

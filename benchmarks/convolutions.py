@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks import peers
 from benchmarks.timing import in_turns
-from sim import gradients, layers, montecarlo
+from sim import gradients, layers, montecarlo, threefry
 from theory import architectures
 from theory.geometry import PAD_MODE
 from theory.network import (  # fmt: skip
@@ -92,20 +92,29 @@ def _apply(layer: Layer, weights: layers.Weights, x: jax.Array) -> jax.Array:
 
 
 def machine(repeats: int) -> dict[str, float]:
-    """Peak of a square single-precision product in FLOP/s, and normal variates per second."""
+    """Peak of a square single-precision product in FLOP/s, and normal variates per second.
+
+    The variates are those of `jax.random.normal`, and the same ones by `sim.threefry`.
+    """
     n, count = 2048, 2**22
     matrix = jnp.asarray(np.random.default_rng(0).normal(size=(n, n)), jnp.float32)
     product = jax.jit(lambda a: a @ a)
     normal = jax.jit(lambda key: jax.random.normal(key, (count,)))
+    blocks = jax.jit(lambda key: threefry.draw(jax.random.normal, key, (count,)))
     key = jax.random.key(0)
     seconds, _ = in_turns(
         {
             "matmul": lambda: product(matrix).block_until_ready(),
             "normal": lambda: normal(key).block_until_ready(),
+            "blocks": lambda: blocks(key).block_until_ready(),
         },
         repeats,
     )
-    return {"matmul": 2 * n**3 / seconds["matmul"], "normals": count / seconds["normal"]}
+    return {
+        "matmul": 2 * n**3 / seconds["matmul"],
+        "jax_normals": count / seconds["normal"],
+        "normals": count / seconds["blocks"],
+    }
 
 
 def compare(

@@ -29,6 +29,8 @@ import jax.numpy as jnp
 from jax.custom_batching import custom_vmap
 from jaxtyping import Array, Float, Key
 
+from sim import threefry
+
 ONE_PASS = (
     "a Gaussian matrix that is never formed can be used in one backward pass only: "
     "map the pull-back over all cotangents at once (jax.vmap), or form the matrix."
@@ -121,7 +123,8 @@ def _orthonormal(a: Float[Array, "k n"]) -> tuple[Float[Array, "k n"], Float[Arr
 
 def _known(key: Key[Array, ""], std: float, shape: tuple[int, int], dtype: Any) -> Array:
     """Q W, independent of A."""
-    return std * jax.random.normal(jax.random.fold_in(key, 0), shape, dtype)
+    normal = partial(jax.random.normal, dtype=dtype)
+    return std * threefry.draw(normal, jax.random.fold_in(key, 0), shape)
 
 
 def _outputs(
@@ -145,7 +148,8 @@ def _pulled_back(
     known = _known(key, std, (len(basis), v.shape[2]), a.dtype)
 
     def row(i: Array) -> Array:
-        return jax.random.normal(jax.random.fold_in(key, i), a.shape[1:], a.dtype)
+        normal = partial(jax.random.normal, dtype=a.dtype)
+        return threefry.draw(normal, jax.random.fold_in(key, i), a.shape[1:])
 
     noise = jax.vmap(row)(1 + jnp.arange(coefficients.shape[1]))
     free = noise - (noise @ basis.T) @ basis

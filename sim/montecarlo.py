@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from sim import gradients, inputs, layers, memory, winograd
+from sim import gradients, inputs, layers, memory, threefry, winograd
 from theory.network import Conv, Network, output_shape, walk
 
 MEMORY = {"cpu": 32 * 2**20, "gpu": 2 * 2**30}
@@ -138,29 +138,34 @@ def sampler(
         labels = _labels(keys[2], draws.inputs_per_seed, classes)
         return [leaf for leaf, shape in kept if shape is not None], *keys[:2], labels
 
-    def compiled(task: tuple[Place, tuple[int, int]], _: Place) -> Callable[..., gradients.Norms]:
-        place, (side, seeds_together) = task
-        one_seed = _seed_function(network, side, draws, shared)
-        mapped = partial(_mapped, lambda task: one_seed(*task), seeds_together)
-        some = np.zeros(drawn_together, np.int32)
-        arguments = jax.eval_shape(drawn, some), _images(network, side, some, draws)
+    some = np.zeros(drawn_together, np.int32)
+    alone = memory.physical() < 2 * _bytes_per_seed(network, max(sides), draws)
+
+    def compiled(task: tuple[Place, tuple[int, int] | None], _: Place) -> Callable[..., Any]:
+        place, step = task
         with _on(place):
+            if step is None:
+                return _compile(jax.jit(drawn).lower(some), alone, optimize=False)
+            side, seeds_together = step
+            one_seed = _seed_function(network, side, draws, shared)
+            mapped = partial(_mapped, lambda task: one_seed(*task), seeds_together)
+            arguments = jax.eval_shape(drawn, some), _images(network, side, some, draws)
             lowered = jax.jit(mapped).lower(arguments, np.int32(0), np.int32(0))
             return _compile(lowered, alone, _is_worth_optimizing(network, side))
 
-    alone = memory.physical() < 2 * _bytes_per_seed(network, max(sides), draws)
-    tasks = list(product(dict.fromkeys(places), zip(sides, batches, strict=True)))
+    steps = [None, *zip(sides, batches, strict=True)]
+    tasks = list(product(dict.fromkeys(places), steps))
     found = _in_threads(compiled, tasks, [None] * workers)
-    measures = dict(zip(tasks, found, strict=True))
+    functions = dict(zip(tasks, found, strict=True))
 
     def run(seeds: Sequence[int], advance: Advance, keep: Keep | None = None) -> Samples:
         def samples_of(part: np.ndarray, place: Place) -> np.ndarray:
             # one compiled function serves all chunks; of the seeds drawn some may not be wanted
             rows, start = part % chunk, part[0] // chunk * chunk
             filled = (start + np.arange(drawn_together)).astype(np.int32)
-            once, results = drawn(filled), []
+            once, results = functions[place, None](filled), []
             for side, seeds_together in zip(sides, batches, strict=True):
-                measure = measures[place, (side, seeds_together)]
+                measure = functions[place, (side, seeds_together)]
                 first, last = rows.min() // seeds_together, rows.max() // seeds_together
                 given = once, _images(network, side, filled, draws)
                 result = measure(given, np.int32(first), np.int32(last + 1))
@@ -384,7 +389,9 @@ def _inputs(
     stacked = (draws.inputs_per_seed, *network.input_shape(side))
     if images is not None:
         return images.astype(jax.dtypes.canonicalize_dtype(float))
-    return jnp.ones(stacked) if draws.input == "constant" else jax.random.normal(key, stacked)
+    if draws.input == "constant":
+        return jnp.ones(stacked)
+    return threefry.draw(jax.random.normal, key, stacked)
 
 
 Measure = Callable[[layers.Weights, Array, Array, Key[Array, ""]], Any]

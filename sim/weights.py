@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax.custom_batching import sequential_vmap
 from jaxtyping import Array, Float, Key
 
+from sim import threefry
 from theory.initializers import Initializer, Orthogonal
 
 # standard deviation of a standard normal variable truncated to [-2, 2]
@@ -39,10 +40,15 @@ def _draw(
     # a variance may be too small or too large for float32 where its root is not
     exponent = int(math.frexp(variance)[1]) // 2
     scale = jnp.ldexp(jnp.sqrt(variance * 4.0**-exponent), exponent)
-    if init.distribution == "uniform":
-        return scale * jax.random.uniform(key, shape, minval=-(3**0.5), maxval=3**0.5)
     if init.distribution == "truncated-normal":
-        return scale / TRUNCATED_STD * jax.random.truncated_normal(key, -2.0, 2.0, shape)
-    if init.distribution == "rademacher":
-        return scale * jax.random.rademacher(key, shape).astype(scale.dtype)
-    return scale * jax.random.normal(key, shape)
+        scale = scale / TRUNCATED_STD
+    return scale * threefry.draw(SAMPLERS[init.distribution], key, shape)
+
+
+SAMPLERS: dict[str, threefry.Sampler] = {
+    "normal": jax.random.normal,
+    "uniform": lambda key, shape: jax.random.uniform(key, shape, minval=-(3**0.5), maxval=3**0.5),
+    "truncated-normal": lambda key, shape: jax.random.truncated_normal(key, -2.0, 2.0, shape),
+    "rademacher": lambda key, shape: jax.random.rademacher(key, shape, float),
+}
+"""Draws of variance 1, but for the truncated ones."""
