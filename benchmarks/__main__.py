@@ -36,6 +36,12 @@ def growth(chosen: argparse.Namespace) -> Any:
     return {"exponent": exponent, "rows": [*rows, dense.apart(*dense.WIDE)]}
 
 
+def variance(chosen: argparse.Namespace) -> Any:
+    from benchmarks import variance
+
+    return {arch: variance.compare(*case) for arch, case in variance.CASES.items()}
+
+
 def precision(chosen: argparse.Namespace) -> Any:
     from benchmarks import peers, precision
 
@@ -85,6 +91,15 @@ def show_growth(found: Any) -> None:
         print(f"{row['peak_bytes'] / 2**30:>12.2f}")
 
 
+def show_variance(found: Any) -> None:
+    print("\nvariance of an exponent over seeds, and seconds of a seed, each over its first row's")
+    for arch, rows in found.items():
+        print(f"{arch:<30}{'deviation':>10}{'variance':>10}{'time':>8}{'gain':>8}")
+        for row in rows:
+            print(f"{row['lever']:<30}{row['deviation']:>10.4f}{row['variance']:>10.3f}", end="")
+            print(f"{row['time']:>8.2f}{row['gain']:>8.2f}")
+
+
 def show_precision(rows: Any) -> None:
     print("\ntime to precision: seconds of the whole process")
     for row in rows:
@@ -103,6 +118,7 @@ PARTS: dict[str, tuple[Callable[[argparse.Namespace], Any], Callable[[Any], None
     "convolutions": (convolutional, show_convolutional),
     "dense": (dense, show_dense),
     "growth": (growth, show_growth),
+    "variance": (variance, show_variance),
     "precision": (precision, show_precision),
 }
 """What is measured, and how it is printed."""

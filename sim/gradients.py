@@ -3,7 +3,7 @@
 A norm may lie beyond what the arithmetic of the simulation can hold: see `Norms` and `sim.scaled`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -37,9 +37,13 @@ def norm(g: Float[Array, "..."], q: float) -> Float[Array, ""]:
     if q == float("inf"):
         return largest
     unit = jnp.where(largest > 0, largest, 1)
-    powers = (a / unit) ** q
-    blocks = jnp.pad(powers, (0, -powers.size % BLOCK)).reshape(-1, BLOCK)
-    return unit * jnp.sum(jnp.sum(blocks, axis=1)) ** (1 / q)
+    return unit * total((a / unit) ** q) ** (1 / q)
+
+
+def total(a: Float[Array, " n"]) -> Float[Array, ""]:
+    """The sum, in blocks, so that float32 is good for 10⁷ terms."""
+    blocks = jnp.pad(a, (0, -a.size % BLOCK)).reshape(-1, BLOCK)
+    return jnp.sum(jnp.sum(blocks, axis=1))
 
 
 def loss_residual(
@@ -75,32 +79,42 @@ def scaled_residual(logits: scaled.Pair, label: Int[Array, ""]) -> scaled.Pair:
 def gradient_norms(
     body: Layer,
     weights: Weights,
-    x: Float[Array, "side side channels"],
+    x: Float[Array, "..."],
     label: Int[Array, ""],
     quantities: Sequence[str],
     qs: Sequence[float],
+    labels: int = 1,
+    norm_of: Callable[[Array, float], Array] = norm,
 ) -> Norms:
     """‖∂_x L‖_q (quantity "loss", cross-entropy with `label`) and ‖∂_x f_0‖_q ("logit").
 
     Values have shape (quantities, qs), exponents (quantities, 1). By exchangeability of the logits,
-    f_0 stands for all of them.
+    f_0 stands for all of them, and `label` for every other one. With more `labels`, up to the
+    number of classes, norms are means over so many labels, from `label` on, and over so many
+    logits. `norm_of(gradient, q)` is taken of each gradient.
     """
     is_scaled = scaled.needed(body, x.shape, x.dtype)
     zero = jnp.zeros((), x.dtype)
     run = scaled.forward if is_scaled else scaled.plain
     logits, pull_back = jax.vjp(lambda pair: run(body, weights, pair), (x, zero))
-    cotangents = {
-        "loss": lambda: (
-            scaled_residual(logits, label) if is_scaled else (loss_residual(logits[0], label), zero)
-        ),
-        "logit": lambda: (jax.nn.one_hot(0, len(logits[0]), dtype=x.dtype), zero),
-    }
-    chosen = [cotangents[name]() for name in quantities]
+    classes = len(logits[0])
+
+    def cotangent(name: str, i: int) -> scaled.Pair:
+        if name == "logit":
+            return jax.nn.one_hot(i, classes, dtype=x.dtype), zero
+        of_label = (label + i) % classes
+        if is_scaled:
+            return scaled_residual(logits, of_label)
+        return loss_residual(logits[0], of_label), zero
+
+    chosen = [cotangent(name, i) for name in quantities for i in range(labels)]
     # all cotangents in one backward pass, as matrices that are never formed need it
     stacked = jax.tree.map(lambda *parts: jnp.stack(parts), *chosen)
     ((gradients, exponents),) = jax.vmap(pull_back)(stacked)
-    norms = jnp.stack([jnp.stack([norm(g, q) for q in qs]) for g in gradients])
-    return norms, exponents[:, None] if is_scaled else None
+    norms = jnp.stack([jnp.stack([norm_of(g, q) for q in qs]) for g in gradients])
+    by_label = norms.reshape(len(quantities), labels, len(qs)).swapaxes(0, 1)
+    of_label = exponents.reshape(len(quantities), labels, 1).swapaxes(0, 1)
+    return mean((by_label, of_label if is_scaled else None))
 
 
 def mean(norms: Norms) -> Norms:

@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from sim import gradients, inputs, layers, memory, threefry, winograd
+from sim import conditional, gradients, inputs, layers, memory, threefry, winograd
 from theory.network import Conv, Network, output_shape, walk
 
 MEMORY = {"cpu": 32 * 2**20, "gpu": 2 * 2**30}
@@ -47,9 +47,13 @@ class Draws:
     norms: tuple[float, ...]
     input: str = "gaussian"
     inputs_per_seed: int = 1
+    labels_per_seed: int = 1
+    """Labels and logits over which the norms at an input are averaged."""
     seed: int = 0
     lazy: bool = True
     """Whether Gaussian matrices of dense layers stay unformed (`sim.lazy`)."""
+    integrate_first: bool = False
+    """Whether norms are expectations over the first matrix (`sim.conditional`)."""
 
 
 def batch_size(network: Network, side: int, draws: Draws) -> int:
@@ -277,7 +281,8 @@ def _places(
 def _bytes_per_seed(network: Network, side: int, draws: Draws) -> int:
     itemsize = jax.dtypes.canonicalize_dtype(float).itemsize
     shape = network.input_shape(side)
-    return memory.bytes_per_seed(network.body, shape, draws.inputs_per_seed, draws.lazy, itemsize)
+    points = draws.inputs_per_seed * draws.labels_per_seed
+    return memory.bytes_per_seed(network.body, shape, points, draws.lazy, itemsize)
 
 
 def _is_worth_optimizing(network: Network, side: int) -> bool:
@@ -354,9 +359,11 @@ def _seed_function(
         xs = _inputs(network, side, draws, input_key, images)
 
         def at(x: Array, label: Array) -> gradients.Norms:
-            return gradients.gradient_norms(
-                network.body, weights, x, label, draws.quantities, draws.norms
-            )
+            chosen = label, draws.quantities, draws.norms, draws.labels_per_seed
+            if not draws.integrate_first:
+                return gradients.gradient_norms(network.body, weights, x, *chosen)
+            body, behind, y, norm_of = conditional.after_first(network.body, weights, x)
+            return gradients.gradient_norms(body, behind, y, *chosen, norm_of)
 
         return gradients.mean(jax.vmap(at)(xs, labels))
 

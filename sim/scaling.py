@@ -47,6 +47,11 @@ class Config(Experiment):
     """Orders q of the norms, from 1 to inf."""
     quantity: tuple[Literal["loss", "logit"], ...] = ("loss",)
     """Whose gradient: the cross-entropy loss, one logit, or both."""
+    labels_per_seed: int = 1
+    """Labels of the loss, or logits, over which the results of one network are averaged."""
+    integrate_first: bool = False
+    """Sample the expectations of the norms over the first matrix: the same means and far shorter
+    intervals, for --norms 1 2 of networks that begin with a Gaussian dense layer."""
     sampler: Literal["auto", "lazy", "dense"] = "auto"
     """lazy: Gaussian matrices of dense layers are never formed, which is exact in law and much
     faster. dense: all matrices are formed. auto: lazy where there are such layers."""
@@ -60,7 +65,9 @@ MOST_CLASSES = 21_201
 
 DEFAULT_ARCH = "resnet"
 
-DESCRIBED = (*OPTIONS, "widths", "classes", "init", "distribution", "std", "sampler")
+DESCRIBED = (
+    *OPTIONS, "widths", "classes", "init", "distribution", "std", "sampler", "integrate_first",
+)  # fmt: skip
 """Fields of `Config` that say nothing about a user's own model."""
 
 OWN_SIZES = (8, 16, 32, 64)
@@ -150,7 +157,9 @@ def _sample(
         norms=tuple(float(q) for q in config.norms),
         input=config.input,
         inputs_per_seed=config.inputs_per_seed,
+        labels_per_seed=config.labels_per_seed,
         seed=config.seed,
+        integrate_first=config.integrate_first,
         lazy=sampler_of(config) == "lazy",
     )
     # with a store, chunks have the same length however many seeds one process has left to do
@@ -399,6 +408,18 @@ def check(config: Config, out: str | None = None) -> None:
             f"--sampler lazy needs dense layers with Gaussian weights, and {config.arch} with "
             f"--init {config.init} has none."
         )
+    if not 1 <= config.labels_per_seed <= config.classes:
+        raise ValueError(
+            f"--labels-per-seed must lie between 1 and --classes, {config.classes}, not "
+            f"{config.labels_per_seed}."
+        )
+    if config.integrate_first:
+        from sim import conditional
+
+        if sampler_of(config) == "dense":
+            raise ValueError("--integrate-first needs a first matrix that is not formed.")
+        for net in networks(config).values():
+            conditional.check(net, min(dimensions(config)), [float(q) for q in config.norms])
     if config.batch is not None and config.batch < 1:
         raise ValueError(f"--batch must be at least 1, not {config.batch}.")
     for q in config.norms:
@@ -407,9 +428,8 @@ def check(config: Config, out: str | None = None) -> None:
     norms = len(nets) * len(sizes) * config.seeds * len(config.quantity) * len(config.norms)
     memory.refuse(f"{config.seeds} seeds need", 8 * norms)
     lazy = sampler_of(config) == "lazy"
-    experiment.check_memory(
-        config, lazy, config.inputs_per_seed, config.batch or 1, networks, sizes_of
-    )
+    points = config.inputs_per_seed * config.labels_per_seed
+    experiment.check_memory(config, lazy, points, config.batch or 1, networks, sizes_of)
 
 
 @dataclass(frozen=True)

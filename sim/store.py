@@ -27,6 +27,9 @@ from sim.layout import BLOCK, FORMAT, RunError, flag
 GROWS = ("seeds", "widths", "sizes")
 """What a run may have more of when it is continued; all else must stay."""
 
+ADDED = {"labels_per_seed": 1, "integrate_first": False}
+"""Fields that runs of earlier versions lack, with what they had instead."""
+
 BITWISE = ("jax", "jaxlib")
 """Packages whose versions must stay: another one rounds in another way."""
 
@@ -231,8 +234,9 @@ def _refuse_other_folders(folder: Path) -> None:
 def _refuse_differences(folder: Path, stored: dict[str, Any], config: dict[str, Any]) -> None:
     there, asked = [], []
     for name in {**stored, **config}:
-        if name not in GROWS and stored.get(name) != config.get(name):
-            there.append(flag(name, stored.get(name)))
+        before = stored.get(name, ADDED.get(name))
+        if name not in GROWS and before != config.get(name):
+            there.append(flag(name, before))
             asked.append(flag(name, config.get(name)))
     if there:
         raise RunError(

@@ -109,6 +109,21 @@ BAD = {
     "zero depth": ("--depth 0", "depth must be at least 1"),
     "zero classes": ("--classes 0", "classes must be at least 1"),
     "channels of a photograph": ("--channels 2", "photographs have 1 or 3 channels"),
+    "no labels": ("--labels-per-seed 0", "--labels-per-seed must lie between 1 and --classes, 10"),
+    "too many labels": ("--labels-per-seed 11", "--labels-per-seed must lie between 1"),
+    "convolution first": ("--arch cnn --integrate-first", "needs a dense first layer, and cnn has"),
+    "no closed form": (
+        "--arch mlp --integrate-first",
+        "closed form for --norms 1 2, not for inf",
+    ),
+    "no Gaussian matrix": (
+        "--arch mlp --integrate-first --norms 1 --distribution uniform",
+        "--integrate-first needs a first matrix that is not formed",
+    ),
+    "too few coordinates": (
+        "--arch mlp --integrate-first --norms 1 --sizes 2 4 --channels 1 --input gaussian",
+        "--integrate-first needs at least 8 input coordinates, not 4",
+    ),
     "no inputs": ("--inputs-per-seed 0", "--inputs-per-seed must be at least 1"),
     "zero std": ("--init constant --std 0", "must be positive"),
     "head of an mlp": ("--arch mlp --head gap", "mlp takes no --head"),
