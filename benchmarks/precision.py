@@ -24,9 +24,14 @@ class Case:
     width: int
     depth: int
     sides: tuple[int, ...]
+    flags: tuple[str, ...]
+    """What lowers the variance (`benchmarks.variance`)."""
 
 
-CASES = (Case("mlp", 512, 4, (8, 16, 32, 64)), Case("resnet", 64, 3, (16, 32, 64, 96)))
+CASES = (
+    Case("mlp", 512, 4, (8, 16, 32, 64), ("--integrate-first",)),
+    Case("resnet", 64, 3, (16, 32, 64, 96), ("--labels-per-seed", "10")),
+)
 PILOT = 512
 """Networks from which the spread at one size is measured."""
 
@@ -45,7 +50,7 @@ def ours(case: Case, half_width: float) -> dict[str, float]:
         "--json": ("-",),
     }
     words = [str(word) for flag, values in flags.items() for word in (flag, *values)]
-    command = [sys.executable, "-m", "sim.scaling", *words]
+    command = [sys.executable, "-m", "sim.scaling", *words, *case.flags]
     found: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as cache:
         for name in ("cold", "warm"):

@@ -6,7 +6,6 @@ the seconds of a seed, is the time that a given interval takes.
 
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,10 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from sim import gradients, layers, threefry
+from sim import conditional, gradients, layers, threefry
 from sim.intervals import slope_weights
 from theory import architectures
-from theory.network import Dense, Network, Serial, weight_variance
+from theory.network import Dense, Network
 
 
 @dataclass(frozen=True)
@@ -56,58 +55,22 @@ CASES = {
 """Networks, sides and seeds."""
 
 
-def expected_norm(
-    x: Float[Array, " d"], y: Float[Array, " n"], v: Float[Array, " n"], variance: float
-) -> Float[Array, ""]:
-    """E‖W v‖_1 for Gaussian W (d × n) of that variance, given x W = y.
-
-    The coordinates of W v are Gaussian, with mean x_i (y·v) / ‖x‖² and variance
-    variance ‖v‖² (1 − x_i²/‖x‖²), so each has a folded normal law.
-    """
-    square = x @ x
-    mean = x * (y @ v) / square
-    std = jnp.sqrt(variance * (v @ v) * jnp.maximum(1 - x**2 / square, 0))
-    ratio = mean / jnp.where(std > 0, std, 1)
-    folded = std * np.sqrt(2 / np.pi) * jnp.exp(-(ratio**2) / 2)
-    return jnp.sum(folded + mean * jax.lax.erf(ratio / np.sqrt(2)))
-
-
 def sample(network: Network, side: int, lever: Lever, key: Key[Array, ""]) -> Float[Array, ""]:
     """One seed's norm at one side, averaged over its inputs and cotangents."""
     weights_key, input_key, label_key = jax.random.split(key, 3)
     shape = network.input_shape(side)
-    is_dense = lever.integrated or not _has_images(network)
-    weights = layers.init(network.body, weights_key, shape, is_dense)
+    weights = layers.init(network.body, weights_key, shape, lazy=not _has_images(network))
     xs = threefry.draw(jax.random.normal, input_key, (lever.inputs, *shape))
-    xs = jnp.concatenate([xs, -xs]) if lever.reflected else xs
     label = jax.random.randint(label_key, (), 0, 10)
 
-    def cotangents(logits: Array) -> Array:
-        residuals = jnp.eye(10) if lever.quantity == "logit" else jax.nn.softmax(logits)
-        residuals = residuals - jnp.eye(10) if lever.quantity == "loss" else residuals
-        return jnp.roll(residuals, -label, 0)[: lever.cotangents]
-
     def at(x: Array) -> Array:
-        if lever.integrated:
-            return _integrated(network.body, weights, x, cotangents)
-        logits, pull_back = jax.vjp(lambda x: layers.apply(network.body, weights, x), x)
-        (found,) = jax.vmap(pull_back)(cotangents(logits))
-        return jax.vmap(lambda g: gradients.norm(g, 1.0))(found).mean()
+        chosen = label, (lever.quantity,), (1.0,), lever.cotangents
+        if not lever.integrated:
+            return gradients.gradient_norms(network.body, weights, x, *chosen)[0]
+        body, behind, y, norm_of = conditional.after_first(network.body, weights, x)
+        return gradients.gradient_norms(body, behind, y, *chosen, norm_of)[0]
 
-    return jax.vmap(at)(xs).mean()
-
-
-def _integrated(
-    body: Any, weights: layers.Weights, x: Array, cotangents: Callable[[Array], Array]
-) -> Array:
-    flat, first = x.ravel(), body.layers[1]
-    assert isinstance(first, Dense)
-    y = flat @ weights[1]
-    rest = Serial(body.layers[2:])
-    logits, pull_back = jax.vjp(lambda y: layers.apply(rest, weights[2:], y), y)
-    (vs,) = jax.vmap(pull_back)(cotangents(logits))
-    variance = float(weight_variance(first, flat.shape))
-    return jax.vmap(lambda v: expected_norm(flat, y, v, variance))(vs).mean()
+    return jax.vmap(at)(jnp.concatenate([xs, -xs]) if lever.reflected else xs).mean()
 
 
 def _has_images(network: Network) -> bool:
