@@ -1,22 +1,25 @@
 """The files of a run on disk: how they are laid out, which of them are damaged.
 
 A layout is everything but the chunks of samples: labels, predictions, shapes, attributes. A new one
-is written beside the old one and then put in place, file by file; a process that is killed between
-two files leaves the rest to the next one. Chunks carry CRC-32C checksums and keep their places when
-a run grows.
+is written beside the old one and then copied in place, file by file; after a process that is killed
+between two files the next one copies all of them again. Chunks carry CRC-32C checksums and keep
+their places when a run grows.
 """
 
 import json
-import shutil
 import warnings
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from sim.folder import Folder, folder
+
 FORMAT = 2
 """Version of the layout on disk."""
+
+BESIDE, COMPLETE = ".new", ".new/complete"
+"""Where a new layout is written, and what says that it has been, to its end."""
 
 BLOCK = 64
 """Seeds in one chunk of a file; a chunk holds one width and one size."""
@@ -24,6 +27,14 @@ BLOCK = 64
 
 class RunError(ValueError):
     """A run on disk that cannot be opened, read or written; the message is one sentence."""
+
+
+def at(path: str) -> Folder:
+    """The folder of a path or URL. Raises RunError."""
+    try:
+        return folder(path)
+    except ValueError as error:
+        raise RunError(str(error)) from None
 
 
 def flag(name: str, value: Any) -> str:
@@ -34,22 +45,22 @@ def flag(name: str, value: Any) -> str:
     return f"{name} {' '.join(map(str, value)) if isinstance(value, list) else value}"
 
 
-def open_zarr(folder: Path) -> xr.Dataset:
+def open_zarr(folder: Folder) -> xr.Dataset:
     """The dataset in a folder, its arrays not yet read."""
-    return xr.open_zarr(folder, chunks=None, decode_times=False)
+    return xr.open_zarr(str(folder), chunks=None, decode_times=False)
 
 
-def described(folder: Path) -> dict[str, Any]:
+def described(folder: Folder) -> dict[str, Any]:
     """The attributes of a run. Raises RunError for a folder that is none."""
     try:
-        attributes = json.loads((folder / "zarr.json").read_text())["attributes"]
+        attributes = json.loads(folder.read("zarr.json"))["attributes"]
         version = attributes["format"]
     except FileNotFoundError:
         there = folder.exists()
         message = "is not a run." if there else "does not exist."
         raise RunError(f"{folder} {message}") from None
     except OSError as error:
-        raise RunError(f"cannot read {folder}: {error.strerror}.") from None
+        raise RunError(f"cannot read {folder}: {error.strerror or error}.") from None
     except (ValueError, KeyError, TypeError):
         raise RunError(
             f"{folder} is not a run, or its zarr.json, which describes it, is damaged."
@@ -59,7 +70,7 @@ def described(folder: Path) -> dict[str, Any]:
     return attributes
 
 
-def damaged(folder: Path) -> list[tuple[int, int, int]]:
+def damaged(folder: Folder) -> list[tuple[int, int, int]]:
     """Places (block of seeds, width, size) whose chunks are unreadable, or gone though finished."""
     import zarr
 
@@ -81,7 +92,7 @@ def damaged(folder: Path) -> list[tuple[int, int, int]]:
         if flags is None or (
             flags.any()
             and not (
-                chunk(folder, "norm", (*place, 0, 0)).exists()
+                folder.exists(chunk("norm", (*place, 0, 0)))
                 and (whole or readable(norm, block) is not None)
             )
         ):
@@ -89,17 +100,16 @@ def damaged(folder: Path) -> list[tuple[int, int, int]]:
     return found
 
 
-def chunk(folder: Path, name: str, place: tuple[int, ...]) -> Path:
+def chunk(array: str, place: tuple[int, ...]) -> str:
     """The file of one chunk of an array."""
-    return folder.joinpath(name, "c", *map(str, place))
+    return "/".join((array, "c", *map(str, place)))
 
 
-def lay_out(folder: Path, dataset: xr.Dataset) -> None:
+def lay_out(folder: Folder, dataset: xr.Dataset) -> None:
     """Write all but the chunks of samples, beside what is there, and put it in place."""
     from zarr.codecs import Crc32cCodec
     from zarr.errors import ZarrUserWarning
 
-    part = folder / ".new"
     for name, variable in dataset.variables.items():
         if variable.dtype.kind == "U":  # the format's own strings have no fixed length
             dataset[name] = dataset[name].astype(object)
@@ -111,24 +121,21 @@ def lay_out(folder: Path, dataset: xr.Dataset) -> None:
     with warnings.catch_warnings():
         # Zarr 3 reads consolidated metadata everywhere, and says that no standard has it yet
         warnings.simplefilter("ignore", ZarrUserWarning)
-        dataset.to_zarr(part, zarr_format=3, encoding=encoding, consolidated=True)
-    (part / "complete").touch()
+        beside = f"{folder}/{BESIDE}"
+        dataset.to_zarr(beside, zarr_format=3, encoding=encoding, consolidated=True)
+    folder.write(COMPLETE, b"")
     finish(folder)
 
 
-def finish(folder: Path) -> None:
+def finish(folder: Folder) -> None:
     """Put a layout that was written to its end in place, and remove one that was not."""
-    part = folder / ".new"
-    if (part / "complete").exists():
-        for array in (path for path in part.iterdir() if path.is_dir()):
-            target = folder / array.name
-            if array.name in ("norm", "finished"):  # their chunks stay
-                target.mkdir(exist_ok=True)
-                if (array / "zarr.json").exists():
-                    (array / "zarr.json").replace(target / "zarr.json")
-            else:
-                shutil.rmtree(target, ignore_errors=True)
-                array.replace(target)
-        if (part / "zarr.json").exists():
-            (part / "zarr.json").replace(folder / "zarr.json")
-    shutil.rmtree(part, ignore_errors=True)
+    if folder.exists(COMPLETE):
+        written = [name.removeprefix(f"{BESIDE}/") for name in folder.files(BESIDE)]
+        arrays = {name.split("/")[0] for name in written if "/" in name}
+        for array in sorted(arrays - {"norm", "finished"}):  # whose chunks stay
+            folder.remove_all(array)
+        for name in sorted(set(written) - {"complete"}, key=lambda name: name == "zarr.json"):
+            if not name.startswith(("norm/c", "finished/c")):
+                folder.write(name, folder.read(f"{BESIDE}/{name}"))
+        folder.remove(COMPLETE)
+    folder.remove_all(BESIDE)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ def read(path: str) -> xr.Dataset:
     `finished` says which samples there are. Raises RunError for a folder that is no run, or whose
     chunks are damaged.
     """
-    folder = Path(path)
+    folder = layout.at(path)
     layout.described(folder)
     try:
         places = layout.damaged(folder)

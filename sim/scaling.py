@@ -397,6 +397,10 @@ def check(config: Config, out: str | None = None) -> None:
         raise ValueError(
             "--out keeps a number of seeds known beforehand: give --seeds, no --until."
         )
+    if out is not None:
+        from sim import layout
+
+        layout.at(out)
     if config.until is not None and not 0 < config.until < math.inf:
         raise ValueError(f"--until must be a positive number, not {config.until:g}.")
     if config.until is not None and config.max_seeds < config.seeds:
@@ -437,8 +441,8 @@ class Keep:
     """Where samples are kept."""
 
     out: str | None = None
-    """Keep samples and provenance in this folder as they are finished (xarray and Zarr). The same
-    command continues a run; more seeds, widths or sizes extend it."""
+    """Keep samples and provenance in this folder, or at this URL of fsspec, as they are finished
+    (xarray and Zarr). The same command continues a run; more seeds, widths or sizes extend it."""
 
 
 def main(args: list[str] | None = None) -> int:

@@ -7,21 +7,19 @@ what the network gave. Chunks carry CRC-32C checksums. Each is replaced as a who
 `finished`, so a process may be killed at any moment.
 """
 
-import fcntl
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from sim import layout, provenance
-from sim.cli import replacing
+from sim.folder import LOCK, BusyError, Folder
 from sim.layout import BLOCK, FORMAT, RunError, flag
 
 GROWS = ("seeds", "widths", "sizes")
@@ -56,41 +54,43 @@ def opened(
     where: Where,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Iterator["Run"]:
-    """The run in the folder `path`, created or extended so that it has room for `config`.
+    """The run in the folder or at the URL `path`, created or extended to have room for `config`.
 
     `config` is JSON with explicit `widths` and `sizes`; `describe(config)` is the dataset of such
     a run, its samples NaN; `where` is what computes; `tell` hears a sentence for each damaged
     chunk. No other process can open the run meanwhile. Raises RunError.
     """
-    folder = Path(path)
-    _refuse_other_folders(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process
-            except BlockingIOError:
-                raise RunError(f"another process is working on {path}.") from None
-            run = Run(folder)
+    with _sentences(path):
+        folder = layout.at(path)
+        _refuse_other_folders(folder)
+        folder.make()
+        with folder.alone() as check:
+            run = Run(folder, check)
             run.clear()
             run.grow(config, describe, where.backend)
             run.mend(tell)
             with run.session(where):
                 yield run
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror or error}.") from None
 
 
 @contextmanager
 def shared(path: str) -> Iterator["Run"]:
-    """The run in the folder `path`, which another process of the same run has `opened`.
+    """The run at `path`, which another process of the same run has `opened`.
 
     The two may write samples at the same time, if of different chunks. Raises RunError.
     """
-    try:
-        run = Run(Path(path))
+    with _sentences(path):
+        run = Run(layout.at(path))
         run.find()
         yield run
+
+
+@contextmanager
+def _sentences(path: str) -> Iterator[None]:
+    try:
+        yield
+    except BusyError as busy:
+        raise RunError(f"{path}: {busy}.") from None
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror or error}.") from None
 
@@ -98,21 +98,25 @@ def shared(path: str) -> Iterator["Run"]:
 class Run:
     """A run on disk that this process may write."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Folder, check: Callable[[], None] = lambda: None) -> None:
         self.folder = folder
+        self.check = check
+        """Raises `BusyError` if another process has taken over."""
         self.writing = threading.Lock()
 
     def clear(self) -> None:
         """Finish or remove what a killed process was writing."""
         layout.finish(self.folder)
-        for left in (*self.folder.glob("**/*.partial"), *self.folder.glob(".*.json")):
-            left.unlink()
+        for name in self.folder.files():
+            last = name.rpartition("/")[2]
+            if last.endswith(".partial") or (last.startswith(".") and last != LOCK):
+                self.folder.remove(name)
 
     def grow(self, config: dict[str, Any], describe: Describe, backend: str) -> None:
         """Make room for `config`. Raises RunError, naming it, for what cannot change."""
         config = json.loads(json.dumps(config))
         attributes = {"format": FORMAT, "sessions": []}
-        if (self.folder / "zarr.json").exists():
+        if self.folder.exists("zarr.json"):
             attributes = layout.described(self.folder)
             stored = json.loads(attributes["config"])
             _refuse_differences(self.folder, stored, config)
@@ -157,7 +161,7 @@ class Run:
         """Forget chunks that cannot be read, so that they are computed again."""
         for place in layout.damaged(self.folder):
             for name, tail in (("norm", (0, 0)), ("finished", ())):
-                layout.chunk(self.folder, name, (*place, *tail)).unlink(missing_ok=True)
+                self.folder.remove(layout.chunk(name, (*place, *tail)))
             block, width, size = place
             tell(
                 f"{self.folder}: the chunk of seeds {block * BLOCK} to {(block + 1) * BLOCK - 1}, "
@@ -179,11 +183,9 @@ class Run:
                 self._record(sessions)
 
     def _record(self, sessions: list[dict[str, Any]]) -> None:
-        path = self.folder / "zarr.json"
-        content = json.loads(path.read_text())
+        content = json.loads(self.folder.read("zarr.json"))
         content["attributes"]["sessions"] = sessions
-        with replacing(str(path)) as part:
-            part.write_text(json.dumps(content, indent=1))
+        self.folder.write("zarr.json", json.dumps(content, indent=1).encode())
 
     def completing(
         self, width: int, sizes: Sequence[int], make: Callable[[tuple[int, ...]], Draw]
@@ -213,6 +215,7 @@ class Run:
         """Keep norms (seeds, quantities, norms); may be called from several threads."""
         import zarr
 
+        self.check()
         place = self.widths.index(width), self.sizes.index(size)
         # a chunk without any number is written too: only then a missing one is a damaged one
         with self.writing, zarr.config.set({"array.write_empty_chunks": True}):
@@ -220,9 +223,9 @@ class Run:
             self.finished.set_orthogonal_selection((seeds, *place), np.ones(len(seeds), bool))
 
 
-def _refuse_other_folders(folder: Path) -> None:
+def _refuse_other_folders(folder: Folder) -> None:
     try:
-        ours = (folder / ".lock").exists() or not folder.exists() or not any(folder.iterdir())
+        ours = folder.exists(LOCK) or not folder.files()
     except NotADirectoryError:
         raise RunError(f"{folder} is not a folder.") from None
     except OSError as error:
@@ -231,7 +234,7 @@ def _refuse_other_folders(folder: Path) -> None:
         layout.described(folder)
 
 
-def _refuse_differences(folder: Path, stored: dict[str, Any], config: dict[str, Any]) -> None:
+def _refuse_differences(folder: Folder, stored: dict[str, Any], config: dict[str, Any]) -> None:
     there, asked = [], []
     for name in {**stored, **config}:
         before = stored.get(name, ADDED.get(name))
@@ -245,7 +248,7 @@ def _refuse_differences(folder: Path, stored: dict[str, Any], config: dict[str, 
         )
 
 
-def _refuse_other_rounding(folder: Path, sessions: list[dict[str, Any]], backend: str) -> None:
+def _refuse_other_rounding(folder: Folder, sessions: list[dict[str, Any]], backend: str) -> None:
     now = provenance.versions()
     for session in sessions:
         then = session["versions"]
