@@ -273,9 +273,12 @@ def _table(report: Report, columns: dict[str, list[Any]]) -> "Table":
     config = report.config
     head = f", head {config['head']}" if config["head"] else ""
     init = "its own init" if config.get("model") else f"init {config['init']}"
+    labels = config.get("labels_per_seed", 1)
+    averaged = f", {labels} labels each" if labels > 1 else ""
+    integrated = ", first matrix integrated out" if config.get("integrate_first") else ""
     table = Table(
         title=f"{config['arch']}{head}, {init}, input {config['input']}, "
-        f"{report.seeds} seeds, {report.sampler} sampler",
+        f"{report.seeds} seeds{averaged}, {report.sampler} sampler{integrated}",
         box=box.SIMPLE_HEAD,
     )
     for name in columns:
