@@ -179,7 +179,8 @@ def show(report: Report, to_stderr: bool = False) -> None:
         console.print(
             f"warning: {report.nonfinite} of {report.samples} samples are not finite (beyond the "
             "range of float64); their seeds are left out of the fits, which rest on "
-            f"{_range([fit.exponent.seeds for fit in report.fits])} seeds.",
+            f"{_range([fit.exponent.seeds for fit in report.fits])} seeds, the smaller norms, and "
+            "get no verdict.",
             style="bold red",
         )
     if report.unfinished:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy import stats
 
 from sim import intervals
@@ -92,7 +92,10 @@ class Fit:
     """The law's exponent as d → ∞."""
     basis: str
     agrees: bool | None
-    """Of the exponent: False if it contradicts the law's slope; None if there is no prediction."""
+    """Of the exponent: False if it contradicts the law's slope.
+
+    None if there is no prediction, or if norms were left out that are not finite: the others are
+    the small ones."""
     ratio: Mean | None
     """Mean norm over predicted norm at the largest size; None if there is no prediction."""
     constant_agrees: bool | None
@@ -105,9 +108,9 @@ class Fit:
     reliable: bool
     """Whether the intervals can be expected to cover as they say.
 
-    False with fewer than FEWEST_SEEDS seeds, or if at some size the skewness of the norms, divided
-    by √seeds, exceeds LARGEST_SKEWNESS: then few seeds carry much of the mean, and larger ones yet
-    unseen may carry more."""
+    False with fewer than FEWEST_SEEDS seeds, if norms were left out, or if at some size the
+    skewness of the norms, divided by √seeds, exceeds LARGEST_SKEWNESS: then few seeds carry much of
+    the mean, and larger ones yet unseen may carry more."""
 
     @property
     def attack_exponent(self) -> float:
@@ -298,11 +301,12 @@ def fit(samples: xr.Dataset) -> list[Fit]:
     for key, norms in _by_network(samples, "norm").items():
         rows = norms.transpose("seed", "size").values
         finite = np.all(np.isfinite(rows), axis=1)
+        is_whole = bool(np.isfinite(rows[_computed(samples, key[0])]).all())
         first = int(finite[: samples.attrs.get("pilot")].sum())
         last, rows = rows[:, np.argmax(ds)], rows[finite]
         measured, unit = two_stages(rows, ds, first), constant[key]
         ratio = mean(last[np.isfinite(last)]).over(unit) if unit else None
-        reliable = is_reliable(rows[:first])
+        reliable = is_whole and is_reliable(rows[:first])
         tested = ratio if key in claimed and reliable else None
         width, quantity, q = key
         found.append(
@@ -316,13 +320,20 @@ def fit(samples: xr.Dataset) -> list[Fit]:
                 predicted=slope[key],
                 limit=_number(limits[key].item()),
                 basis=str(bases[key].item()),
-                agrees=agrees(measured, slope[key], max(1, comparisons)),
+                agrees=agrees(measured, slope[key], max(1, comparisons)) if is_whole else None,
                 ratio=ratio,
                 constant_agrees=mean_agrees(tested, 1.0, comparisons) if tested else None,
                 reliable=reliable,
             )
         )
     return found
+
+
+def _computed(samples: xr.Dataset, width: int) -> Bool[np.ndarray, "seeds sizes"]:
+    """Which samples there are; of a stored run perhaps not all."""
+    if "finished" not in samples:
+        return np.ones((samples.sizes["seed"], samples.sizes["size"]), bool)
+    return samples["finished"].sel(width=width).transpose("seed", "size").values.astype(bool)
 
 
 def points(samples: xr.Dataset) -> list[Point]:

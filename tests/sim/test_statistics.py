@@ -125,6 +125,17 @@ def test_nothing_is_dropped_in_silence():
     assert [p.seeds for p in statistics.points(samples)] == [50, 49, 49, 50]
 
 
+def test_no_verdict_on_the_smaller_norms_alone():
+    norms = power_law(np.random.default_rng(4), 200)
+    assert statistics.fit(samples_of(norms))[0].reliable
+    norms[np.argmax(norms[:, 3]), 3] = np.inf
+    samples = samples_of(norms)
+    (fit,) = statistics.fit(samples)
+    assert (fit.agrees, fit.constant_agrees, fit.reliable) == (None, None, False)
+    samples["finished"] = np.isfinite(samples["norm"].isel(quantity=0, q=0, drop=True))
+    assert statistics.fit(samples)[0].agrees is not None
+
+
 def test_no_exponent_where_there_is_none():
     assert np.isnan(exponent(np.zeros((5, 4)), DS).value)
     assert np.isnan(exponent(np.ones((1, 4)), DS).value)
