@@ -67,11 +67,12 @@ def show_convolutional(rows: Any) -> None:
         print(f"\nconvolutions: {title} milliseconds per seed")
         ways = list(rows[0][clock])
         print(f"{'network':<15}{'sides':<12}" + "".join(f"{way:>16}" for way in ways), end="")
-        print(f"{'of peak':>10}" if clock == "seconds" else "")
+        print(f"{'of peak':>10}{'again':>8}" if clock == "seconds" else "")
         for row in rows:
             line = f"{row['network']:<15}{row['sides']:<12}"
             line += "".join(f"{1e3 * row[clock][way]:>16.2f}" for way in ways)
-            print(line + (f"{row['of_peak']:>10.0%}" if clock == "seconds" else ""))
+            again = "" if row["of_peak_again"] is None else f"{row['of_peak_again']:>8.0%}"
+            print(line + (f"{row['of_peak']:>10.0%}{again}" if clock == "seconds" else ""))
 
 
 def show_dense(rows: Any) -> None:
