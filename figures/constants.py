@@ -19,7 +19,7 @@ def draw(runs: Runs) -> Any:
         quantity=("logit",),
         widths=(4, 16, 64) if runs.quick else (4, 8, 16, 32, 64, 128),
         sizes=(4, 16) if runs.quick else (4, 8, 16, 32, 64),
-        seeds=1024 if runs.quick else 8192,
+        seeds=1024 if runs.quick else 32768,
     )
     found = statistics.points(runs.scaling("constants", config))
     figure, ((left, right),) = style.panels(1, 2, style.PAGE, 2.5, sharey=True)

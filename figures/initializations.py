@@ -33,7 +33,7 @@ def draw(runs: Runs) -> Any:
         first = found[0]
         unit = float(first.predicted or 0) / first.d**0.5
         panel = kept if scheme in ("he", "pytorch", "flax") else law
-        x = [p.d * (1.12 ** (i - 4) if panel is kept else 1) for p in found]
+        x = [p.d * 1.12 ** (i - 4 if panel is kept else i - 1) for p in found]
         style.points(
             panel, i, x, [p.mean / unit / p.d**0.5 for p in found],
             [[end / unit / p.d**0.5 for end in p.interval] for p in found],

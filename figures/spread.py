@@ -50,10 +50,10 @@ def _histogram(panel: Any, i: int, depth: int, width: int, norms: np.ndarray) ->
     panel.stairs(heights, edges, fill=True, color=style.COLOURS[i], alpha=0.35)
     x = np.linspace(edges[0], edges[-1], 400)
     panel.plot(x, np.exp(x) * law.density(np.exp(x)), "k-", linewidth=1)
+    shape = f"{depth} layers of {width}, $d$ = {D}\n{len(norms)} networks\nline: exact density"
     dead = f"\nnot drawn: {np.mean(norms == 0):.1%} zero\n(exact: {float(law.dead):.1%})"
     panel.text(
-        0.03, 0.97, f"{depth} layers of {width}\n{len(norms)} networks"
-        + (dead if float(law.dead) > 5e-4 else ""),
+        0.03, 0.97, shape + (dead if float(law.dead) > 5e-4 else ""),
         transform=panel.transAxes, va="top", fontsize=7.5,
     )  # fmt: skip
     panel.set_xlabel(r"$\log\,\|\partial_x f_k\|_2$")

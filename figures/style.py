@@ -52,11 +52,10 @@ def check_format(path: str) -> None:
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Matplotlib without a display and with the settings of this file."""
+    """Matplotlib with the settings of this file."""
     import matplotlib
 
     with matplotlib.rc_context(SETTINGS):
-        matplotlib.use("Agg")
         yield
 
 
@@ -113,8 +112,12 @@ def logarithmic(panel: Any, ds: Sequence[float] | None = None) -> None:
 
 
 def mark_x(panel: Any, values: Sequence[float]) -> None:
-    """Ticks of a logarithmic x axis at these values and nowhere else."""
-    panel.set_xticks(list(values), [f"{value:g}" for value in values])
+    """Ticks of a logarithmic x axis at these values alone, with numbers where there is room."""
+    labels, last = [], 0.0
+    for value in values:
+        labels.append("" if value < 2.5 * last and value > 1000 else f"{value:g}")
+        last = value if labels[-1] else last
+    panel.set_xticks(list(values), labels)
     panel.xaxis.minorticks_off()
 
 
