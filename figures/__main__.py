@@ -1,12 +1,16 @@
-"""`python -m figures` draws the figures of the README again."""
+"""`python -m figures` draws the figures of the README and of the documentation again."""
 
+import importlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from tyro.conf import Positional
 
-FIGURES = ("scaling", "vulnerability")
+FIGURES = (
+    *("scaling", "constants", "exponents", "initializations", "heads", "spread", "sampling"),
+    "vulnerability",
+)
 
 
 @dataclass(frozen=True)
@@ -17,8 +21,10 @@ class Options:
     """Figures to draw; all of them unless given."""
     folder: str = "figures/pictures"
     """Where the pictures go."""
+    runs: str | None = None
+    """Keep samples in this folder (python -m sim.scaling --out), and use what is there."""
     quick: bool = False
-    """Fewer seeds and smaller images: a minute or two instead of three."""
+    """Fewer seeds and smaller images: a minute or two in all."""
 
 
 def main(args: list[str] | None = None) -> int:
@@ -31,50 +37,30 @@ def main(args: list[str] | None = None) -> int:
         for name in options.names:
             if name not in FIGURES:
                 raise ValueError(unknown("figure", name, FIGURES))
-        if not Path(options.folder).is_dir():
-            raise ValueError(f"there is no folder {options.folder} to draw into.")
-        chosen = options.names
-        targets = {name: _targets(options.folder, name) for name in chosen}
+        for folder in (options.folder, options.runs):
+            if folder is not None and not Path(folder).is_dir():
+                raise ValueError(f"there is no folder {folder}.")
+        targets = {name: _targets(options.folder, name) for name in options.names}
         cli.check_writable(*(target for pair in targets.values() for target in pair))
-    draw = {"scaling": _scaling, "vulnerability": _vulnerability}
-    for name in chosen:
-        draw[name](targets[name], options.quick)
+    from figures import style
+    from figures.runs import Runs
+    from sim import compilation
+    from sim.store import RunError
+
+    compilation.keep()
+    for name in options.names:
+        runs = Runs(options.quick, options.runs)
+        with style.styled():
+            with cli.one_sentence(RunError):
+                figure = importlib.import_module(f"figures.{name}").draw(runs)
+            for target in targets[name]:
+                style.save(figure, target, runs.provenance(name))
         print(*targets[name], sep="\n")
     return 0
 
 
 def _targets(folder: str, name: str) -> list[str]:
     return [str(Path(folder) / f"{name}{end}") for end in (".svg", ".png")]
-
-
-def _scaling(targets: list[str], quick: bool) -> None:
-    from figures import scaling
-    from sim import cli
-    from sim.scaling import Config, networks, run, sizes_of
-
-    configs = {
-        arch: Config(arch=arch, seeds=32 if quick else 128, sizes=(8, 16, 32) if quick else None)
-        for arch in ("mlp", "cnn", "resnet")
-    }
-    runs = {}
-    total = sum(len(networks(c)) * len(sizes_of(c)) * c.seeds for c in configs.values())
-    with cli.progress("sampling networks", total) as advance:
-        for arch, config in configs.items():
-            runs[arch] = run(config, advance)
-    for target in targets:
-        scaling.write_runs(runs, target)
-
-
-def _vulnerability(targets: list[str], quick: bool) -> None:
-    from figures import vulnerability
-    from sim import cli
-    from sim.vulnerability import Config, run
-
-    config = Config(seeds=32 if quick else 128, widths=(64,), sizes=(8, 16, 32))
-    with cli.progress("attacking networks", 3 * config.seeds) as advance:
-        samples = run(config, advance)
-    for target in targets:
-        vulnerability.write(samples, target)
 
 
 if __name__ == "__main__":

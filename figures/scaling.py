@@ -1,5 +1,6 @@
 """The √d law: mean norms against the input dimension, with intervals and the predicted lines."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,37 +8,56 @@ import numpy as np
 import xarray as xr
 
 from figures import style
+from figures.runs import Runs
 from sim import statistics
-from sim.cli import replacing
 from sim.statistics import Fit, Point
+
+ARCHITECTURES = ("mlp", "cnn", "resnet")
+
+
+def draw(runs: Runs) -> Any:
+    """The main figure: the √d law of an MLP, a CNN and a ResNet."""
+    from sim.scaling import Config
+
+    return figure_of(
+        {
+            arch: runs.scaling(
+                f"scaling-{arch}",
+                Config(
+                    arch=arch,
+                    seeds=32 if runs.quick else 128,
+                    sizes=(8, 16, 32) if runs.quick else None,
+                ),
+            )
+            for arch in ARCHITECTURES
+        }
+    )
 
 
 def write(samples: xr.Dataset, path: str) -> None:
     """Draw the run to a file; its ending (.png, .svg, .pdf) is the format."""
-    write_runs({str(samples.attrs["arch"]): samples}, path)
-
-
-def write_runs(runs: Mapping[str, xr.Dataset], path: str) -> None:
-    """Draw several runs one below the other, with one column for each quantity and norm."""
-    from matplotlib.figure import Figure
-
-    columns = _columns(runs)
     with style.styled():
-        figure = Figure(figsize=(0.4 + 2.6 * len(columns), 0.4 + 2.2 * len(runs)))
-        axes = figure.subplots(len(runs), len(columns), squeeze=False, sharex="row")
-        for row, (title, samples) in zip(axes, runs.items(), strict=True):
-            fits, points = statistics.fit(samples), statistics.points(samples)
-            for panel, (quantity, q) in zip(row, columns, strict=True):
-                _draw(panel, quantity, q, fits, points)
-                panel.set_title(f"{title}: {_label(quantity, q)}")
-        for panel in axes[-1]:
-            panel.set_xlabel(r"input dimension $d$")
-        figure.suptitle(
-            "points: measured means with 95 % intervals; lines: predicted", fontsize="small"
-        )
-        configs = {title: samples.attrs["config"] for title, samples in runs.items()}
-        with replacing(path) as part:
-            figure.savefig(part, metadata=style.metadata(path, str(configs)))
+        figure = figure_of({str(samples.attrs["arch"]): samples})
+        style.save(figure, path, {"config": json.loads(samples.attrs["config"])})
+
+
+def figure_of(runs: Mapping[str, xr.Dataset]) -> Any:
+    """Several runs one below the other, with one column for each quantity and norm."""
+    columns = _columns(runs)
+    figure, axes = style.panels(
+        len(runs), len(columns), 0.4 + 2.5 * len(columns), 0.4 + 2.1 * len(runs), sharex="row"
+    )
+    for row, (title, samples) in zip(axes, runs.items(), strict=True):
+        fits, points = statistics.fit(samples), statistics.points(samples)
+        for panel, (quantity, q) in zip(row, columns, strict=True):
+            _draw(panel, quantity, q, fits, points)
+            panel.set_title(f"{title}: {style.norm(quantity, q)}")
+    for panel in axes[-1]:
+        panel.set_xlabel(r"input dimension $d$")
+    figure.suptitle(
+        "points: measured means with 95 % intervals; lines: predicted", fontsize="small"
+    )
+    return figure
 
 
 def _columns(runs: Mapping[str, xr.Dataset]) -> list[tuple[str, str]]:
@@ -49,28 +69,19 @@ def _columns(runs: Mapping[str, xr.Dataset]) -> list[tuple[str, str]]:
     return list(found)
 
 
-def _label(quantity: str, q: str) -> str:
-    what = "L" if quantity == "loss" else "f_k"
-    norm = {"1": "1", "2": "2", "inf": r"\infty"}.get(q, q)
-    return rf"$\mathbb{{E}}\,\|\partial_x {what}\|_{{{norm}}}$"
-
-
 def _draw(panel: Any, quantity: str, q: str, fits: list[Fit], points: list[Point]) -> None:
     chosen = [fit for fit in fits if (fit.quantity, fit.q) == (quantity, q)]
     for i, fit in enumerate(chosen):
         own = [p for p in points if (p.quantity, p.q, p.width) == (quantity, q, fit.width)]
-        colour, marker = style.COLOURS[i % 6], style.MARKERS[i % 6]
         ds = np.array([p.d for p in own], float)
-        means, low, high = np.array([(p.mean, *p.interval) for p in own]).T
-        panel.errorbar(
-            ds, means, yerr=(means - low, high - means), color=colour, marker=marker,
-            linestyle="none", capsize=2, label=_legend(fit),
-        )  # fmt: skip
+        beside = ds * 1.07 ** (i - (len(chosen) - 1) / 2)
+        ends = [p.interval for p in own]
+        style.points(panel, i, beside, [p.mean for p in own], ends, label=_legend(fit))
         predicted = [np.nan if p.predicted is None else p.predicted for p in own]
-        panel.plot(ds, predicted, color=colour, zorder=0)
-    panel.set_xscale("log")
-    panel.set_yscale("log")
+        style.line(panel, i, ds, predicted)
+    style.logarithmic(panel, sorted({p.d for p in points}))
     _leave_room(panel)
+    style.plain_y(panel)
     if chosen:
         rising = np.nanmean([fit.exponent.value for fit in chosen]) > 0.1
         panel.legend(loc="lower right" if rising else "lower left", title=_predicted(chosen))

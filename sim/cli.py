@@ -19,6 +19,7 @@ from theory.console import INTERRUPTED, progress
 __all__ = [
     "INTERRUPTED",
     "Output",
+    "ScalingOutput",
     "check_writable",
     "one_sentence",
     "parse",
@@ -50,6 +51,21 @@ class Output:
             from figures import style
 
             style.check_format(self.figure)
+
+
+@dataclasses.dataclass(frozen=True)
+class ScalingOutput(Output):
+    """What to do with the result of a scaling run."""
+
+    html: str | None = None
+    """Write one page of HTML that needs no network: table, plot, configuration, provenance."""
+
+    def refuse(self) -> None:
+        """Raises ValueError if the files cannot be written."""
+        super().refuse()
+        if self.html == "-":
+            raise ValueError("--html needs the name of a file, not standard output.")
+        check_writable(self.html)
 
 
 def parse(

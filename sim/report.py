@@ -7,6 +7,7 @@ that differ only in their seeds are merged.
 import json
 import math
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -148,12 +149,21 @@ def show(report: Report, to_stderr: bool = False) -> None:
     console = Console(stderr=to_stderr)
     if not console.is_terminal:
         console = Console(stderr=to_stderr, width=130)
-    columns, unlimited = _columns(report), console.options.update(max_width=1000)
+    shown, unlimited = columns(report), console.options.update(max_width=1000)
     for name in DROPPED:
-        if console.measure(_table(report, columns), options=unlimited).maximum > console.width:
-            columns.pop(name, None)
-    console.print(_table(report, columns))
-    notes = (
+        if console.measure(_table(report, shown), options=unlimited).maximum > console.width:
+            shown.pop(name, None)
+    console.print(_table(report, shown))
+    for note in notes(report):
+        if note.split(":")[0] in ("verdict", *shown):
+            console.print(note, style="dim", highlight=False)
+    for remark in remarks(report):
+        console.print(remark.text, style=remark.style, highlight=False)
+
+
+def notes(report: Report) -> list[str]:
+    """What the columns of the table mean, in the form "column: meaning"."""
+    found = [
         "exponent of d: of the mean norm, with its 95 % interval. predicted: the law's slope over "
         "the same sizes.",
         "verdict: on the exponent, and on the constant of an exact law. If all laws hold, "
@@ -161,46 +171,66 @@ def show(report: Report, to_stderr: bool = False) -> None:
         "ratio: mean norm over predicted norm at the largest size, with its 95 % interval.",
         "ratio to H: mean norm over what the paper's hypotheses alone predict.",
         "attack: exponent of ε_p‖∂‖_q, the first-order damage at a constant change per pixel.",
-    )
-    for note in notes:
-        if note.split(":")[0] in ("verdict", *columns):
-            console.print(note, style="dim", highlight=False)
+    ]
+    known = ("verdict", *columns(report))
+    return [note for note in found if note.split(":")[0] in known]
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A sentence below the table, with rich's style for it."""
+
+    text: str
+    style: str = ""
+
+
+def remarks(report: Report) -> list[Remark]:
+    """What a reader must know besides the table: samples or intervals that are not as usual."""
+    found = []
     doubtful = sum(not fit.reliable for fit in report.fits)
     if doubtful:
-        console.print(
-            f"warning: intervals in {doubtful} of {len(report.fits)} rows may cover less than "
-            f"{LEVEL:.0%}: too few seeds for such norms.",
-            style="yellow",
-            highlight=False,
+        found.append(
+            Remark(
+                f"warning: intervals in {doubtful} of {len(report.fits)} rows may cover less than "
+                f"{LEVEL:.0%}: too few seeds for such norms.",
+                "yellow",
+            )
         )
     if report.reached is not None:
-        console.print(_until(report), highlight=False, style="" if report.reached else "bold red")
+        found.append(Remark(_until(report), "" if report.reached else "bold red"))
     if report.nonfinite:
-        console.print(
-            f"warning: {report.nonfinite} of {report.samples} samples are not finite (beyond the "
-            "range of float64); their seeds are left out of the fits, which rest on "
-            f"{_range([fit.exponent.seeds for fit in report.fits])} seeds, the smaller norms, and "
-            "get no verdict.",
-            style="bold red",
+        found.append(
+            Remark(
+                f"warning: {report.nonfinite} of {report.samples} samples are not finite (beyond "
+                "the range of float64); their seeds are left out of the fits, which rest on "
+                f"{_range([fit.exponent.seeds for fit in report.fits])} seeds, the smaller norms, "
+                "and get no verdict.",
+                "bold red",
+            )
         )
     if report.unfinished:
-        console.print(
-            f"note: {report.unfinished} of {report.unfinished + report.samples} samples have not "
-            "been computed.",
-            highlight=False,
+        found.append(
+            Remark(
+                f"note: {report.unfinished} of {report.unfinished + report.samples} samples have "
+                "not been computed."
+            )
         )
     if report.underflown:
-        console.print(
-            f"note: {report.underflown} of {report.samples} samples lie below the range of float64 "
-            "(a saturated softmax, or a product of many small factors); the means count them as 0.",
-            highlight=False,
+        found.append(
+            Remark(
+                f"note: {report.underflown} of {report.samples} samples lie below the range of "
+                "float64 (a saturated softmax, or a product of many small factors); the means "
+                "count them as 0."
+            )
         )
     if report.dead:
-        console.print(
-            f"note: {report.dead} of {report.samples} samples are zero (no unit active); the means "
-            "include them.",
-            highlight=False,
+        found.append(
+            Remark(
+                f"note: {report.dead} of {report.samples} samples are zero (no unit active); the "
+                "means include them."
+            )
         )
+    return found
 
 
 def _range(counts: list[int]) -> str:
@@ -230,25 +260,34 @@ def _until(report: Report) -> str:
     return f"until: --max-seeds {report.seeds} stopped it at a half-width of {widest:.2g}."
 
 
-def deliver(samples: xr.Dataset, output: cli.Output) -> int:
-    """Print the table, write what is asked for; the exit status (1: a law is contradicted)."""
+def deliver(
+    samples: xr.Dataset, output: cli.ScalingOutput, sessions: Callable[[], list[dict[str, Any]]]
+) -> int:
+    """Print the table, write what is asked for; the exit status (1: a law is contradicted).
+
+    `sessions` gives the provenance of the samples (`sim.provenance.session`), for the page.
+    """
     result = Report.of(samples)
     if output.figure is not None:
         from figures import scaling as picture
 
         picture.write(samples, output.figure)
+    if output.html is not None:
+        from sim import page
+
+        cli.write_text(output.html, page.page(result, sessions()))
     show(result, to_stderr=output.json == "-")
     if output.json is not None:
         cli.write_text(output.json, to_json(result))
     return 1 if output.check and result.contradicted else 0
 
 
-def _columns(report: Report) -> dict[str, list[Any]]:
-    """The cells of the table, by column."""
+def columns(report: Report) -> dict[str, list[Any]]:
+    """The cells of the table of exponents, by column."""
     from rich.text import Text
 
     fits, points = report.fits, report.points
-    columns: dict[str, list[Any]] = {
+    found: dict[str, list[Any]] = {
         "width": [str(fit.width) for fit in fits],
         "norm": [norm_name(fit.quantity, fit.q) for fit in fits],
         "exponent of d": [with_error(fit.exponent.value, *fit.exponent.interval) for fit in fits],
@@ -263,30 +302,31 @@ def _columns(report: Report) -> dict[str, list[Any]]:
         "attack": [_plain(fit.attack_exponent, ".3f") for fit in fits],
     }
     if all(point.hypothesis_h is None for point in points):
-        del columns["ratio to H"]
-    return columns
+        del found["ratio to H"]
+    return found
 
 
-def _table(report: Report, columns: dict[str, list[Any]]) -> "Table":
-    from rich import box
-    from rich.table import Table
-
+def title(report: Report) -> str:
+    """What was sampled, in one line."""
     config = report.config
     head = f", head {config['head']}" if config["head"] else ""
     init = "its own init" if config.get("model") else f"init {config['init']}"
-    labels = config.get("labels_per_seed", 1)
-    averaged = f", {labels} labels each" if labels > 1 else ""
-    integrated = ", first matrix integrated out" if config.get("integrate_first") else ""
-    table = Table(
-        title=f"{config['arch']}{head}, {init}, input {config['input']}, "
-        f"{report.seeds} seeds{averaged}, {report.sampler} sampler{integrated}",
-        box=box.SIMPLE_HEAD,
+    return (
+        f"{config['arch']}{head}, {init}, input {config['input']}, "
+        f"{report.seeds} seeds, {report.sampler} sampler"
     )
-    for name in columns:
+
+
+def _table(report: Report, cells: dict[str, list[Any]]) -> "Table":
+    from rich import box
+    from rich.table import Table
+
+    table = Table(title=title(report), box=box.SIMPLE_HEAD)
+    for name in cells:
         text = name in ("norm", "rests on", "verdict")
         table.add_column(name, justify="left" if text else "right", no_wrap=True)
-    for cells in zip(*columns.values(), strict=True):
-        table.add_row(*cells)
+    for row in zip(*cells.values(), strict=True):
+        table.add_row(*row)
     return table
 
 
@@ -342,7 +382,7 @@ class Runs:
 
 def main(args: list[str] | None = None) -> int:
     """The command line; returns the exit status (0 fine, 1 contradiction, 2 bad usage)."""
-    kinds = (Runs, cli.Output)
+    kinds = (Runs, cli.ScalingOutput)
     stored, output = cli.parse(kinds, "python -m sim.report", __doc__ or "", args)
     with cli.one_sentence():
         if not stored.runs:
@@ -350,8 +390,11 @@ def main(args: list[str] | None = None) -> int:
         output.refuse()
         from sim import merge
 
-        samples = merge.merge([(name, merge.read(name)) for name in stored.runs])
-    return deliver(samples, output)
+        runs = [(name, merge.read(name)) for name in stored.runs]
+        samples = merge.merge(runs)
+    return deliver(
+        samples, output, lambda: [session for _, run in runs for session in run.attrs["sessions"]]
+    )
 
 
 if __name__ == "__main__":

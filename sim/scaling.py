@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from sim import background, experiment
@@ -449,15 +450,16 @@ def main(args: list[str] | None = None) -> int:
     """The command line; returns the exit status (0 fine, 1 contradiction, 2 bad usage)."""
     from sim import cli, hosts
 
-    kinds = (Config, Keep, hosts.Spread, cli.Output)
+    kinds = (Config, Keep, hosts.Spread, cli.ScalingOutput)
     config, keep, spread, output = cli.parse(kinds, "python -m sim.scaling", __doc__ or "", args)
     with cli.one_sentence():
         spread.refuse()
         config = complete(config)
         check(config, keep.out)
         output.refuse()
-    from sim import compilation, report, store
+    from sim import compilation, provenance, report, store
 
+    started = provenance.now()
     compilation.keep()
     with cli.one_sentence(), hosts.joined(spread, repr((config, keep)), keep.out) as reports:
         stoppable = cli.stoppable(keep.out)
@@ -465,7 +467,20 @@ def main(args: list[str] | None = None) -> int:
             samples = run(config, done, keep.out, cli.tell, spread.devices)
     if reports and "unpredicted" in samples.attrs:
         cli.tell(f"no prediction: {samples.attrs['unpredicted']}")
-    return report.deliver(samples, output) if reports else 0
+    sessions = partial(_sessions, keep.out, started)
+    return report.deliver(samples, output, sessions) if reports else 0
+
+
+def _sessions(out: str | None, started: str) -> list[dict[str, Any]]:
+    """The provenance of a run that has just ended; of all its sessions if it is kept."""
+    import jax
+
+    from sim import layout, provenance
+
+    if out is not None:
+        return layout.described(Path(out))["sessions"]
+    now = provenance.session(jax.default_backend(), jax.process_count(), jax.device_count())
+    return [now | {"started": started, "ended": provenance.now()}]
 
 
 @contextmanager

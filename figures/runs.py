@@ -1,0 +1,50 @@
+"""The samples that figures draw: sampled afresh, or read from a folder of runs and kept there."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import xarray as xr
+
+
+@dataclass
+class Runs:
+    """Where a figure takes its samples from; it remembers which, for the figure's metadata."""
+
+    quick: bool = False
+    """Fewer and smaller networks."""
+    folder: str | None = None
+    """Where runs are kept, a folder for each; what is there is not computed again."""
+    used: dict[str, Any] = field(default_factory=dict)
+    """The configurations drawn so far, by name."""
+
+    def scaling(self, name: str, config: Any) -> xr.Dataset:
+        """The samples of `sim.scaling.run(config)`, in the folder under this name."""
+        from sim import cli, scaling
+
+        out = None if self.folder is None else str(Path(self.folder) / name)
+        config = scaling.complete(config)
+        total = len(scaling.networks(config)) * len(scaling.sizes_of(config)) * config.seeds
+        self.used[name] = asdict(config)
+        with cli.progress(f"{name}: sampling networks", total) as advance:
+            return scaling.run(config, advance, out, cli.tell)
+
+    def fresh(self, name: str, config: Any, total: int, run: Callable[..., Any]) -> Any:
+        """What `run(config, advance)` returns; it is not kept."""
+        from sim import cli
+
+        self.used[name] = asdict(config)
+        with cli.progress(f"{name}: sampling networks", total) as advance:
+            return run(config, advance)
+
+    def provenance(self, name: str) -> dict[str, Any]:
+        """The command that draws the figure, what it sampled, and with which versions."""
+        from sim import provenance
+
+        quick = " --quick" if self.quick else ""
+        return {
+            "command": f"python -m figures {name}{quick}",
+            "runs": self.used,
+            "versions": provenance.versions(),
+        }
