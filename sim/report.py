@@ -311,9 +311,12 @@ def title(report: Report) -> str:
     config = report.config
     head = f", head {config['head']}" if config["head"] else ""
     init = "its own init" if config.get("model") else f"init {config['init']}"
+    labels = config.get("labels_per_seed", 1)
+    averaged = f", {labels} labels each" if labels > 1 else ""
+    integrated = ", first matrix integrated out" if config.get("integrate_first") else ""
     return (
         f"{config['arch']}{head}, {init}, input {config['input']}, "
-        f"{report.seeds} seeds, {report.sampler} sampler"
+        f"{report.seeds} seeds{averaged}, {report.sampler} sampler{integrated}"
     )
 
 

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from sim import background, experiment
@@ -478,7 +477,7 @@ def _sessions(out: str | None, started: str) -> list[dict[str, Any]]:
     from sim import layout, provenance
 
     if out is not None:
-        return layout.described(Path(out))["sessions"]
+        return layout.described(layout.at(out))["sessions"]
     now = provenance.session(jax.default_backend(), jax.process_count(), jax.device_count())
     return [now | {"started": started, "ended": provenance.now()}]
 
