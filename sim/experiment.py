@@ -66,6 +66,15 @@ class Experiment:
     """Arithmetic of the simulation; results are float64 in any case."""
 
 
+@dataclass(frozen=True)
+class Keep:
+    """Where samples are kept."""
+
+    out: str | None = None
+    """Keep samples and provenance in this folder, or at this URL of fsspec, as they are finished
+    (xarray and Zarr). The same command continues a run; more seeds, widths or sizes extend it."""
+
+
 DEEPEST = 10_000
 """No more layers or blocks than this: describing them takes about a millisecond each."""
 

@@ -70,12 +70,23 @@ def described(folder: Folder) -> dict[str, Any]:
     return attributes
 
 
+def sampled(dataset: xr.Dataset) -> list[str]:
+    """Names of the variables that hold samples: by (seed, width, size, …)."""
+    first = ("seed", "width", "size")
+    return [
+        str(name)
+        for name, variable in dataset.data_vars.items()
+        if variable.dims[:3] == first and name != "finished"
+    ]
+
+
 def damaged(folder: Folder) -> list[tuple[int, int, int]]:
     """Places (block of seeds, width, size) whose chunks are unreadable, or gone though finished."""
     import zarr
 
     group: Any = zarr.open_group(str(folder), mode="r")
-    norm, finished = group["norm"], group["finished"]
+    samples = {name: group[name] for name in sampled(open_zarr(folder))}
+    finished = group["finished"]
 
     def readable(array: Any, selection: Any) -> np.ndarray | None:
         try:
@@ -83,26 +94,27 @@ def damaged(folder: Folder) -> list[tuple[int, int, int]]:
         except Exception:  # whatever a codec makes of damaged bytes
             return None
 
-    whole = readable(norm, ...) is not None and readable(finished, ...) is not None
+    whole = all(readable(array, ...) is not None for array in (*samples.values(), finished))
     everything = finished[...] if whole else None
     found = []
-    for place in np.ndindex(-(-norm.shape[0] // BLOCK), *norm.shape[1:3]):
+    for place in np.ndindex(-(-finished.shape[0] // BLOCK), *finished.shape[1:3]):
         block = (slice(place[0] * BLOCK, (place[0] + 1) * BLOCK), *place[1:])
         flags = readable(finished, block) if everything is None else everything[block]
         if flags is None or (
             flags.any()
-            and not (
-                folder.exists(chunk("norm", (*place, 0, 0)))
-                and (whole or readable(norm, block) is not None)
+            and not all(
+                folder.exists(chunk(name, place, array.ndim))
+                and (whole or readable(array, block) is not None)
+                for name, array in samples.items()
             )
         ):
             found.append(place)
     return found
 
 
-def chunk(array: str, place: tuple[int, ...]) -> str:
-    """The file of one chunk of an array."""
-    return "/".join((array, "c", *map(str, place)))
+def chunk(array: str, place: tuple[int, int, int], axes: int) -> str:
+    """The file of the chunk at one place of an array with so many axes."""
+    return "/".join((array, "c", *map(str, place), *("0",) * (axes - 3)))
 
 
 def lay_out(folder: Folder, dataset: xr.Dataset) -> None:
@@ -116,8 +128,11 @@ def lay_out(folder: Folder, dataset: xr.Dataset) -> None:
     encoding: dict[str, Any] = {
         str(name): {"compressors": (Crc32cCodec(),)} for name in dataset.variables
     }
-    encoding["norm"] |= {"chunks": (BLOCK, 1, 1, *dataset["norm"].shape[3:]), "fill_value": np.nan}
-    encoding["finished"] |= {"chunks": (BLOCK, 1, 1)}
+    for name in (*(names := sampled(dataset)), "finished"):
+        encoding[name]["chunks"] = (BLOCK, 1, 1, *dataset[name].shape[3:])
+    for name in names:
+        encoding[name]["fill_value"] = np.nan
+    dataset.attrs["samples"] = names
     with warnings.catch_warnings():
         # Zarr 3 reads consolidated metadata everywhere, and says that no standard has it yet
         warnings.simplefilter("ignore", ZarrUserWarning)
@@ -131,11 +146,14 @@ def finish(folder: Folder) -> None:
     """Put a layout that was written to its end in place, and remove one that was not."""
     if folder.exists(COMPLETE):
         written = [name.removeprefix(f"{BESIDE}/") for name in folder.files(BESIDE)]
+        attributes = json.loads(folder.read(f"{BESIDE}/zarr.json"))["attributes"]
+        stay = {*attributes.get("samples", ["norm"]), "finished"}  # whose chunks stay
         arrays = {name.split("/")[0] for name in written if "/" in name}
-        for array in sorted(arrays - {"norm", "finished"}):  # whose chunks stay
+        for array in sorted(arrays - stay):
             folder.remove_all(array)
         for name in sorted(set(written) - {"complete"}, key=lambda name: name == "zarr.json"):
-            if not name.startswith(("norm/c", "finished/c")):
+            array, _, within = name.partition("/")
+            if not (array in stay and within.startswith("c/")):
                 folder.write(name, folder.read(f"{BESIDE}/{name}"))
         folder.remove(COMPLETE)
     folder.remove_all(BESIDE)

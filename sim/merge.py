@@ -29,13 +29,22 @@ def read(path: str) -> xr.Dataset:
         raise RunError(
             f"{folder} is damaged{chunks}; the command that wrote it computes again what is lost."
         )
-    for name in ("quantity", "q", "basis"):
-        words = samples[name]
-        samples[name] = words.dims, np.array(words.values.tolist()), words.attrs
+    for name, words in samples.variables.items():
+        if words.dtype.kind in "OT":
+            samples[name] = words.dims, np.array(words.values.tolist()), words.attrs
     config = json.loads(samples.attrs["config"])
     config["sizes"] = sorted(config["sizes"])
     samples.attrs["config"] = json.dumps(config)
+    samples.attrs.setdefault("experiment", "scaling")
     return samples.sortby("size")
+
+
+def finished(samples: xr.Dataset) -> xr.Dataset:
+    """The seeds of which all samples are there. Raises RunError for fewer than two."""
+    whole = samples["finished"].all(("width", "size"))
+    if whole.sum() < 2:
+        raise RunError(f"only {int(whole.sum())} of {whole.size} seeds are finished.")
+    return samples.sel(seed=whole)
 
 
 def merge(runs: Sequence[tuple[str, xr.Dataset]]) -> xr.Dataset:
@@ -49,6 +58,9 @@ def merge(runs: Sequence[tuple[str, xr.Dataset]]) -> xr.Dataset:
     by_key: dict[int, tuple[str, xr.Dataset]] = {}
     (first, start), *_ = runs
     for name, samples in runs:
+        kinds = [run.attrs.get("experiment", "scaling") for run in (start, samples)]
+        if kinds[0] != kinds[1]:
+            raise RunError(f"{first} and {name} are runs of sim.{kinds[0]} and sim.{kinds[1]}.")
         _refuse_differences(first, _config(start), name, _config(samples))
         key = _config(samples)["seed"]
         by_key[key] = (name, _united(*by_key[key], name, samples) if key in by_key else samples)
@@ -75,14 +87,14 @@ def _united(first: str, one: xr.Dataset, second: str, other: xr.Dataset) -> xr.D
     """Two runs with the same key: each sample from the run where it is finished."""
     long, short = (one, other) if one.sizes["seed"] >= other.sizes["seed"] else (other, one)
     flags = short["finished"].reindex(seed=long["seed"]) == 1  # NaN where there is no seed
-    norms = short["norm"].reindex(seed=long["seed"])
-    same = (norms == long["norm"]) | (np.isnan(norms) & np.isnan(long["norm"]))
-    if not bool(same.where(flags & long["finished"], True).all()):
-        raise RunError(f"{first} and {second} have the same --seed, but other samples for it.")
-    return long.assign(
-        norm=long["norm"].where(long["finished"], norms),
-        finished=long["finished"] | flags,
-    )
+    united = {}
+    for name in layout.sampled(long):
+        there = short[name].reindex(seed=long["seed"])
+        same = (there == long[name]) | (np.isnan(there) & np.isnan(long[name]))
+        if not bool(same.where(flags & long["finished"], True).all()):
+            raise RunError(f"{first} and {second} have the same --seed, but other samples for it.")
+        united[name] = long[name].where(long["finished"], there)
+    return long.assign(united | {"finished": long["finished"] | flags})
 
 
 def _refuse_differences(

@@ -412,17 +412,19 @@ def measured(
     draws: Draws,
     measure: Measure,
     advance: Advance = lambda samples: None,
+    keep: Callable[[np.ndarray, Any], None] | None = None,
 ) -> Any:
     """What `measure` gives for each seed index, stacked along a first axis, as NumPy arrays.
 
     The seeds have the networks, inputs and labels of `sweep` with the same `draws`, whose norms and
     quantities do not matter here. `advance` is called, perhaps from another thread, with the number
-    of seeds just finished.
+    of seeds just finished, and `keep` with these seeds and their results. With `keep`, results are
+    the same to the last bit whichever other seeds are asked for.
     """
     places = _places(network, side, draws, None)
     alone = memory.physical() < 2 * _bytes_per_seed(network, side, draws)
     wanted = np.asarray(seeds, np.int32)
-    chunk = min(4, -(-len(wanted) // len(places)))
+    chunk = 4 if keep is not None else min(4, -(-len(wanted) // len(places)))
     classes = output_shape(network.body, network.input_shape(side))[0]
 
     def one(arguments: tuple[Array, Array | None]) -> Any:
@@ -442,9 +444,11 @@ def measured(
 
     def results(part: np.ndarray, _: Place) -> Any:
         found = jax.tree.map(lambda leaf: np.asarray(leaf)[: len(part)], compiled(arguments(part)))
+        if keep is not None:
+            keep(part, found)
         advance(len(part))
         return found
 
     parts = np.split(wanted, range(chunk, len(wanted), chunk))
-    found = _in_threads(results, parts, places)
+    found = _in_threads(results, parts, places, finish=keep is not None)
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *found)

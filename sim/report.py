@@ -380,7 +380,7 @@ class Runs:
     """Which runs."""
 
     runs: Positional[tuple[str, ...]]
-    """Folders that python -m sim.scaling --out has written."""
+    """Folders or URLs that --out of python -m sim.scaling or sim.vulnerability has written."""
 
 
 def main(args: list[str] | None = None) -> int:
@@ -395,6 +395,12 @@ def main(args: list[str] | None = None) -> int:
 
         runs = [(name, merge.read(name)) for name in stored.runs]
         samples = merge.merge(runs)
+        if samples.attrs["experiment"] == "vulnerability":
+            from sim import vulnerability_report
+
+            if output.html is not None:
+                raise ValueError("--html is for runs of python -m sim.scaling.")
+            return vulnerability_report.deliver(merge.finished(samples), output)
     return deliver(
         samples, output, lambda: [session for _, run in runs for session in run.attrs["sessions"]]
     )

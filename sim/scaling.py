@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from sim import background, experiment
-from sim.experiment import OPTIONS, Experiment
+from sim.experiment import OPTIONS, Experiment, Keep
 
 if TYPE_CHECKING:
     import numpy as np
@@ -434,15 +434,6 @@ def check(config: Config, out: str | None = None) -> None:
     lazy = sampler_of(config) == "lazy"
     points = config.inputs_per_seed * config.labels_per_seed
     experiment.check_memory(config, lazy, points, config.batch or 1, networks, sizes_of)
-
-
-@dataclass(frozen=True)
-class Keep:
-    """Where samples are kept."""
-
-    out: str | None = None
-    """Keep samples and provenance in this folder, or at this URL of fsspec, as they are finished
-    (xarray and Zarr). The same command continues a run; more seeds, widths or sizes extend it."""
 
 
 def main(args: list[str] | None = None) -> int:

@@ -1,10 +1,10 @@
 """A run on disk: an xarray dataset in Zarr that grows as samples are finished.
 
-`xarray.open_zarr(path)` reads it: `norm` by (seed, width, size, quantity, q), `finished` by (seed,
-width, size), the predictions, and attributes with the configuration and the provenance of every
-process that sampled. A sample that is not finished is NaN; one that is finished and not finite is
-what the network gave. Chunks carry CRC-32C checksums. Each is replaced as a whole, `norm` before
-`finished`, so a process may be killed at any moment.
+`xarray.open_zarr(path)` reads it: the samples by (seed, width, size, …), such as `norm`, `finished`
+by (seed, width, size), the predictions, and attributes with the configuration and the provenance of
+every process that sampled. A sample that is not finished is NaN; one that is finished and not
+finite is what the network gave. Chunks carry CRC-32C checksums. Each is replaced as a whole,
+`finished` after the samples, so a process may be killed at any moment.
 """
 
 import json
@@ -12,7 +12,6 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -53,12 +52,14 @@ def opened(
     describe: Describe,
     where: Where,
     tell: Callable[[str], None] = lambda line: None,
+    experiment: str = "scaling",
 ) -> Iterator["Run"]:
     """The run in the folder or at the URL `path`, created or extended to have room for `config`.
 
     `config` is JSON with explicit `widths` and `sizes`; `describe(config)` is the dataset of such
     a run, its samples NaN; `where` is what computes; `tell` hears a sentence for each damaged
-    chunk. No other process can open the run meanwhile. Raises RunError.
+    chunk; `experiment` is the module of `sim` whose run it is. No other process can open the run
+    meanwhile. Raises RunError.
     """
     with _sentences(path):
         folder = layout.at(path)
@@ -67,7 +68,7 @@ def opened(
         with folder.alone() as check:
             run = Run(folder, check)
             run.clear()
-            run.grow(config, describe, where.backend)
+            run.grow(config, describe, where.backend, experiment)
             run.mend(tell)
             with run.session(where):
                 yield run
@@ -112,13 +113,17 @@ class Run:
             if last.endswith(".partial") or (last.startswith(".") and last != LOCK):
                 self.folder.remove(name)
 
-    def grow(self, config: dict[str, Any], describe: Describe, backend: str) -> None:
+    def grow(
+        self, config: dict[str, Any], describe: Describe, backend: str, experiment: str
+    ) -> None:
         """Make room for `config`. Raises RunError, naming it, for what cannot change."""
         config = json.loads(json.dumps(config))
-        attributes = {"format": FORMAT, "sessions": []}
+        attributes = {"format": FORMAT, "experiment": experiment, "sessions": []}
         if self.folder.exists("zarr.json"):
             attributes = layout.described(self.folder)
             stored = json.loads(attributes["config"])
+            if (there := attributes.get("experiment", "scaling")) != experiment:
+                raise RunError(f"{self.folder} holds a run of python -m sim.{there}.")
             _refuse_differences(self.folder, stored, config)
             _refuse_other_rounding(self.folder, attributes["sessions"], backend)
             config["seeds"] = max(stored["seeds"], config["seeds"])
@@ -129,7 +134,8 @@ class Run:
                 self.find()
                 return
         dataset = describe(config).sel(size=config["sizes"])
-        dataset["finished"] = xr.zeros_like(dataset["norm"].isel(quantity=0, q=0, drop=True), bool)
+        axes = ("seed", "width", "size")
+        dataset["finished"] = axes, np.zeros([dataset.sizes[axis] for axis in axes], bool)
         dataset["finished"].attrs = {"long_name": "whether the sample has been computed"}
         dataset.attrs |= attributes | {"config": json.dumps(config)}
         layout.lay_out(self.folder, dataset)
@@ -141,7 +147,7 @@ class Run:
 
         try:
             dataset = layout.open_zarr(self.folder)
-            dataset.drop_vars(("norm", "finished")).load()
+            dataset.drop_vars([*layout.sampled(dataset), "finished"]).load()
             arrays: Any = zarr.open_group(str(self.folder), mode="r", use_consolidated=False)
             return all(arrays[name].shape == there.shape for name, there in dataset.items())
         except Exception:  # whatever a library makes of damaged files
@@ -152,16 +158,17 @@ class Run:
         import zarr
 
         group: Any = zarr.open_group(str(self.folder), mode="r+")
-        self.norm, self.finished = group["norm"], group["finished"]
         labels = layout.open_zarr(self.folder)
+        self.samples = {name: group[name] for name in layout.sampled(labels)}
+        self.finished = group["finished"]
         self.widths = labels["width"].values.tolist()
         self.sizes = labels["size"].values.tolist()
 
     def mend(self, tell: Callable[[str], None]) -> None:
         """Forget chunks that cannot be read, so that they are computed again."""
         for place in layout.damaged(self.folder):
-            for name, tail in (("norm", (0, 0)), ("finished", ())):
-                self.folder.remove(layout.chunk(name, (*place, *tail)))
+            for name, array in (*self.samples.items(), ("finished", self.finished)):
+                self.folder.remove(layout.chunk(name, place, array.ndim))
             block, width, size = place
             tell(
                 f"{self.folder}: the chunk of seeds {block * BLOCK} to {(block + 1) * BLOCK - 1}, "
@@ -190,37 +197,54 @@ class Run:
     def completing(
         self, width: int, sizes: Sequence[int], make: Callable[[tuple[int, ...]], Draw]
     ) -> Draw:
-        """A sampler at `sizes` that computes only what is not there, and keeps it.
+        """A sampler of norms at `sizes` that computes only what is not there, and keeps it.
 
         `make(sizes)` is the sampler that computes (see `sim.montecarlo.sampler`).
         """
 
+        def keep(size: int, seeds: np.ndarray, norms: np.ndarray) -> None:
+            self.write(width, size, seeds, {"norm": norms})
+
         def draw(seeds: Sequence[int], advance: Callable[[int], None]) -> np.ndarray:
-            wanted = np.asarray(seeds)
-            column = self.widths.index(width)
             missing: dict[tuple[int, ...], list[int]] = {}
             for size in sizes:
-                there = self.finished[:, column, self.sizes.index(size)][wanted]
-                advance(int(there.sum()))
-                if not there.all():
-                    missing.setdefault(tuple(wanted[~there].tolist()), []).append(size)
+                lacking = self.missing(width, size, seeds)
+                advance(len(seeds) - len(lacking))
+                if lacking:
+                    missing.setdefault(tuple(lacking), []).append(size)
             for lacking, sides in missing.items():
-                make(tuple(sides))(lacking, advance, partial(self.write, width))
-            stored = self.norm[:, column]
-            return np.stack([stored[wanted, self.sizes.index(size)] for size in sizes])
+                make(tuple(sides))(lacking, advance, keep)
+            return np.stack([self.read(width, size, seeds)["norm"] for size in sizes])
 
         return draw
 
-    def write(self, width: int, size: int, seeds: np.ndarray, norms: np.ndarray) -> None:
-        """Keep norms (seeds, quantities, norms); may be called from several threads."""
+    def missing(self, width: int, size: int, seeds: Sequence[int]) -> list[int]:
+        """Those of the seeds that are not finished."""
+        wanted = np.asarray(seeds)
+        there = self.finished[:, *self._place(width, size)][wanted]
+        return wanted[~there].tolist()
+
+    def read(self, width: int, size: int, seeds: Sequence[int]) -> dict[str, np.ndarray]:
+        """The samples (seeds, …) by their names."""
+        place, wanted = self._place(width, size), np.asarray(seeds)
+        return {name: array[:, *place][wanted] for name, array in self.samples.items()}
+
+    def write(
+        self, width: int, size: int, seeds: np.ndarray, samples: dict[str, np.ndarray]
+    ) -> None:
+        """Keep samples (seeds, …) by their names; may be called from several threads."""
         import zarr
 
         self.check()
-        place = self.widths.index(width), self.sizes.index(size)
+        place = self._place(width, size)
         # a chunk without any number is written too: only then a missing one is a damaged one
         with self.writing, zarr.config.set({"array.write_empty_chunks": True}):
-            self.norm.set_orthogonal_selection((seeds, *place), norms)
+            for name, values in samples.items():
+                self.samples[name].set_orthogonal_selection((seeds, *place), values)
             self.finished.set_orthogonal_selection((seeds, *place), np.ones(len(seeds), bool))
+
+    def _place(self, width: int, size: int) -> tuple[int, int]:
+        return self.widths.index(width), self.sizes.index(size)
 
 
 def _refuse_other_folders(folder: Folder) -> None:
