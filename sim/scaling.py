@@ -75,7 +75,7 @@ OWN_WIDTH = 1
 """The label of a user's own model, whose width is not known, along the dimension of widths."""
 
 
-def complete(config: Config) -> Config:
+def complete(config: Any) -> Any:
     """The configuration with its architecture filled in: the name of a user's model, if any.
 
     Raises ValueError for an architecture and a model, or options that a model does not take.
@@ -86,8 +86,8 @@ def complete(config: Config) -> Config:
         raise ValueError(f"choose --arch {config.arch} or --model {config.model}, not both.")
     own = (OWN_WIDTH,)
     for name in DESCRIBED:
-        given = getattr(config, name)
-        if given != getattr(Config, name) and not (name == "widths" and given == own):
+        given = getattr(config, name, None)
+        if given != getattr(type(config), name, None) and not (name == "widths" and given == own):
             raise ValueError(f"--model takes no --{name.replace('_', '-')}.")
     return replace(config, arch=config.model)
 

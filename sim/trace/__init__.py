@@ -7,24 +7,22 @@ E(∂f/∂x_i)² over all input coordinates. This is Theorem 5 of Simon-Gabriel 
 coordinate by coordinate and for any wiring; no gradient is sampled.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.extend import core
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
-from sim.trace.pointwise import FORWARD_PASSES, GAUSSIAN, settled
-from sim.trace.rules import PRODUCTS, apply
+from sim.trace.pointwise import FORWARD_PASSES, GAUSSIAN
+from sim.trace.rules import PRODUCTS
 from sim.trace.source import Source
-from sim.trace.values import Constant, Operand, Pointwise, Signal, Step, Tape, TraceError
-from sim.trace.walk import walk
-from sim.trace.weights import FORWARD, Frontier
+from sim.trace.squared import squared
+from sim.trace.values import Step, TraceError
 
-__all__ = ["Row", "Trace", "TraceError", "trace"]
+__all__ = ["Row", "Trace", "TraceError", "basis_of", "trace"]
 
 
 @dataclass(frozen=True)
@@ -53,9 +51,6 @@ class Trace:
     assumptions: tuple[str, ...]
 
 
-_KNOWN = object()
-
-
 def trace(
     init: Callable[[Any], Any],
     apply_model: Callable[[Any, Any], Any],
@@ -72,63 +67,26 @@ def trace(
     Raises TraceError, with one sentence that names the primitive and the line of the model's
     source, where a rule is missing or does not hold.
     """
-    key = jax.random.key(seed)
-    leaves, structure = jax.tree.flatten(jax.eval_shape(init, key))
-    x = jax.ShapeDtypeStruct(shape, jnp.zeros(0).dtype)
-
-    def of_leaves(leaves: list[Any], x: Any) -> Any:
-        return apply_model(jax.tree.unflatten(structure, leaves), x)
-
-    closed = jax.make_jaxpr(of_leaves)(leaves, x)
-    frontier = Frontier(lambda key: jax.tree.leaves(init(key)), closed)
-    tape, outputs = _read(closed, frontier, key, shape)
-    logits = outputs[0]
-    if len(outputs) != 1 or len(closed.out_avals[0].shape) != 1:
-        raise TraceError("the model does not give one vector of logits for one input.")
-    if not isinstance(logits, Signal):
-        raise TraceError("the model's logits do not depend on its input.")
+    found = squared(init, apply_model, shape, seed)
+    tape, logits = found.tape, found.logits
     classes = logits.shape[0]
     chosen = jnp.full(classes, 1 / classes) if logit is None else jax.nn.one_hot(logit, classes)
     energy, gains = tape.pull(logits.node, chosen)
-    rows = _rows(tape.steps, gains)
+    rows = _rows(tape.steps, [sum(parts) for parts in gains])
     assumptions = tuple(dict.fromkeys(a for row in rows for a in row.assumptions))
-    wide = {GAUSSIAN, FORWARD_PASSES, PRODUCTS} & set(assumptions)
     return Trace(
         energy=np.zeros(shape) if energy is None else np.asarray(energy, float),
         logits=float(jnp.mean(logits.square)),
         classes=classes,
         rows=rows,
-        basis="wide" if wide else "hypothesis-H",
+        basis=basis_of(assumptions),
         assumptions=assumptions,
     )
 
 
-def _read(
-    closed: core.ClosedJaxpr, frontier: Frontier, key: Any, shape: tuple[int, ...]
-) -> tuple[Tape, list[Operand]]:
-    """The squared network of a jaxpr, and its outputs; node 0 is the input."""
-    given: Iterator[Operand] = frontier.operands(key)
-    tape = Tape()
-
-    def inputs(known: Any) -> Array:
-        return jax.random.normal(jax.random.fold_in(key, 1), (FORWARD, *shape))
-
-    x = Signal(tape.node(shape), shape, inputs, lambda known: jnp.ones(shape), centred=True)
-
-    def operand(value: Any) -> Operand:
-        if isinstance(value, Signal | Pointwise):
-            return value
-        return Constant(value.val) if isinstance(value, core.Literal) else next(given)
-
-    def known(equation: Any, operands: list[Any]) -> list[Any]:
-        return [_KNOWN] * len(equation.outvars)
-
-    def reads(equation: Any, operands: list[Any], place: Source) -> list[Any]:
-        return list(apply(equation, [operand(value) for value in operands], tape, place))
-
-    weights = [_KNOWN] * (len(closed.jaxpr.invars) - 1)
-    outputs = walk(closed, [*weights, x], lambda v: isinstance(v, Signal | Pointwise), known, reads)
-    return tape, [settled(v, tape) if isinstance(v, Pointwise) else v for v in outputs]
+def basis_of(assumptions: Iterable[str]) -> Literal["hypothesis-H", "wide"]:
+    """What a prediction rests on that assumes all of these."""
+    return "wide" if {GAUSSIAN, FORWARD_PASSES, PRODUCTS} & set(assumptions) else "hypothesis-H"
 
 
 def _rows(steps: list[Step], gains: list[float]) -> tuple[Row, ...]:

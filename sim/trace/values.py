@@ -220,26 +220,26 @@ class Tape:
         self.steps.append(Step(inputs, output, push, kind, source, assumptions))
         return output
 
-    def pull(self, output: int, energy: Array) -> tuple[Array | None, list[float]]:
-        """Energies of the gradient at node 0, given those at `output`, and each step's gain κ.
+    def pull(self, output: int, energy: Array) -> tuple[Array | None, list[tuple[float, ...]]]:
+        """Energies of the gradient at node 0, given those at `output`, and each step's gains κ.
 
-        The transposed squared network. None if nothing arrives; a step that passes nothing on has
-        the gain NaN.
+        The transposed squared network. None if nothing arrives. A step has a gain for each of its
+        inputs: what arrives there over what left its output; NaN if nothing leaves.
         """
 
-        def transposed() -> tuple[Array | None, list[Array]]:
+        def transposed() -> tuple[Array | None, list[list[Array]]]:
             energies, gains = {output: energy}, []
             for step in reversed(self.steps):
                 above = energies.get(step.output)
                 if above is None:
-                    gains.append(jnp.array(jnp.nan))
+                    gains.append([jnp.array(jnp.nan) for _ in step.inputs])
                     continue
                 structs = [jax.ShapeDtypeStruct(self.shapes[i], above.dtype) for i in step.inputs]
                 below = jax.linear_transpose(step.push, *structs)(above)
                 for node, part in zip(step.inputs, below, strict=True):
                     energies[node] = energies[node] + part if node in energies else part
-                gains.append(sum(jnp.sum(part) for part in below) / jnp.sum(above))
+                gains.append([jnp.sum(part) / jnp.sum(above) for part in below])
             return energies.get(0), gains[::-1]
 
         arrived, gains = evaluated(transposed)
-        return arrived, [float(gain) for gain in gains]
+        return arrived, [tuple(map(float, parts)) for parts in gains]
