@@ -7,6 +7,8 @@ from pathlib import Path
 from tyro.conf import Positional
 
 FIGURES = ("scaling", "vulnerability")
+FROM_RUNS = ("training",)
+"""Figures of stored runs."""
 
 
 @dataclass(frozen=True)
@@ -19,6 +21,8 @@ class Options:
     """Where the pictures go."""
     quick: bool = False
     """Fewer seeds and smaller images: a minute or two instead of three."""
+    run: str | None = None
+    """For training, which is drawn only if it is named: the folder of a study (--out)."""
 
 
 def main(args: list[str] | None = None) -> int:
@@ -29,16 +33,21 @@ def main(args: list[str] | None = None) -> int:
     (options,) = cli.parse((Options,), "python -m figures", __doc__ or "", args)
     with cli.one_sentence():
         for name in options.names:
-            if name not in FIGURES:
-                raise ValueError(unknown("figure", name, FIGURES))
+            if name not in (*FIGURES, *FROM_RUNS):
+                raise ValueError(unknown("figure", name, (*FIGURES, *FROM_RUNS)))
+            if name in FROM_RUNS and options.run is None:
+                raise ValueError(f"{name} needs --run, the folder of a stored run.")
         if not Path(options.folder).is_dir():
             raise ValueError(f"there is no folder {options.folder} to draw into.")
         chosen = options.names
         targets = {name: _targets(options.folder, name) for name in chosen}
         cli.check_writable(*(target for pair in targets.values() for target in pair))
+        if "training" in chosen:
+            _training(targets["training"], str(options.run))
     draw = {"scaling": _scaling, "vulnerability": _vulnerability}
     for name in chosen:
-        draw[name](targets[name], options.quick)
+        if name in draw:
+            draw[name](targets[name], options.quick)
         print(*targets[name], sep="\n")
     return 0
 
@@ -75,6 +84,15 @@ def _vulnerability(targets: list[str], quick: bool) -> None:
         samples = run(config, advance)
     for target in targets:
         vulnerability.write(samples, target)
+
+
+def _training(targets: list[str], folder: str) -> None:
+    from figures import training
+    from sim.training import stored
+
+    samples = stored(folder)
+    for target in targets:
+        training.write(samples, target)
 
 
 if __name__ == "__main__":
