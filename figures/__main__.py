@@ -11,6 +11,8 @@ FIGURES = (
     *("scaling", "constants", "exponents", "initializations", "heads", "spread", "sampling"),
     "vulnerability",
 )
+OF_STUDIES = ("training",)
+"""Figures of a stored run that takes an hour; drawn only if they are named."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,8 @@ class Options:
     """Where the pictures go."""
     runs: str | None = None
     """Keep samples in this folder (python -m sim.scaling --out), and use what is there."""
+    study: str | None = None
+    """For training: the folder of a study (python -m sim.training --out)."""
     quick: bool = False
     """Fewer seeds and smaller images: a minute or two in all."""
 
@@ -35,8 +39,10 @@ def main(args: list[str] | None = None) -> int:
     (options,) = cli.parse((Options,), "python -m figures", __doc__ or "", args)
     with cli.one_sentence():
         for name in options.names:
-            if name not in FIGURES:
-                raise ValueError(unknown("figure", name, FIGURES))
+            if name not in (*FIGURES, *OF_STUDIES):
+                raise ValueError(unknown("figure", name, (*FIGURES, *OF_STUDIES)))
+            if name in OF_STUDIES and options.study is None:
+                raise ValueError(f"{name} needs --study, the folder of a stored run.")
         for folder in (options.folder, options.runs):
             if folder is not None and not Path(folder).is_dir():
                 raise ValueError(f"there is no folder {folder}.")
@@ -49,7 +55,7 @@ def main(args: list[str] | None = None) -> int:
 
     compilation.keep()
     for name in options.names:
-        runs = Runs(options.quick, options.runs)
+        runs = Runs(options.quick, options.runs, options.study)
         with style.styled():
             with cli.one_sentence(RunError):
                 figure = importlib.import_module(f"figures.{name}").draw(runs)

@@ -16,6 +16,8 @@ class Runs:
     """Fewer and smaller networks."""
     folder: str | None = None
     """Where runs are kept, a folder for each; what is there is not computed again."""
+    study: str | None = None
+    """The folder of a study of training."""
     used: dict[str, Any] = field(default_factory=dict)
     """The configurations drawn so far, by name."""
 

@@ -7,9 +7,10 @@ import importlib
 from types import ModuleType
 
 SUBMODULES = (
-    *("attacks", "checks", "damage", "first_order", "gradients", "hosts", "inputs", "layers"),
-    *("losses", "merge", "models", "montecarlo", "penalty", "report", "scaling", "statements"),
-    *("statistics", "store", "trace", "vulnerability", "vulnerability_report"),
+    *("attacks", "checks", "damage", "datasets", "first_order", "gradients", "hosts", "inputs"),
+    *("layers", "losses", "merge", "models", "montecarlo", "penalty", "regularizers", "report"),
+    *("scaling", "statements", "statistics", "store", "trace", "training", "training_report"),
+    *("vulnerability", "vulnerability_report"),
 )
 
 

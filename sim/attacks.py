@@ -94,9 +94,13 @@ def ascended(
     p: float,
     size: float | Float[Array, ""],
     steps: int,
+    reach: float = 2.5,
 ) -> Float[Array, "..."]:
-    """The attack after one of so many steps of `pgd`, given the gradient at the attack before."""
-    length = 2.5 * size / max(1, steps)
+    """The attack after one of so many steps of `pgd`, given the gradient at the attack before.
+
+    All steps together go `reach` times the size.
+    """
+    length = reach * size / max(1, steps)
     return project(delta + steepest(gradient, p, length), p, size)
 
 

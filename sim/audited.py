@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from sim import layers, taps
+from sim import taps
 from sim.models import Own, pair
 from sim.trace import basis_of, live
 from sim.trace.squared import Squared, squared

@@ -18,6 +18,7 @@ from theory.console import INTERRUPTED, progress
 
 __all__ = [
     "INTERRUPTED",
+    "TERMINATED",
     "Output",
     "ScalingOutput",
     "check_writable",

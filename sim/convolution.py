@@ -57,10 +57,13 @@ def _backward(
     if stride > 1 or x.shape[2] < FEW_CHANNELS or g.shape[0] < SMALL_SIDE:
         of_x = _by_phases(g, weights, x.shape, stride, dilation)
     else:
-        kernels = _kernels(weights, x.shape[2])
-        reach = dilation * (len(kernels) - 1)
+        taps = _taps(weights, x.shape[2])
+        reach = dilation * (taps - 1)
         padded = jnp.pad(g, ((reach, reach), (reach, reach), (0, 0)))
-        of_x = _by_library(padded, kernels[::-1, ::-1].swapaxes(2, 3), 1, dilation)
+        by_tap = weights.reshape(taps**2, x.shape[2], -1)[::-1].swapaxes(1, 2)
+        # by this same function, so that its own derivative is not left to the library either
+        reversed_kernels = by_tap.reshape(-1, x.shape[2])
+        of_x = jnp.asarray(convolve(padded, reversed_kernels, 1, dilation))
     return of_x, of_weights
 
 

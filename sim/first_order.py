@@ -187,13 +187,13 @@ def growths(samples: xr.Dataset) -> list[Growth]:
         predicted, limit = _number(at["predicted_slope"].item()), _number(at["limit"].item())
         basis = str(at["basis"].item())
         first = (at["norm"] * at["d"] ** (1 / float(p))).transpose("seed", "size").values
-        slope = _exponent(first, ds)
+        slope = exponent(first, ds)
         agrees = statistics.agrees(slope, predicted, comparisons)
         found.append(Growth(width, p, "first-order", None, slope, predicted, limit, basis, agrees))
         for attack, eps in _each(samples, "attack", "eps"):
             damage = at["damage"].sel(attack=attack, eps=eps).transpose("seed", "size").values
             if not np.isnan(damage).all():
-                slope = _exponent(damage, ds)
+                slope = exponent(damage, ds)
                 found.append(Growth(width, p, attack, eps, slope, None, limit, basis, None))
     return found
 
@@ -203,7 +203,8 @@ def nonfinite(samples: xr.Dataset) -> int:
     return int((~np.isfinite(samples["damage"].sel(attack="step"))).sum())
 
 
-def _exponent(rows: Float[np.ndarray, "seeds sizes"], ds: np.ndarray) -> Slope:
+def exponent(rows: Float[np.ndarray, "seeds sizes"], ds: np.ndarray) -> Slope:
+    """`sim.statistics.exponent` of the seeds that are finite; NaN where a mean is not positive."""
     finite = rows[np.all(np.isfinite(rows), axis=1)].astype(float)
     if len(finite) < 2 or np.any(finite.mean(axis=0) <= 0):  # no logarithm
         return Slope(np.nan, np.nan, (np.nan, np.nan), len(finite), 0)

@@ -43,7 +43,14 @@ def images(
 @lru_cache(maxsize=256)
 def _prepared(name: str, index: int, side: int, channels: int) -> np.ndarray:
     originals = _photographs(channels) if name == "photo" else _digits()
-    return _standardized(_resized(originals[index], side))
+    return prepared(originals[index], side)
+
+
+def prepared(
+    image: Float[np.ndarray, "s s channels"], side: int
+) -> Float[np.ndarray, "side side channels"]:
+    """The image brought to that side by a box filter, with mean 0 and mean square 1."""
+    return _standardized(_resized(image, side))
 
 
 def _resized(image: np.ndarray, side: int) -> np.ndarray:

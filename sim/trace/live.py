@@ -70,7 +70,7 @@ def measure(
             tap = None if node is None else waiting.pop(node, None)
             if tap is None or not jnp.issubdtype(array.dtype, jnp.floating):
                 return array
-            if node in halves:
+            if node is not None and node in halves:
                 positive[node] = jnp.mean(array > 0)
             return array + tap.astype(array.dtype)
 

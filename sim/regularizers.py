@@ -1,0 +1,184 @@
+"""What a network is trained on: the loss of a batch, ordinary or regularized against attacks.
+
+All are in training mode: batch normalization takes its statistics from the batch, the attacked
+images being part of it. (`sim.losses` has the same losses of one input without that.) Strengths
+are changes ε per coordinate of the input, whatever the norm and d: ε_p = ε d^{1/p}, and with q
+dual to p a gradient penalty weighs ε d^{1 − 1/q}, as in Simon-Gabriel et al. (ICML 2019).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from sim.attacks import anywhere, ascended, steepest
+from sim.batch_norm import apply_batch
+from sim.layers import Weights
+from theory.network import Serial
+
+Images = Float[Array, "n side side channels"]
+Labels = Int[Array, " n"]
+Loss = tuple[Float[Array, ""], Weights]
+"""Mean loss of a batch, and the weights with their running statistics moved."""
+
+PGD_REACH = 1 / 0.75
+"""Steps of ε / (0.75 · steps), as in the paper's experiments."""
+
+
+@dataclass(frozen=True)
+class Regularizer:
+    """A kind of training."""
+
+    of_batch: Callable[..., Loss]
+    """(body, weights, xs, labels, key, strength, steps) → `Loss`."""
+    about: str
+    takes_strength: bool = True
+
+
+def _losses(body: Serial, weights: Weights, xs: Images, labels: Labels) -> tuple[Array, Weights]:
+    """Cross-entropies of the images, and the moved weights."""
+    logits, moved = apply_batch(body, weights, xs)
+    return -jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], axis=1)[:, 0], moved
+
+
+def _gradients(body: Serial, weights: Weights, xs: Images, labels: Labels) -> Images:
+    """∂_x of the sum of losses."""
+    return jax.grad(lambda xs: _losses(body, weights, xs, labels)[0].sum())(xs)
+
+
+def _size(strength: Array | float, p: float, xs: Images) -> Array | float:
+    return strength * xs[0].size ** (1 / p)
+
+
+def ordinary(
+    body: Serial,
+    weights: Weights,
+    xs: Images,
+    labels: Labels,
+    key: Key[Array, ""],
+    strength: Array | float,
+    steps: int,
+) -> Loss:
+    """The mean cross-entropy."""
+    losses, moved = _losses(body, weights, xs, labels)
+    return losses.mean(), moved
+
+
+def penalized(
+    p: float,
+    body: Serial,
+    weights: Weights,
+    xs: Images,
+    labels: Labels,
+    key: Key[Array, ""],
+    strength: Array | float,
+    steps: int,
+) -> Loss:
+    """Mean of L + ½ ε_p ‖∂_x L‖_q (double backpropagation).
+
+    By the envelope theorem the derivative of ‖g‖_q = u·g is that at a fixed maximizer u.
+    """
+
+    def total(xs: Images) -> tuple[Array, tuple[Array, Weights]]:
+        losses, moved = _losses(body, weights, xs, labels)
+        return losses.sum(), (losses, moved)
+
+    gradients, (losses, moved) = jax.grad(total, has_aux=True)(xs)
+    units = jax.lax.stop_gradient(jax.vmap(lambda g: steepest(g, p, 1.0))(gradients))
+    norms = jnp.sum(units * gradients, axis=(1, 2, 3))
+    return jnp.mean(losses + _size(strength, p, xs) / 2 * norms), moved
+
+
+def _augmented(body: Serial, weights: Weights, xs: Images, labels: Labels, deltas: Images) -> Loss:
+    both = jnp.concatenate([xs, xs + jax.lax.stop_gradient(deltas)])
+    losses, moved = _losses(body, weights, both, jnp.concatenate([labels, labels]))
+    return losses.mean(), moved
+
+
+def single_step(
+    p: float,
+    body: Serial,
+    weights: Weights,
+    xs: Images,
+    labels: Labels,
+    key: Key[Array, ""],
+    strength: Array | float,
+    steps: int,
+) -> Loss:
+    """Mean of ½ (L(x) + L(x + δ)), δ the steepest attack with ‖δ‖_p = ε_p."""
+    size = _size(strength, p, xs)
+    deltas = jax.vmap(lambda g: steepest(g, p, size))(_gradients(body, weights, xs, labels))
+    return _augmented(body, weights, xs, labels, deltas)
+
+
+def pgd(
+    p: float,
+    body: Serial,
+    weights: Weights,
+    xs: Images,
+    labels: Labels,
+    key: Key[Array, ""],
+    strength: Array | float,
+    steps: int,
+) -> Loss:
+    """Mean of ½ (L(x) + L(x + δ)), δ from projected ascent with a random start, p = 1, 2, ∞."""
+    size = _size(strength, p, xs)
+    keys = jax.random.split(key, len(xs))
+    start = size * jax.vmap(lambda k, x: anywhere(k, x, p))(keys, xs)
+    move = jax.vmap(partial(ascended, p=p, size=size, steps=steps, reach=PGD_REACH))
+
+    fixed = jax.lax.stop_gradient(weights)
+
+    def step(deltas: Images, _: None) -> tuple[Images, None]:
+        return move(deltas, _gradients(body, fixed, xs + deltas, labels)), None
+
+    deltas, _ = jax.lax.scan(step, start, length=steps)
+    return _augmented(body, weights, xs, labels, deltas)
+
+
+def cross_lipschitz(
+    body: Serial,
+    weights: Weights,
+    xs: Images,
+    labels: Labels,
+    key: Key[Array, ""],
+    strength: Array | float,
+    steps: int,
+) -> Loss:
+    """Mean of L + ½ ε² d / K² Σ_kl ‖∂_x f_k − ∂_x f_l‖_2², K the number of classes.
+
+    (M. Hein & M. Andriushchenko, NIPS 2017.) Σ_kl ‖g_k − g_l‖² = 2K Σ_k ‖g_k − ḡ‖², which is
+    2K E‖Σ_k s_k (g_k − ḡ)‖² for random signs s: one draw for each image, so that the penalty is
+    right in the mean and takes one backward pass instead of K.
+    """
+    size = _size(strength, 2.0, xs)
+
+    def at(xs: Images) -> tuple[Array, tuple[Array, Weights, int]]:
+        logits, moved = apply_batch(body, weights, xs)
+        signs = jax.random.rademacher(key, logits.shape, logits.dtype)
+        centred = signs - signs.mean(axis=1, keepdims=True)
+        losses = -jnp.take_along_axis(jax.nn.log_softmax(logits), labels[:, None], axis=1)[:, 0]
+        return jnp.sum(centred * logits), (losses.mean(), moved, logits.shape[1])
+
+    gradients, (loss, moved, classes) = jax.grad(at, has_aux=True)(xs)
+    squares = jnp.sum(gradients**2, axis=(1, 2, 3)).mean()
+    return loss + size**2 / 2 * 2 / classes * squares, moved
+
+
+INFINITY = float("inf")
+
+REGULARIZERS: dict[str, Regularizer] = {
+    "ordinary": Regularizer(ordinary, "cross-entropy", takes_strength=False),
+    "penalty-l1": Regularizer(partial(penalized, INFINITY), "ℓ1 gradient penalty"),
+    "penalty-l2": Regularizer(partial(penalized, 2.0), "ℓ2 gradient penalty"),
+    "step-linf": Regularizer(partial(single_step, INFINITY), "single-step ℓ∞ augmentation"),
+    "step-l2": Regularizer(partial(single_step, 2.0), "single-step ℓ2 augmentation"),
+    "pgd-linf": Regularizer(partial(pgd, INFINITY), "PGD training, ℓ∞"),
+    "pgd-l2": Regularizer(partial(pgd, 2.0), "PGD training, ℓ2"),
+    "cross-lipschitz": Regularizer(cross_lipschitz, "cross-Lipschitz penalty"),
+}
+"""By the name that the command line takes. Penalties are named for the norm of the gradient,
+attacks for that of the attack."""
