@@ -17,7 +17,7 @@ def draw(runs: Runs) -> Any:
     config = Config(
         arch="mlp",
         quantity=("logit",),
-        widths=(4, 16, 64) if runs.quick else (4, 8, 16, 32, 64, 128),
+        widths=(4, 16) if runs.quick else (4, 8, 16, 32, 64, 128),
         sizes=(4, 16) if runs.quick else (4, 8, 16, 32, 64),
         seeds=1024 if runs.quick else 32768,
     )

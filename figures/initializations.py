@@ -26,7 +26,7 @@ def draw(runs: Runs) -> Any:
     for i, (scheme, name) in enumerate(SCHEMES.items()):
         config = Config(
             arch="mlp", init=scheme, widths=(WIDTH,), channels=1, quantity=("logit",), norms=("1",),
-            sizes=(2, 8, 32) if runs.quick else (2, 4, 8, 16, 32, 64, 128),
+            sizes=(2, 32) if runs.quick else (2, 4, 8, 16, 32, 64, 128),
             seeds=128 if runs.quick else 512,
         )  # fmt: skip
         found = statistics.points(runs.scaling(f"initializations-{scheme}", config))

@@ -52,7 +52,7 @@ def _distributions(panel: Any, runs: Runs) -> None:
 
 
 def _times(panel: Any, runs: Runs) -> None:
-    sides = (8, 16, 32) if runs.quick else (8, 16, 32, 64, 128)
+    sides = (8, 16) if runs.quick else (8, 16, 32, 64, 128)
     ends, cores, ds = [], os.cpu_count(), [3 * side**2 for side in sides]
     for i, sampler in enumerate(SAMPLERS):
         times = 1e3 * np.array([_seconds(sampler, side, runs.quick) for side in sides])

@@ -26,7 +26,8 @@ def draw(runs: Runs) -> Any:
                 Config(
                     arch=arch,
                     seeds=32 if runs.quick else 128,
-                    sizes=(8, 16, 32) if runs.quick else None,
+                    sizes=(8, 16) if runs.quick else None,
+                    widths=(16,) if runs.quick else None,
                 ),
             )
             for arch in ARCHITECTURES

@@ -24,7 +24,7 @@ def draw(runs: Runs) -> Any:
     for depth in DEPTHS:
         config = Config(
             arch="mlp", depth=depth, quantity=("logit",), norms=("2",), sizes=(SIDE, 2 * SIDE),
-            widths=WIDTHS,
+            widths=tuple(w for d, w in SHOWN if d == depth) if runs.quick else WIDTHS,
             seeds=2048 if runs.quick else 16384,
         )  # fmt: skip
         samples = runs.scaling(f"spread-{depth}", config)["norm"].squeeze(("quantity", "q"))
@@ -73,8 +73,8 @@ def _spread(panel: Any, found: dict[tuple[int, int], np.ndarray]) -> None:
         x = np.array([depth / width for width in widths])
         ends = np.sqrt(np.maximum([variances - half, variances + half], 0)).T
         style.points(panel, i, x, np.sqrt(variances), ends, label=f"{depth} layers")
-        exact = [np.sqrt(_law(depth, width).log_variance(2)) for width in widths]
-        style.line(panel, i, x, exact)
+        exact = [np.sqrt(_law(depth, width).log_variance(2)) for width in WIDTHS]
+        style.line(panel, i, [depth / width for width in WIDTHS], exact)
     panel.set_xscale("log")
     panel.set_yscale("log")
     ratios = sorted({depth / width for depth, width in product(depths, WIDTHS)})

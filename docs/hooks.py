@@ -1,0 +1,86 @@
+"""What MkDocs adds to this folder: the README as first page, notebooks, pictures, a page a module.
+
+`mkdocs build --strict` calls these hooks; no copy of anything is kept in the repository.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+
+from mkdocs.plugins import event_priority
+from mkdocs.structure.files import File
+
+ROOT = Path(__file__).parent.parent
+PACKAGES = ("theory", "sim", "figures")
+COPIED = (
+    "figures/pictures/*.svg",
+    "notebooks/[0-9]_*.ipynb",
+    "CITATION.cff",
+    "examples/models.py",
+)
+
+
+@event_priority(100)  # before the plugin that reads notebooks
+def on_files(files: Any, config: Any) -> Any:
+    """Adds the pages and files that lie elsewhere in the repository."""
+    for pattern in COPIED:
+        for path in sorted(ROOT.glob(pattern)):
+            name = path.relative_to(ROOT).as_posix()
+            files.append(File(name, str(ROOT), config.site_dir, config.use_directory_urls))
+    pages = {
+        "index.md": (ROOT / "README.md").read_text(encoding="utf-8"),
+        "CONTRIBUTING.md": (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"),
+        "reference.md": _contents(),
+        **{f"reference/{name}.md": f"::: {name}\n" for name in modules()},
+    }
+    for name, text in pages.items():
+        files.append(File.generated(config, name, content=_linked(text)))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
+    """Links from this folder to the rest of the repository, as the site has them."""
+    return re.sub(r"\]\(\.\./", "](", markdown) if page.file.src_uri in _HERE else markdown
+
+
+_HERE = {path.name for path in Path(__file__).parent.glob("*.md")}
+
+
+def modules() -> list[str]:
+    """All public modules, dotted, packages before what is in them."""
+    found = []
+    for package in PACKAGES:
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            if parts[-1] != "__main__":
+                found.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
+    return sorted(found)
+
+
+def _contents() -> str:
+    """The list of modules, each with the first line of its docstring."""
+    lines = ["# Reference", "", "Every module, read from its docstrings.", ""]
+    for name in modules():
+        path = ROOT / Path(*name.split("."))
+        source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+        summary = source.read_text(encoding="utf-8").split('"""')[1].strip().splitlines()[0]
+        lines.append(f"- [{name}](reference/{name}.md): {summary}")
+    return "\n".join(lines) + "\n"
+
+
+def _linked(text: str) -> str:
+    """The same text with links to the repository's files pointing to the pages of the site."""
+
+    def target(match: re.Match[str]) -> str:
+        link = match[1]
+        if link.startswith("docs/"):
+            return f"]({link.removeprefix('docs/')})"
+        package = link.split("/")[0]
+        if package in PACKAGES and (link.endswith(".py") or "." not in link):
+            name = link.removesuffix(".py").strip("/").replace("/", ".")
+            return f"](reference/{name}.md)"
+        if link == "README.md":
+            return "](index.md)"
+        return match[0]
+
+    return re.sub(r"\]\(([^)#:]+)\)", target, text)

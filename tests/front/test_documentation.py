@@ -1,0 +1,115 @@
+"""The pages: their code runs, their links resolve, and the site builds without a warning."""
+
+import os
+import re
+import subprocess
+import sys
+import types
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from sim import layers
+from theory import architectures, energy
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
+
+
+def blocks(page):
+    text = page.read_text(encoding="utf-8")
+    return re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+def test_how_to_add_a_layer_an_architecture_and_an_experiment(monkeypatch, capsys):
+    """All code of docs/extending.md, one block after the other, as a module of its own."""
+    page = types.ModuleType("extending")
+    monkeypatch.setitem(sys.modules, "extending", page)
+    known = dict(architectures.ARCHITECTURES)
+    monkeypatch.setattr(architectures, "ARCHITECTURES", known)
+    found = blocks(ROOT / "docs/extending.md")
+    assert len(found) == 5
+    for i, code in enumerate(found):
+        exec(compile(code, f"docs/extending.md, block {i + 1}", "exec"), vars(page))
+    assert "scaled-cnn" in known
+    assert page.Scale in energy.connection.registry and page.Scale in layers.apply.registry
+    assert "width" in capsys.readouterr().out
+
+
+def test_the_example_of_the_readme():
+    (code,) = blocks(ROOT / "README.md")
+    quick = code.replace("seeds=64", "seeds=4, widths=(8,), sizes=(4, 8)")
+    names = {}
+    exec(compile(quick, "README.md", "exec"), names)
+    assert float(names["law"].exponent) == 0.5
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_files_of_the_repository(page):
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.M | re.S)
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if not urlsplit(link).scheme and not link.startswith("#"):
+            assert (page.parent / urlsplit(link).path).exists(), f"{page.name}: {link}"
+
+
+class Links(HTMLParser):
+    """The addresses and the anchors of a page."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.links, self.anchors = set(), set()
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        for key, value in attrs:
+            if key in ("id", "name") and value:
+                self.anchors.add(value)
+            if key in ("href", "src") and value and tag not in ("base",):
+                self.links.add(value)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    target = tmp_path_factory.mktemp("site")
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(target)],
+        cwd=ROOT,
+        env=os.environ | {"NO_MKDOCS_2_WARNING": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "WARNING" not in done.stderr
+    return target
+
+
+def test_every_link_of_the_site_resolves(site):
+    pages = {page: Links(page.read_text(encoding="utf-8")) for page in site.rglob("*.html")}
+    assert len(pages) > 60
+    broken = []
+    for page, found in pages.items():
+        if page.name == "404.html":  # its links are absolute
+            continue
+        for link in found.links:
+            parts = urlsplit(link)
+            if parts.scheme or parts.netloc:
+                continue
+            target = (page.parent / unquote(parts.path)).resolve() if parts.path else page
+            if not target.exists():
+                broken.append((page.name, link))
+            elif parts.fragment and target in pages:
+                anchors = pages[target].anchors
+                if unquote(parts.fragment) not in anchors and not parts.fragment.startswith("__"):
+                    broken.append((page.name, link))
+    assert not broken
+
+
+def test_the_site_shows_what_lies_elsewhere(site):
+    assert "√d" in (site / "index.html").read_text(encoding="utf-8")
+    law = (site / "reference/theory.law.html").read_text(encoding="utf-8")
+    assert "least-squares slope" in law.lower()
+    assert "image/png;base64" in (site / "notebooks/1_law.html").read_text(encoding="utf-8")
+    assert (site / "figures/pictures/scaling.svg").exists()

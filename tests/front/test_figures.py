@@ -1,0 +1,92 @@
+"""Every figure can be drawn, says where it comes from, and is committed as the command draws it."""
+
+import json
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from figures import __main__ as figures
+from figures import style
+
+ROOT = Path(__file__).parents[2]
+PICTURES = ROOT / "figures/pictures"
+
+
+def descriptions(folder, name):
+    """What the files of a figure say of themselves."""
+    svg = ElementTree.parse(folder / f"{name}.svg").getroot()
+    (text,) = (e.text for e in svg.iter() if e.tag.endswith("}description"))
+    with Image.open(folder / f"{name}.png") as png:
+        return json.loads(text), json.loads(png.info["Description"])
+
+
+@pytest.mark.parametrize("name", figures.FIGURES)
+def test_it_is_drawn(name, tmp_path, capsys):
+    assert figures.main([name, "--quick", "--folder", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.split() == [
+        str(tmp_path / f"{name}.{x}") for x in ("svg", "png")
+    ]
+    for about in descriptions(tmp_path, name):
+        assert about["command"] == f"python -m figures {name} --quick"
+        assert about["runs"] and about["versions"]["jax"]
+    with Image.open(tmp_path / f"{name}.png") as png:
+        shares = np.asarray(png.convert("L")) < 128
+    assert 0.002 < shares.mean() < 0.5
+
+
+@pytest.mark.parametrize("name", figures.FIGURES)
+def test_it_is_committed_and_explained(name):
+    for about in descriptions(PICTURES, name):
+        assert about["command"] == f"python -m figures {name}"
+    assert (PICTURES / f"{name}.svg").stat().st_size < 300_000
+    assert (PICTURES / f"{name}.png").stat().st_size < 200_000
+    page = (ROOT / "docs/figures.md").read_text(encoding="utf-8")
+    assert f"(../figures/pictures/{name}.svg)" in page
+
+
+def test_nothing_else_is_committed():
+    known = set(figures.FIGURES)
+    assert {path.stem for path in PICTURES.iterdir()} == known
+
+
+def test_samples_are_kept_and_used_again(tmp_path):
+    pictures, runs = tmp_path / "pictures", tmp_path / "runs"
+    pictures.mkdir()
+    runs.mkdir()
+    command = ["heads", "--quick", "--folder", str(pictures), "--runs", str(runs)]
+    assert figures.main(command) == 0
+    first = (pictures / "heads.svg").read_bytes()
+    kept = {path: path.stat().st_mtime_ns for path in runs.rglob("c/*") if path.is_file()}
+    assert figures.main(command) == 0
+    assert (pictures / "heads.svg").read_bytes() == first
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+
+
+def test_bad_usage(tmp_path, capsys):
+    for args in (["nothing"], ["heads", "--folder", str(tmp_path / "none")]):
+        with pytest.raises(SystemExit) as stop:
+            figures.main(args)
+        assert stop.value.code == 2
+        assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_labels_do_not_overlap():
+    moved = style.spread([10.0, 11.0, 12.0, 50.0], 9, 0, 100)
+    assert np.all(np.diff(moved) > 8.9)
+    assert abs(np.mean(moved[:3]) - 11) < 1
+    assert moved[3] == 50
+
+
+def test_series_differ_in_grey():
+    """By their marks and dashes, and the colours that are used together by their lightness."""
+    assert len(set(style.MARKERS)) == len(set(map(str, style.DASHES))) == len(style.COLOURS) == 6
+    light = [
+        np.dot([int(c[i : i + 2], 16) for i in (1, 3, 5)], (0.299, 0.587, 0.114))
+        for c in style.COLOURS
+    ]
+    assert len({round(x) for x in light}) == 6
+    assert all(re.fullmatch(r"#[0-9A-F]{6}", colour) for colour in style.COLOURS)
