@@ -17,7 +17,7 @@ LOCK = ".lock"
 
 
 class BusyError(Exception):
-    """Another process works in the folder; the message ends a sentence that begins with it."""
+    """Another process works in the folder."""
 
 
 class Folder(ABC):
@@ -102,7 +102,7 @@ class Local(Folder):
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process
             except BlockingIOError:
-                raise BusyError("another process is working on it") from None
+                raise BusyError(f"another process is working on {self}") from None
             yield lambda: None
 
 
@@ -161,11 +161,11 @@ class Remote(Folder):
     def alone(self) -> Iterator[Callable[[], None]]:
         with lease(self.system, self._path(LOCK)) as (holder, is_mine):
             if holder is not None:
-                raise BusyError(f"another process is working on it, or was {holder:.0f} s ago")
+                raise BusyError(f"another process is working on {self}, or was {holder:.0f} s ago")
 
             def check() -> None:
                 if not is_mine():
-                    raise BusyError("another process has taken it over")
+                    raise BusyError(f"another process has taken over {self}")
 
             yield check
 

@@ -253,6 +253,10 @@ def _status(error: BaseException, log: Path, out: str | None) -> int:
     if isinstance(error, SystemExit):  # told already
         log.unlink(missing_ok=True)
         return error.code if isinstance(error.code, int) else 1
+    # JAX reports it as one or the other
+    if isinstance(error, ValueError | jax.errors.JaxRuntimeError) and "Gloo" in str(error):
+        _tell_lost(log, out)
+        return LOST
     if isinstance(error, ValueError):
         cli.tell(str(error))
         log.unlink(missing_ok=True)
@@ -261,9 +265,6 @@ def _status(error: BaseException, log: Path, out: str | None) -> int:
         cli.tell("interrupted; nothing was written.")
         log.unlink(missing_ok=True)
         return cli.INTERRUPTED
-    if isinstance(error, jax.errors.JaxRuntimeError) and "Gloo" in str(error):
-        _tell_lost(log, out)
-        return LOST
     traceback.print_exception(error)
     return 1
 

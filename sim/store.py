@@ -91,7 +91,7 @@ def _sentences(path: str) -> Iterator[None]:
     try:
         yield
     except BusyError as busy:
-        raise RunError(f"{path}: {busy}.") from None
+        raise RunError(f"{busy}.") from None
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror or error}.") from None
 
@@ -220,13 +220,13 @@ class Run:
 
     def missing(self, width: int, size: int, seeds: Sequence[int]) -> list[int]:
         """Those of the seeds that are not finished."""
-        wanted = np.asarray(seeds)
+        wanted = np.asarray(seeds, int)
         there = self.finished[:, *self._place(width, size)][wanted]
         return wanted[~there].tolist()
 
     def read(self, width: int, size: int, seeds: Sequence[int]) -> dict[str, np.ndarray]:
         """The samples (seeds, …) by their names."""
-        place, wanted = self._place(width, size), np.asarray(seeds)
+        place, wanted = self._place(width, size), np.asarray(seeds, int)
         return {name: array[:, *place][wanted] for name, array in self.samples.items()}
 
     def write(

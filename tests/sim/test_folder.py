@@ -100,7 +100,7 @@ def claim(url, age):
 def test_another_process_is_kept_out_while_it_lives(url):
     sample(url)
     claim(url, age=7)
-    with pytest.raises(RunError, match=r"run: another process is working on it, or was 7 s ago\."):
+    with pytest.raises(RunError, match=r"another process is working on .*run, or was 7 s"):
         sample(url)
     claim(url, age=lease.EXPIRES + 1)
     _, computed = sample(url)
@@ -113,7 +113,7 @@ def test_a_process_that_was_taken_over_stops(url):
             claim(url, age=0)
             return super().sampler(width)
 
-    with pytest.raises(RunError, match="another process has taken it over"):
+    with pytest.raises(RunError, match="another process has taken over elsewhere"):
         sample(url, computed=TakenOver())
 
 
@@ -121,7 +121,7 @@ def test_of_two_that_take_over_one_goes_on(url, monkeypatch):
     sample(url)
     claim(url, age=1000)
     monkeypatch.setattr(lease.time, "sleep", lambda seconds: claim(url, age=0))
-    with pytest.raises(RunError, match="another process is working on it"):
+    with pytest.raises(RunError, match="another process is working on elsewhere"):
         sample(url)
 
 

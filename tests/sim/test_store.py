@@ -98,6 +98,15 @@ def test_xarray_alone_reads_a_run(tmp_path):
     assert session["started"] <= session["ended"]
 
 
+def test_no_seeds_are_no_work(tmp_path):
+    """As for a process with less work than chunks."""
+    with store.opened(
+        str(tmp_path / "run"), {**asdict(CONFIG)}, unsampled, store.Where("cpu")
+    ) as kept:
+        assert kept.missing(4, 2, range(0)) == []
+        assert kept.read(4, 2, range(0))["norm"].shape == (0, 1, 2)
+
+
 def test_samples_without_a_store_are_the_same(tmp_path):
     config = replace(CONFIG, seeds=20, sampler="dense")
     stored = run(config, out=str(tmp_path / "run"))
@@ -273,7 +282,7 @@ def test_a_second_process_is_refused_and_a_stale_lock_is_not(tmp_path):
     sample(tmp_path / "run", replace(CONFIG, seeds=4))
     with (tmp_path / "run/.lock").open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        with pytest.raises(RunError, match=r"run: another process is working on it\."):
+        with pytest.raises(RunError, match=r"another process is working on .*/run\."):
             sample(tmp_path / "run")
     sample(tmp_path / "run")
 
