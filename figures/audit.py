@@ -19,7 +19,8 @@ def write(samples: xr.Dataset, path: str) -> None:
     layers = [layer for layer in found.layers if layer.measured.value > 0 and layer.predicted > 0]
     with style.styled():
         figure = Figure(figsize=(8.5, max(3.2, 1.2 + 0.2 * len(layers))))
-        left, right = figure.subfigures(1, 2, width_ratios=(1, 1.6))
+        parts: Any = figure.subfigures(1, 2, width_ratios=(1, 1.6))
+        left, right = parts
         panels = left.subplots(2, 1)
         mean = float(last["predicted_map"].mean())
         maps = [last["map"].mean("seed"), last["predicted_map"]]

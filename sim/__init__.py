@@ -7,9 +7,10 @@ import importlib
 from types import ModuleType
 
 SUBMODULES = (
-    *("attacks", "checks", "damage", "first_order", "gradients", "hosts", "inputs", "layers"),
-    *("losses", "merge", "models", "montecarlo", "penalty", "report", "scaling", "statements"),
-    *("statistics", "store", "trace", "vulnerability", "vulnerability_report"),
+    *("attacks", "audit", "audit_report", "audited", "checks", "damage", "findings"),
+    *("first_order", "gradients", "hosts", "inputs", "layers", "losses", "merge", "models"),
+    *("montecarlo", "penalty", "report", "scaling", "statements", "statistics", "store", "taps"),
+    *("trace", "vulnerability", "vulnerability_report"),
 )
 
 
