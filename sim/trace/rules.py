@@ -29,7 +29,11 @@ from sim.trace.values import (
 from sim.trace.walk import bind
 from theory.energy import POOLED_UNCORRELATED, UNCORRELATED, UNIFORM_SELECTION
 
-PRODUCTS = "two factors that depend on the input are independent, and so are their gradients"
+PRODUCTS = (
+    "two factors that depend on the input are independent, and so are the gradients that meet in "
+    "one of them: those of several queries in the values of an attention, for instance, which are "
+    "not"
+)
 
 Rule = Callable[[Any, Sequence[Any], Tape, Source], list[Operand]]
 RULES: dict[str, Rule] = {}

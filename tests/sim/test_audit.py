@@ -99,7 +99,7 @@ def test_max_pooling_and_activated_streams_are_named():
 
 @pytest.fixture(scope="module")
 def of_a_model():
-    config = Config(model="examples.models:plain_mlp", sizes=(4, 8), seeds=32)
+    config = Config(model="examples.models:plain_mlp", sizes=(4, 8), seeds=256)
     return audit.run(config)
 
 
