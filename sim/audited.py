@@ -326,8 +326,7 @@ class Traced:
             if parts:
                 expected[node] = sum(gain * energies[step.output] for step, gain in parts)
                 energies.setdefault(node, expected[node])
-        reach = _reach(self.network, self.gains)
-        whole = float(np.mean(measured[0])) or 1.0
+        flows = _flows(self.network, self.gains, energies, expected)
         chosen = [
             node
             for node in self.nodes
@@ -363,7 +362,7 @@ class Traced:
                     for node, half in zip(chosen, is_half, strict=True)
                 ]
             ),
-            flow=np.array([float(np.mean(measured[n])) * reach[n] / whole for n in chosen]),
+            flow=np.array([flows.get(node, 0.0) for node in chosen]),
             paper=np.ones(len(chosen)),
             predicted_map=self.predicted.sum(axis=-1),
             total=float(self.predicted.sum()),
@@ -380,13 +379,21 @@ def _is_shown(parts: list[tuple[Step, float]], measured: np.ndarray, expected: n
     return bool(abs(off.mean()) > 4 * off.std() / np.sqrt(len(off)) + 1e-4 * expected.mean())
 
 
-def _reach(network: Squared, gains: list[tuple[float, ...]]) -> dict[int, float]:
-    """The energy that arrives at the input for one that is at a node."""
-    reach = {0: 1.0}
+def _flows(
+    network: Squared,
+    gains: list[tuple[float, ...]],
+    energies: dict[int, np.ndarray],
+    expected: dict[int, np.ndarray],
+) -> dict[int, float]:
+    """The share of all energy that passes a node, divided at the input of several ways as there."""
+    flows = {0: 1.0}
     for step, parts in zip(network.tape.steps, gains, strict=True):
-        terms = zip(step.inputs, parts, strict=True)
-        reach[step.output] = sum(reach.get(i, 0.0) * g for i, g in terms if np.isfinite(g))
-    return reach
+        for node, gain in zip(step.inputs, parts, strict=True):
+            whole = float(np.mean(expected[node])) if node in expected else 0.0
+            if np.isfinite(gain) and gain > 0 and whole > 0:
+                part = flows.get(node, 0.0) * gain * float(np.mean(energies[step.output])) / whole
+                flows[step.output] = flows.get(step.output, 0.0) + part
+    return flows
 
 
 _MIXES_NOTHING = ("arrange", "scale", "sum")
