@@ -19,7 +19,8 @@ def write(samples: xr.Dataset, path: str) -> None:
     layers = [layer for layer in found.layers if layer.measured.value > 0 and layer.predicted > 0]
     with style.styled():
         figure = Figure(figsize=(8.5, max(3.2, 1.2 + 0.2 * len(layers))))
-        left, right = figure.subfigures(1, 2, width_ratios=(1, 1.6))
+        parts: Any = figure.subfigures(1, 2, width_ratios=(1, 1.6))
+        left, right = parts
         panels = left.subplots(2, 1)
         mean = float(last["predicted_map"].mean())
         maps = [last["map"].mean("seed"), last["predicted_map"]]
@@ -27,10 +28,10 @@ def write(samples: xr.Dataset, path: str) -> None:
         top = max(float(np.nanmax(image)) for image in relative)
         for panel, image, title in zip(panels, relative, ("measured", "predicted"), strict=True):
             shown = panel.imshow(image, vmin=0, vmax=top, cmap="viridis")
-            panel.set_title(rf"$\mathbb{{E}}\,g_i^2$ over the input, {title}")
+            panel.set_title(rf"$\mathbb{{E}}\,g_i^2$, {title}")
             panel.set_xticks([])
             panel.set_yticks([])
-            left.colorbar(shown, ax=panel, label="over the predicted mean")
+            left.colorbar(shown, ax=panel, label="1 = mean")
         _draw_gains(right.subplots(), layers)
         figure.suptitle(f"{found.arch}, side {found.sizes[-1]}")
         with replacing(path) as part:
@@ -52,8 +53,8 @@ def _draw_gains(panel: Any, layers: list[findings.Layer]) -> None:
     panel.set_yticks(range(len(layers)), [_short(layer.name) for layer in layers])
     panel.invert_yaxis()
     panel.set_xlabel(
-        "measured / predicted gain, 95 % intervals\n"
-        "orange: differs; ×: what the paper's hypotheses alone predict, if they differ"
+        "measured / predicted gain, 95 % intervals;\norange: differs;\n"
+        "×: the paper's hypotheses alone, if other"
     )
 
 

@@ -7,10 +7,11 @@ import importlib
 from types import ModuleType
 
 SUBMODULES = (
-    *("attacks", "checks", "damage", "datasets", "first_order", "gradients", "hosts", "inputs"),
-    *("layers", "losses", "merge", "models", "montecarlo", "penalty", "regularizers", "report"),
-    *("scaling", "statements", "statistics", "store", "trace", "training", "training_report"),
-    *("vulnerability", "vulnerability_report"),
+    *("attacks", "audit", "audit_report", "audited", "checks", "damage", "datasets", "findings"),
+    *("first_order", "gradients", "hosts", "inputs", "layers", "losses", "merge", "models"),
+    *("montecarlo", "penalty", "regularizers", "report", "scaling", "statements", "statistics"),
+    *("store", "taps", "trace", "training", "training_report", "vulnerability"),
+    *("vulnerability_report"),
 )
 
 

@@ -6,7 +6,7 @@ wide limit where that is needed; a user's own model node by node, as its trace h
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -88,25 +88,6 @@ class Audited:
     basis: str
 
 
-class Reading(Protocol):
-    """How a network is measured, and how the measurement is understood."""
-
-    def measure(self, weights: Any, xs: Array, labels: Array, key: Key[Array, ""]) -> Any:
-        """Of one seed, for `sim.montecarlo.measured`."""
-        ...
-
-    def understood(self, raw: Any) -> Audited:
-        """Of what it returned for all seeds."""
-        ...
-
-
-def reading(network: Network, side: int) -> Reading:
-    """The reading of a network at one size. Raises TraceError for models without a trace."""
-    shape = network.input_shape(side)
-    first = network.body.layers[0] if network.body.layers else None
-    return Traced(first, shape) if isinstance(first, Own) else Described(network, shape)
-
-
 def _of_inputs(measure: Callable[..., Any], weights: Any, xs: Array, key: Key[Array, ""]) -> Any:
     """Means over the inputs of a seed, and facts of its gradients and weights."""
 
@@ -171,7 +152,7 @@ class Described:
         return _of_inputs(one, weights, xs, key)
 
     def understood(self, raw: Any) -> Audited:
-        energies = [tuple(np.asarray(e, float) for e in ends) for ends in raw["energies"]]
+        energies = [[np.asarray(e, float) for e in ends] for ends in raw["energies"]]
         resolved = taps.places(self.resolved, self.shape)
         arrived = np.array([_total(ends[0]) for ends in energies])
         left = np.array([_total(ends[-1]) for ends in energies])
@@ -219,7 +200,7 @@ class Described:
         rows = zip(positive, asked, strict=True)
         return np.array([np.asarray(p, float) if a else np.full(len(p), np.nan) for p, a in rows])
 
-    def _flows(self, energies: list[tuple[np.ndarray, ...]]) -> np.ndarray:
+    def _flows(self, energies: list[list[np.ndarray]]) -> np.ndarray:
         """The share of all energy through each place: 1, and less inside of a residual."""
         measured = iter(zip(self.places, energies, strict=True))
         flows: list[float] = []
@@ -264,39 +245,35 @@ def _paper(plain: taps.Place, resolved: taps.Place) -> float:
 def _reasons(body: Serial) -> list[str]:
     """For every place: what would make its gain another one than hypothesis H says."""
     reasons: list[str] = []
+    none: frozenset[int] = frozenset()
 
-    def through(layer: Layer, activated: bool, after_max: bool, before_pool: bool) -> bool:
-        """Whether what leaves has been through an activation with no weights since."""
+    def through(
+        layer: Layer, stream: frozenset[int], after_max: bool, before_pool: bool
+    ) -> frozenset[int]:
+        """The places of activations that what leaves has been through, with no weights since."""
         if isinstance(layer, Serial):
             for i, inner in enumerate(layer.layers):
                 pool = before_pool or _pools(Serial(layer.layers[i + 1 :]))
                 last = layer.layers[i - 1] if i else None
-                activated = through(inner, activated, isinstance(last, MaxPool), pool)
-            return activated
+                stream = through(inner, stream, isinstance(last, MaxPool), pool)
+            return stream
         if isinstance(layer, Residual):
             reasons.append(WAYS)
-            ways = [
-                through(x, activated, False, before_pool) for x in (layer.branch, layer.shortcut)
-            ]
-            return any(ways)
+            ways = (layer.branch, layer.shortcut)
+            return none.union(*[through(x, stream, False, before_pool) for x in ways])
         if isinstance(layer, MaxPool | GlobalMaxPool):
             reasons.append(MAX_POOLING)
         elif isinstance(layer, Activation) and not isinstance(layer, Identity):
-            reasons.append(
-                POST_ACTIVATION
-                if activated
-                else MAX_POOLING
-                if after_max
-                else SHARED_KERNELS
-                if before_pool
-                else MASKS
-            )
-            return True
+            reason = MAX_POOLING if after_max else SHARED_KERNELS if before_pool else MASKS
+            reasons.append(POST_ACTIVATION if stream else reason)
+            for place in stream:  # its mask decides which units are large in the stream
+                reasons[place] = POST_ACTIVATION
+            return frozenset([len(reasons) - 1])
         else:
             reasons.append(SHARED_KERNELS if before_pool else OTHER)
-        return activated and not isinstance(layer, Dense | Conv)
+        return none if isinstance(layer, Dense | Conv) else stream
 
-    through(body, False, False, False)
+    through(body, none, False, False)
     return reasons
 
 
@@ -349,8 +326,7 @@ class Traced:
             if parts:
                 expected[node] = sum(gain * energies[step.output] for step, gain in parts)
                 energies.setdefault(node, expected[node])
-        reach = _reach(self.network, self.gains)
-        whole = float(np.mean(measured[0])) or 1.0
+        flows = _flows(self.network, self.gains, energies, expected)
         chosen = [
             node
             for node in self.nodes
@@ -386,7 +362,7 @@ class Traced:
                     for node, half in zip(chosen, is_half, strict=True)
                 ]
             ),
-            flow=np.array([float(np.mean(measured[n])) * reach[n] / whole for n in chosen]),
+            flow=np.array([flows.get(node, 0.0) for node in chosen]),
             paper=np.ones(len(chosen)),
             predicted_map=self.predicted.sum(axis=-1),
             total=float(self.predicted.sum()),
@@ -397,20 +373,30 @@ class Traced:
 
 def _is_shown(parts: list[tuple[Step, float]], measured: np.ndarray, expected: np.ndarray) -> bool:
     """Layers, sums of several ways, and whatever else does other than expected."""
-    quiet = ("arrange", "scale", "sum")
-    if len(parts) > 1 or parts[0][0].kind not in quiet:
+    if len(parts) > 1 or parts[0][0].kind not in _MIXES_NOTHING:
         return True
     off = measured - expected
     return bool(abs(off.mean()) > 4 * off.std() / np.sqrt(len(off)) + 1e-4 * expected.mean())
 
 
-def _reach(network: Squared, gains: list[tuple[float, ...]]) -> dict[int, float]:
-    """The energy that arrives at the input for one that is at a node."""
-    reach = {0: 1.0}
+def _flows(
+    network: Squared,
+    gains: list[tuple[float, ...]],
+    energies: dict[int, np.ndarray],
+    expected: dict[int, np.ndarray],
+) -> dict[int, float]:
+    """The share of all energy that passes a node, divided at the input of several ways as there."""
+    flows = {0: 1.0}
     for step, parts in zip(network.tape.steps, gains, strict=True):
-        terms = zip(step.inputs, parts, strict=True)
-        reach[step.output] = sum(reach.get(i, 0.0) * g for i, g in terms if np.isfinite(g))
-    return reach
+        for node, gain in zip(step.inputs, parts, strict=True):
+            whole = float(np.mean(expected[node])) if node in expected else 0.0
+            if np.isfinite(gain) and gain > 0 and whole > 0:
+                part = flows.get(node, 0.0) * gain * float(np.mean(energies[step.output])) / whole
+                flows[step.output] = flows.get(step.output, 0.0) + part
+    return flows
+
+
+_MIXES_NOTHING = ("arrange", "scale", "sum")
 
 
 class _Reasons:
@@ -431,6 +417,13 @@ class _Reasons:
             if step.kind == "average" or step.output in pooled:
                 pooled |= set(step.inputs)
         self.pooled = pooled
+        streams: set[int] = set()
+        for step in reversed(steps):
+            if step.kind == "activation" or (
+                step.output in streams and step.kind in _MIXES_NOTHING
+            ):
+                streams |= set(step.inputs)
+        self.streams = streams
 
     def of(self, node: int, step: Step, ways: int) -> str:
         if ways > 1:
@@ -440,8 +433,20 @@ class _Reasons:
         if step.kind in ("product", "statistic"):
             return PRODUCT
         signal = self.signals.get(node)
-        if step.kind == "activation" and signal is not None and not signal.centred:
+        was_activated = signal is not None and not signal.centred
+        if step.kind == "activation" and (was_activated or step.output in self.streams):
             return POST_ACTIVATION
         if node in self.pooled and not self.has_statistics:
             return SHARED_KERNELS
         return MASKS if step.kind == "activation" else OTHER
+
+
+def reading(network: Network, side: int) -> Described | Traced:
+    """The reading of a network at one size, with `measure` for `sim.montecarlo.measured`.
+
+    Its `understood` makes an `Audited` of what that returns. Raises TraceError for models without a
+    trace.
+    """
+    shape = network.input_shape(side)
+    first = network.body.layers[0] if network.body.layers else None
+    return Traced(first, shape) if isinstance(first, Own) else Described(network, shape)

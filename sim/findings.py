@@ -6,6 +6,7 @@ NumPy, SciPy and xarray only; `samples` is always what `sim.audit.run` returned.
 import json
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -86,9 +87,9 @@ class Findings:
     """H5: (array, end, mean (Σw)²/Σw² over the weights of one node), z against 1."""
     between: Estimate | None
     """H4: the largest correlation between sums of two arrays over seeds, and its z."""
-    reasons: dict[str, float]
-    """By reason, how much it adds to log(measured/predicted) at the largest size, of rows that
-    differ."""
+    reasons: dict[str, Estimate]
+    """By reason, the factor between measured and predicted ‖∂_x f_k‖_2² that its layers make, where
+    it differs from 1: all layers that it could concern taken together, z that of its logarithm."""
     bound: float
     """The |z| beyond which something differs."""
 
@@ -113,10 +114,6 @@ def of(samples: xr.Dataset) -> Findings:
     totals = json.loads(samples.attrs["total"])
     energies = samples["energy"].values
     total = [_mean(e / t, 1.0) for e, t in zip(energies, totals, strict=True)]
-    reasons: dict[str, float] = {}
-    for layer in layers:
-        if layer.differs:
-            reasons[layer.reason] = reasons.get(layer.reason, 0.0) + layer.excess
     ds = samples["d"].values.astype(float)
     roots = (energies / np.array(totals)[:, None]).T
     border, border_predicted = _border(last)
@@ -145,7 +142,7 @@ def of(samples: xr.Dataset) -> Findings:
             for end in samples["end"].values
         ],
         between=_between(last["sum"].values),
-        reasons=reasons,
+        reasons=_reasons(last, layers),
         bound=bound,
     )
 
@@ -167,8 +164,8 @@ def _mean(values: np.ndarray, asked: float) -> Estimate:
     return Estimate(float(mean), (low, high), _z(mean - asked, error, skewness, len(values), asked))
 
 
-def _z(deviation: float, error: float, skewness: float, seeds: int, unit: float) -> float:
-    """Student's t with Hall's correction for skewness, as a normal score is not needed."""
+def _z(deviation: Any, error: Any, skewness: Any, seeds: int, unit: float) -> float:
+    """Student's t of a mean, corrected for skewness (`sim.intervals.transformed`)."""
     if not np.isfinite(deviation):
         return float("nan")
     if abs(deviation) <= ROUNDING * abs(unit) or error == 0:
@@ -212,6 +209,31 @@ def _layer(last: xr.Dataset, i: int, excess: float, bound: float) -> Layer:
         excess=float(excess),
         differs=bool(abs(z) > bound),
     )
+
+
+def _reasons(last: xr.Dataset, layers: list[Layer]) -> dict[str, Estimate]:
+    """The factor of every reason that differs from 1, by the jackknife of its logarithm."""
+    arrived, expected = last["arrived"].values, last["expected"].values
+    names = list(dict.fromkeys(layer.reason for layer in layers))
+    n, found = arrived.shape[1], {}
+    bound = float(intervals.quantile(1 - FALSE_ALARM / max(1, len(names)), n - 1))
+    for name in names:
+        mine = [i for i, layer in enumerate(layers) if layer.reason == name]
+        weights = last["flow"].values[mine]
+        above, below = arrived[mine], expected[mine]
+        alive = (above.mean(axis=1) > 0) & (below.mean(axis=1) > 0)
+        above, below, weights = above[alive], below[alive], weights[alive]
+        value = float(weights @ np.log(_ratio_of_means(above, below)))
+        top, bottom = (x / (n * x.mean(axis=1, keepdims=True)) for x in (above, below))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            without = weights @ (np.log1p(-top) - np.log1p(-bottom))
+        error = float(np.sqrt((n - 1) / n * np.sum((without - without.mean()) ** 2)))
+        z = value / error if abs(value) > ROUNDING else 0.0
+        if abs(z) > bound or any(layers[i].differs for i in mine):
+            half = float(intervals.quantile(LEVEL, n - 1)) * error
+            ends = float(np.exp(value - half)), float(np.exp(value + half))
+            found[name] = Estimate(float(np.exp(value)), ends, z)
+    return found
 
 
 def _paper(last: xr.Dataset) -> float:
@@ -292,17 +314,16 @@ def sentence(found: Findings) -> str:
     total, side = found.total[-1], found.sizes[-1]
     low, high = total.interval
     size = f"{total.value:.3f} [{low:.3f}, {high:.3f}]"
-    own = sum(found.reasons.values())
-    if abs(total.z) <= found.bound and not found.reasons:
-        first = f"at side {side}, E‖∂f‖₂² is {size} times the law's: no gap"
-    elif not found.reasons:
-        first = f"at side {side}, E‖∂f‖₂² is {size} times the law's; no single layer differs"
+    first = f"at side {side}, E‖∂f‖₂² is {size} times the law's"
+    if found.reasons:
+        parts = sorted(found.reasons.items(), key=lambda item: -abs(np.log(item[1].value)))
+        named = ", ".join(
+            f"{reason} (× {part.value:.3f} [{part.interval[0]:.3f}, {part.interval[1]:.3f}])"
+            for reason, part in parts
+        )
+        first += f"; what accounts for it: {named}"
     else:
-        parts = sorted(found.reasons.items(), key=lambda item: -abs(item[1]))
-        named = ", ".join(f"{reason} (× {np.exp(part):.3f})" for reason, part in parts)
-        first = f"at side {side}, E‖∂f‖₂² is {size} times the law's; layers that differ: {named}"
-        if abs(total.z) <= found.bound and abs(own) > 0.01:
-            first += ", together within the error of the whole"
+        first += ": no gap" if abs(total.z) <= found.bound else ", and no layer differs by itself"
     if np.isfinite(found.total_paper) and abs(found.total_paper - 1) > 0.005:
         first += (
             f". The paper's hypotheses alone would miss another factor {found.total_paper:.3f}, "

@@ -78,6 +78,8 @@ OWN_WIDTH = 1
 def complete(config: Any) -> Any:
     """The configuration with its architecture filled in: the name of a user's model, if any.
 
+    It is a `Config`, or another `Experiment` with fields `arch` and `model`.
+
     Raises ValueError for an architecture and a model, or options that a model does not take.
     """
     if config.model is None:
@@ -357,27 +359,27 @@ def predictions(config: Config) -> xr.Dataset:
     )
 
 
-def sizes_of(config: Config) -> tuple[int, ...]:
+def sizes_of(config: Experiment) -> tuple[int, ...]:
     """The image sides of a run, in increasing order."""
-    config = complete(config)
-    if config.model is not None:
-        return tuple(sorted(config.sizes or OWN_SIZES))
-    return experiment.sizes_of(config)
+    filled: Any = complete(config)
+    if filled.model is not None:
+        return tuple(sorted(filled.sizes or OWN_SIZES))
+    return experiment.sizes_of(filled)
 
 
-def dimensions(config: Config) -> list[int]:
+def dimensions(config: Experiment) -> list[int]:
     """The input dimensions d = channels · side² of a run."""
     return [config.channels * side**2 for side in sizes_of(config)]
 
 
-def networks(config: Config) -> dict[int, Network]:
+def networks(config: Experiment) -> dict[int, Network]:
     """The networks of a run by width. Raises ValueError for unknown names and bad options."""
-    config = complete(config)
-    if config.model is not None:
+    filled: Any = complete(config)
+    if filled.model is not None:
         from sim import models
 
-        return {OWN_WIDTH: models.network(config.model, config.channels)}
-    return experiment.networks(config)
+        return {OWN_WIDTH: models.network(filled.model, filled.channels)}
+    return experiment.networks(filled)
 
 
 def check(config: Config, out: str | None = None) -> None:

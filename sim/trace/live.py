@@ -68,7 +68,7 @@ def measure(
 
         def tapped(node: int | None, array: Array) -> Array:
             tap = None if node is None else waiting.pop(node, None)
-            if tap is None or not jnp.issubdtype(array.dtype, jnp.floating):
+            if node is None or tap is None or not jnp.issubdtype(array.dtype, jnp.floating):
                 return array
             if node is not None and node in halves:
                 positive[node] = jnp.mean(array > 0)

@@ -15,6 +15,7 @@ from jaxtyping import Array
 
 from sim.trace.pointwise import settled
 from sim.trace.source import Source
+from sim.trace.twice import mixed
 from sim.trace.values import (
     Constant,
     Known,
@@ -28,7 +29,11 @@ from sim.trace.values import (
 from sim.trace.walk import bind
 from theory.energy import POOLED_UNCORRELATED, UNCORRELATED, UNIFORM_SELECTION
 
-PRODUCTS = "two factors that depend on the input are independent, and so are their gradients"
+PRODUCTS = (
+    "two factors that depend on the input are independent, and so are the gradients that meet in "
+    "one of them: those of several queries in the values of an attention, for instance, which are "
+    "not"
+)
 
 Rule = Callable[[Any, Sequence[Any], Tape, Source], list[Operand]]
 RULES: dict[str, Rule] = {}
@@ -256,7 +261,9 @@ def _add(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -> l
     centred = all(map(_is_centred, operands))
     if len(terms) == 1:  # a bias: nothing happens to the energy
         return [Signal(terms[0].node, shape, draw, square, centred, terms)]
-    node = tape.add(terms, shape, lambda a, b: a + b, "sum", place)
+    sign = -1 if equation.primitive.name == "sub" else 1
+    left, right = mixed(lambda a, b: a + sign * b, terms[0], terms[1])
+    node = tape.add(terms, shape, lambda a, b: left * a + right * b, "sum", place)
     return [Signal(node, shape, draw, square, centred, terms)]
 
 
@@ -328,7 +335,12 @@ def _product(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) 
 
     if len(terms) == 2:
         squares = left.square, right.square
-        push = lambda a, b: function(a, squares[1]) + function(squares[0], b)  # noqa: E731
+        first, last = (
+            mixed(jnp.multiply, left, right) if equation.primitive.name == "mul" else (1.0, 1.0)
+        )
+        push = lambda a, b: (  # noqa: E731
+            first * function(a, squares[1]) + last * function(squares[0], b)
+        )
         kind, rests = "product", (PRODUCTS,)
         exact = equation.primitive.name == "mul" or left.centred or right.centred
     else:
@@ -341,13 +353,15 @@ def _product(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) 
         kind = "weights" if weighted else "scale" if equation.primitive.name == "mul" else "average"
         rests = (UNCORRELATED,) if weighted else () if kind == "scale" else (POOLED_UNCORRELATED,)
         exact = weighted or kind == "scale"
+    is_weighted = any(isinstance(x, Weight) for x in operands)
 
     def square(known: Known) -> Array:
         return function(_square(left, known), _square(right, known))
 
     centred = any(_is_centred(x) for x in operands)
     node = tape.add(terms, shape, push, kind, place, rests)
-    return [Signal(node, shape, draw, square if exact else None, centred, terms)]
+    known_square = square if exact else None
+    return [Signal(node, shape, draw, known_square, centred, terms, is_weighted)]
 
 
 @rule("div")

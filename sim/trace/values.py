@@ -67,7 +67,7 @@ class Signal:
     few forward passes (draws, *shape). Both are computed when they are first asked for, together
     with all that they need, as one compiled function. Without a rule for it the mean square is that
     of the draws. `reads` are the signals that they are computed from; `centred` says that the
-    entries are symmetric about zero.
+    entries are symmetric about zero, `weighted` that random weights have just mixed them.
     """
 
     def __init__(
@@ -78,8 +78,10 @@ class Signal:
         square: Compute | None = None,
         centred: bool = False,
         reads: Sequence["Signal"] = (),
+        weighted: bool = False,
     ) -> None:
         self.node, self.shape, self.centred, self.reads = node, tuple(shape), centred, reads
+        self.weighted = weighted
         self._measured = square is None
         self._compute = {"draws": draws, "square": square or self._mean_square}
         self._values: dict[str, Array] = {}
@@ -89,12 +91,17 @@ class Signal:
 
     def within(self, known: Known, name: str) -> Array:
         """A value inside of a piece that is being compiled."""
+        place = (id(self), name)
+        if place in known:
+            return known[place][1]
         if name in self._values:
             return self._values[name]
-        place = (id(self), name)
-        if place not in known:
-            known[place] = self, self._compute[name](known)
+        known[place] = self, self._compute[name](known)
         return known[place][1]
+
+    def compute(self, name: str, known: Known) -> Array:
+        """A value made anew of those that `known` has, even if it is there already."""
+        return self._compute[name](known)
 
     def _needed(self, name: str) -> list[tuple["Signal", str]]:
         """All that is to be computed for a value, in an order in which it can be.

@@ -125,6 +125,7 @@ MODELS = {
     "matrix": mixed(lambda z: jnp.einsum("ij,jkc->ikc", jnp.arange(8.0).reshape(2, 4), z)),
     "rearrangement": mixed(rearranged),
     "bias": mixed(jax.nn.relu, bias=0.7),
+    "centred": mixed(lambda z: z - z.mean(axis=-1, keepdims=True)),
     "leaky relu": mixed(lambda z: jax.nn.leaky_relu(z, 0.3)),
     "stopped": mixed(lambda z: z + jax.lax.stop_gradient(z)),
     "calls": mixed(jax.jit(jax.checkpoint(lambda z: looped(jax.nn.relu(2 * z))))),
@@ -176,6 +177,12 @@ def test_a_forgotten_square_of_a_fixed_coefficient_is_caught(name):
     forgotten = {"average": 4, "window": 6, "matrix": 0.5}[name]
     broken = dataclasses.replace(found, energy=found.energy * forgotten)
     assert z_scores(MODELS[name], broken).max() > Z_BOUND
+
+
+def test_ways_that_meet_again_taken_as_independent_are_caught(monkeypatch):
+    monkeypatch.setattr("sim.trace.rules.mixed", lambda function, a, b: (1.0, 1.0))
+    found = trace(*MODELS["centred"], SHAPE, logit=0)
+    assert z_scores(MODELS["centred"], found).max() > Z_BOUND
 
 
 def test_fan_out_for_fan_in_is_caught():

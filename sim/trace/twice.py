@@ -1,0 +1,106 @@
+"""One signal read on two ways that meet again, as in x − mean(x) or x / √(mean x²).
+
+Where no random weights lie on either way, the derivatives along them are not independent, and
+their squares alone do not add up. For y_i = f(a_i, b_i), both made of u, the mixed term is
+2 E ∂₁f ∂₂f (∂a_i/∂u_i)(∂b_i/∂u_i): the way over a is taken to be entry by entry, which a
+normalization is up to terms of relative order 1/n. It is taken from forward passes, with random
+signs for the diagonal of the Jacobian matrix (M. F. Hutchinson 1989).
+
+What it does not account for: an attention that reads the same values for several outputs adds
+gradients that point in the same direction, and those are still added in squares.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from sim.trace.values import Known, Signal, evaluated
+
+PROBES, ENTRIES = 16, 2**20
+"""Sets of random signs, as long as they are no more than so many signs in all."""
+
+
+def mixed(function: Callable[[Array, Array], Array], a: Signal, b: Signal) -> tuple[float, float]:
+    """Factors for the energies that y = function(a, b) sends to a and to b.
+
+    1 where the two share nothing. The mixed term goes to the one that reads the shared signal entry
+    by entry, in the mean over all entries.
+    """
+    for direct, other, swapped in ((a, b, False), (b, a, True)):
+        shared = _shared(direct, other)
+        if shared is not None:
+            order = (lambda x, z: function(z, x)) if swapped else function
+            factor = 1 + _mixed_share(order, direct, other, shared)
+            return (1.0, factor) if swapped else (factor, 1.0)
+    return 1.0, 1.0
+
+
+def _above(signal: Signal) -> list[Signal]:
+    """The signal and all that it is made of without weights, in the order of their making."""
+    found: dict[int, Signal] = {}
+    waiting = [(signal, False)]
+    while waiting:
+        x, ready = waiting.pop()
+        if ready:
+            found[id(x)] = x
+        elif id(x) not in found:
+            waiting.append((x, True))
+            waiting += [] if x.weighted else [(y, False) for y in x.reads]
+    return list(found.values())
+
+
+def _shared(direct: Signal, other: Signal) -> Signal | None:
+    """The last signal of the same shape that `other` is made of and `direct`, entry by entry."""
+    above, at = {id(x) for x in _above(other)}, direct
+    while id(at) not in above:
+        alike = [x for x in at.reads if x.shape == direct.shape]
+        if at.weighted or not alike:
+            return None
+        at = alike[0]
+    is_own = other is at
+    return None if is_own and direct is at else at
+
+
+def _along(signal: Signal, start: Signal) -> Callable[[Array], Array]:
+    """The forward passes of a signal as a function of those of one that it is made of."""
+    order = _above(signal)
+    moved = {id(start)}
+    steps = []
+    for x in order:
+        if id(x) not in moved and any(id(y) in moved for y in x.reads) and not x.weighted:
+            moved.add(id(x))
+            steps.append(x)
+
+    def function(value: Array) -> Array:
+        known: Known = {(id(start), "draws"): (start, value)}
+        for x in steps:
+            known[id(x), "draws"] = x, x.compute("draws", known)
+        return signal.within(known, "draws")
+
+    return function
+
+
+def _mixed_share(
+    function: Callable[[Array, Array], Array], direct: Signal, other: Signal, start: Signal
+) -> float:
+    """The mixed term over the term of `direct` alone."""
+    values, both = start.draws, [_along(x, start) for x in (direct, other)]
+    values = values.astype(float)
+    probes = int(np.clip(ENTRIES // values.size, 1, PROBES))
+    drawn = np.random.default_rng(2).choice([-1.0, 1.0], (probes, *values.shape))
+
+    def means(signs: Array) -> Array:
+        (a, b), (da, db) = jax.jvp(lambda u: tuple(f(u) for f in both), (values,), (signs,))
+        by_a = jax.jvp(lambda a: function(a, b), (a,), (jnp.ones_like(a),))[1]
+        by_b = jax.jvp(lambda b: function(a, b), (b,), (jnp.ones_like(b),))[1]
+        own = by_a * signs * da
+        return jnp.stack([jnp.mean(own * by_b * signs * db), jnp.mean(own**2)])
+
+    def share() -> Array:
+        mixed_term, own_term = jnp.mean(jax.lax.map(means, jnp.asarray(drawn, float)), axis=0)
+        return 2 * mixed_term / own_term
+
+    return float(evaluated(share))
