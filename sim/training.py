@@ -97,24 +97,31 @@ GROWS = ("sizes", "trainings", "compared", "compared_size", "workers", "quick", 
 
 
 @dataclass(frozen=True)
-class Output(cli.Output):
+class Report(cli.Output):
     """What to do with the result."""
 
     figure: str | None = None
-    """Draw the growth with d after each training; the name ends in .png, .svg or .pdf."""
+    """Draw growth with d, damages, accuracies and learning curves; the name ends in .png, .svg or
+    .pdf."""
     check: bool = False
     """Exit with status 1 if a loss was not finite, or ordinary training leaves less than 97 %
     accuracy on the test digits at some side."""
     markdown: str | None = None
     """Write the tables as Markdown to this file, or to standard output for "-"."""
-    out: str | None = None
-    """Keep finished trainings, and checkpoints of others, in this folder; the same command
-    continues."""
 
     def refuse(self) -> None:
         """Raises ValueError if the files cannot be written."""
         super().refuse()
         cli.check_writable(self.markdown)
+
+
+@dataclass(frozen=True)
+class Output(Report):
+    """What to do with the result."""
+
+    out: str | None = None
+    """Keep finished trainings, and checkpoints of others, in this folder; the same command
+    continues."""
 
 
 def filled(config: Config) -> Config:

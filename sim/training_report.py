@@ -1,17 +1,22 @@
-"""The result of a training study as tables for people and as JSON for programs."""
+"""The result of a training study as tables for people and as JSON for programs.
+
+`python -m sim.training_report runs/NAME` reports what is finished of a stored study.
+"""
 
 import json
 import math
+import sys
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from tyro.conf import Positional
 
 from sim import cli, first_order, statistics
 from sim.report import with_error
 from sim.statistics import Slope
-from sim.training import BEFORE, SETS, Output
+from sim.training import BEFORE, SETS, Report
 
 ENOUGH = 0.97
 """Accuracy on test digits that ordinary training must reach at every side."""
@@ -350,7 +355,7 @@ def _number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def deliver(samples: xr.Dataset, output: Output) -> int:
+def deliver(samples: xr.Dataset, output: Report) -> int:
     """Print the tables, write what is asked for; the exit status."""
     if output.figure is not None:
         from figures import training as picture
@@ -363,3 +368,29 @@ def deliver(samples: xr.Dataset, output: Output) -> int:
     if output.markdown is not None:
         cli.write_text(output.markdown, to_markdown(samples))
     return 1 if output.check and (warnings(samples) or inaccurate(samples)) else 0
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Which study."""
+
+    run: Positional[str]
+    """The folder that python -m sim.training --out has written."""
+
+
+def main(args: list[str] | None = None) -> int:
+    """The command line; returns the exit status (0 fine, 1 with --check, 2 bad usage)."""
+    kinds = (Stored, Report)
+    which, output = cli.parse(kinds, "python -m sim.training_report", __doc__ or "", args)
+    with cli.one_sentence():
+        output.refuse()
+        from sim.training import stored
+
+        samples = stored(which.run)
+    return deliver(samples, output)
+
+
+if __name__ == "__main__":
+    from theory.console import run as run_main
+
+    sys.exit(run_main(main))
