@@ -211,9 +211,10 @@ def check(config: Config) -> None:
         raise ValueError(f"an interval needs at least two seeds, not --seeds {config.seeds}.")
     if not 0 <= config.seed < 2**32:
         raise ValueError(f"--seed must lie between 0 and 2^32 - 1, not {config.seed}.")
-    if config.data == "cifar10" and not Path(config.data_dir or "").is_dir():
-        where = "none was given" if config.data_dir is None else f"{config.data_dir} is none"
-        raise ValueError(f"--data cifar10 needs --data-dir, a folder that holds it; {where}.")
+    if config.data == "cifar10" and config.data_dir is None:
+        raise ValueError("--data cifar10 needs --data-dir, the folder where it lies.")
+    if config.data == "cifar10" and not Path(str(config.data_dir)).is_dir():
+        raise ValueError(f"there is no folder {config.data_dir}.")
     for training in (*(config.trainings or ()), *(config.compared or ())):
         parsed(training)
     if config.compared_size not in (config.sizes or ()):

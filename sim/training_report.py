@@ -16,7 +16,7 @@ from tyro.conf import Positional
 from sim import cli, first_order, statistics
 from sim.report import with_error
 from sim.statistics import Slope
-from sim.training import BEFORE, SETS, Report
+from sim.training import BEFORE, SETS, Config, Report, design
 
 ENOUGH = 0.97
 """Accuracy on test digits that ordinary training must reach at every side."""
@@ -101,8 +101,10 @@ def predictions(samples: xr.Dataset) -> dict[str, float]:
 
 
 def _slope(values: xr.DataArray) -> Slope:
-    ds = values["d"].values.astype(float)
-    return first_order.exponent(values.transpose("seed", "size").values, ds)
+    """Over the sizes that are finished."""
+    rows, ds = values.transpose("seed", "size").values, values["d"].values.astype(float)
+    there = np.isfinite(rows).any(axis=0)
+    return first_order.exponent(rows[:, there], ds[there])
 
 
 def _everywhere(samples: xr.Dataset) -> list[str]:
@@ -119,7 +121,7 @@ def tables(samples: xr.Dataset) -> list[Table]:
 
 
 def _growth(samples: xr.Dataset) -> Table:
-    last = float(samples["eps"].values[0])
+    sizes = [float(eps) for eps in samples["eps"].values]
     columns = (
         "training",
         "predicted",
@@ -147,11 +149,14 @@ def _growth(samples: xr.Dataset) -> Table:
                 cell(training, set="training", quantity="norm", q="1"),
                 cell(training, set="test", quantity="norm", q="2"),
                 cell(training, set="test", quantity="norm", q="inf"),
-                cell(training, set="test", quantity="damage", attack="pgd", p=p, eps=last),
+                *(
+                    cell(training, set="test", quantity="damage", attack="pgd", p=p, eps=eps)
+                    for eps in sizes
+                ),
             )
         )
-    damage = f"damage, {_norm(p)}, ε = {last:g}"
-    return Table("exponents of d", (*columns, damage), tuple(rows))
+    damages = [f"damage, {_norm(p)}, ε = {eps:g}" for eps in sizes]
+    return Table("exponents of d", (*columns, *damages), tuple(rows))
 
 
 def _attacked(samples: xr.Dataset) -> Table:
@@ -219,6 +224,27 @@ def warnings(samples: xr.Dataset) -> list[str]:
     return found
 
 
+def unfinished(samples: xr.Dataset) -> list[str]:
+    """A sentence if trainings of the design are not finished, as in a study under way."""
+    cells = design(Config(**_fields(samples)))
+    missing = [
+        cell
+        for cell in cells
+        if np.isnan(samples["failed"].sel(training=cell[0], size=cell[1])).all()
+    ]
+    if not missing:
+        return []
+    return [
+        f"{len(missing)} of {len(cells)} trainings are not finished; exponents are over the sides "
+        "that are."
+    ]
+
+
+def _fields(samples: xr.Dataset) -> dict[str, Any]:
+    fields = json.loads(samples.attrs["config"])
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+
+
 def inaccurate(samples: xr.Dataset) -> list[str]:
     """Sides at which ordinary training on digits is less accurate than `ENOUGH`."""
     config = json.loads(samples.attrs["config"])
@@ -268,7 +294,7 @@ def show(samples: xr.Dataset, to_stderr: bool = False) -> None:
         console.print(drawn)
     for note in NOTES:
         console.print(note, style="dim", highlight=False)
-    for line in (*warnings(samples), *inaccurate(samples)):
+    for line in (*unfinished(samples), *warnings(samples), *inaccurate(samples)):
         console.print(line, style="bold red", highlight=False)
 
 
@@ -280,7 +306,9 @@ def to_markdown(samples: xr.Dataset) -> str:
         rows = (table.columns, ("---",) * len(table.columns), *table.rows)
         lines += ["| " + " | ".join(row) + " |" for row in rows] + [""]
     lines += [f"- {note}" for note in NOTES]
-    lines += [f"- {line}" for line in (*warnings(samples), *inaccurate(samples))]
+    lines += [
+        f"- {line}" for line in (*unfinished(samples), *warnings(samples), *inaccurate(samples))
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -305,7 +333,7 @@ def to_json(samples: xr.Dataset) -> str:
             for fit in fits(samples)
         ],
         "points": _json_points(samples),
-        "warnings": [*warnings(samples), *inaccurate(samples)],
+        "warnings": [*unfinished(samples), *warnings(samples), *inaccurate(samples)],
     }
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 

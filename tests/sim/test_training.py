@@ -159,8 +159,8 @@ def test_fits_find_the_exponent_that_is_there(study):
     ("flags", "message"),
     [
         (["--data", "mnist"], "data"),
-        (["--data", "cifar10"], "none was given"),
-        (["--data", "cifar10", "--data-dir", "/nowhere"], "/nowhere is none"),
+        (["--data", "cifar10"], "needs --data-dir"),
+        (["--data", "cifar10", "--data-dir", "/nowhere"], "there is no folder /nowhere"),
         (["--sizes", "8", "12"], "12 is no multiple"),
         (["--trainings", "pgd-linf"], "needs a positive strength"),
         (["--trainings", "pgd-linf:x"], "needs a positive strength"),
