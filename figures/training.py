@@ -128,8 +128,8 @@ def _draw_damage(panel: Any, attacked: xr.Dataset) -> None:
             markerfacecolor="none" if training == BEFORE else None,
         )  # fmt: skip
     eps = float(attacked["eps"])
-    ends = np.array(panel.get_xlim())
-    norms = np.linspace(max(ends[0], 1e-3), ends[1])
+    measured = test["norm"].sel(q="1").mean("seed").values
+    norms = np.array([np.nanmin(measured), np.nanmax(measured)])
     if str(attacked["p"].item()) == "inf":
         panel.plot(norms, eps * norms, color="black", linewidth=0.6, label="first order")
     panel.set_xscale("log")
@@ -157,18 +157,18 @@ def _draw_accuracy(panel: Any, attacked: xr.Dataset, side: int) -> None:
     panel.set_xlabel("vulnerability: increase of the 0–1 loss")
     panel.set_ylabel("accuracy")
     panel.set_title(f"side {side}, test images", loc="left")
-    panel.legend()
+    panel.legend(loc="lower right")
 
 
 def _draw_epochs(panel: Any, samples: xr.Dataset) -> None:
     norms = samples["curve_norm"]
-    there = _finite(norms.isel(epoch=0), "seed").all("set")
-    chosen = [t for t in _trainings(samples) if there.sel(training=t).any()][:1]
-    chosen += [t for t in _trainings(samples) if _name(t) == "pgd-linf"
-               and there.sel(training=t).any()][1:2]  # fmt: skip
-    sizes = samples["size"].values
+    trained = [t for t in _trainings(samples) if t != BEFORE]
+    chosen = trained[:1] + [t for t in trained[1:] if _name(t) == "pgd-linf"][1:2]
+    there = _finite(norms.sel(training=chosen).isel(epoch=0, set=0), "seed").all("training")
+    if not there.any():
+        return
+    size = max(norms["size"].values[there.values])
     for training in chosen:
-        size = max(s for s in sizes if there.sel(training=training, size=s))
         for part, line in (("test", "-"), ("training", "--")):
             mean, error = _statistics(norms.sel(training=training, size=size, set=part))
             epochs = samples["epoch"].values

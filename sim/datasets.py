@@ -124,7 +124,8 @@ def cifar10(folder: str) -> Data:
             images = planes.reshape(-1, 3, CIFAR_SIDE, CIFAR_SIDE).transpose(0, 2, 3, 1)
             parts.append(Split(images.astype(np.float32), labels.astype(np.int64)))
     except (OSError, EOFError, tarfile.TarError, KeyError) as error:
-        raise ValueError(f"cannot read CIFAR-10 in {folder}: {error}.") from None
+        reason = str(error).splitlines()[0].rstrip(":.")  # tarfile says more than a sentence
+        raise ValueError(f"cannot read CIFAR-10 in {folder}: {reason}.") from None
     return Data(*parts)
 
 

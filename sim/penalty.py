@@ -71,7 +71,6 @@ class Result:
 
 SIDE = 8
 BATCH = 64
-HELD_OUT = 360
 
 
 def run(config: Config, advance: Callable[[int], None] = lambda done: None) -> list[Result]:
@@ -152,16 +151,14 @@ def trained(config: Config, loss: str = "clean", p: float = 2.0) -> np.ndarray:
     import jax.numpy as jnp
     import numpy as np
     import optax
-    from sklearn.datasets import load_digits
 
-    from sim import inputs, layers, losses
+    from sim import datasets, layers, losses
     from sim.damage import dual
     from sim.gradients import norm
 
     net, d = _network(config), SIDE**2
-    digits: Any = load_digits()
-    count = len(digits.target)
-    images = inputs.images("digits", np.arange(count), SIDE, 1)
+    data = datasets.digits()
+    training, held_out = data.training.standardized(), data.test.standardized()
     size = config.train_eps * d ** (1 / p)
     compare = {"augmented": losses.augmented, "penalized": losses.penalized}
 
@@ -173,19 +170,19 @@ def trained(config: Config, loss: str = "clean", p: float = 2.0) -> np.ndarray:
     def of_batch(weights: Any, xs: jax.Array, labels: jax.Array) -> jax.Array:
         return jax.vmap(of_example, (None, 0, 0))(weights, xs, labels).mean()
 
-    # a fixed split in an order that does not sort by writer
-    order = np.random.default_rng(0).permutation(count)
-    held_out, training = order[:HELD_OUT], order[HELD_OUT:]
-    batches = len(training) // BATCH
+    count = len(training.labels)
+    batches = count // BATCH
     optimizer = optax.adam(3e-3)
 
-    def of_seed(index: jax.Array, images: jax.Array, labels: jax.Array) -> jax.Array:
+    def of_seed(
+        index: jax.Array, images: jax.Array, labels: jax.Array, xs: jax.Array, ys: jax.Array
+    ) -> jax.Array:
         key = jax.random.fold_in(jax.random.key(config.seed), index)
         weights_key, batch_key = jax.random.split(key)
         weights = layers.init(net.body, weights_key, net.input_shape(SIDE))
 
         def epoch(state: Any, key: jax.Array) -> tuple[Any, None]:
-            drawn = jax.random.permutation(key, jnp.asarray(training))[: batches * BATCH]
+            drawn = jax.random.permutation(key, count)[: batches * BATCH]
             return jax.lax.scan(step, state, drawn.reshape(batches, BATCH))
 
         def step(state: Any, batch: jax.Array) -> tuple[Any, None]:
@@ -201,12 +198,13 @@ def trained(config: Config, loss: str = "clean", p: float = 2.0) -> np.ndarray:
             g = jax.grad(losses.cross_entropy, argnums=2)(net.body, weights, x, label)
             return jnp.stack([norm(g, dual(float(order))) for order in config.attack_norms])
 
-        return jax.vmap(norms)(images[held_out], labels[held_out]).mean(0)
+        return jax.vmap(norms)(xs, ys).mean(0)
 
     # images as arguments: as constants they would be folded into whatever reads them
     seeds = jnp.arange(config.seeds)
-    found = jax.jit(jax.vmap(of_seed, (0, None, None)))(
-        seeds, jnp.asarray(images), jnp.asarray(digits.target)
+    given = (training.images, training.labels, held_out.images, held_out.labels)
+    found = jax.jit(jax.vmap(of_seed, (0, None, None, None, None)))(
+        seeds, *(jnp.asarray(array) for array in given)
     )
     return np.asarray(found, float)
 

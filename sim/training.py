@@ -97,24 +97,31 @@ GROWS = ("sizes", "trainings", "compared", "compared_size", "workers", "quick", 
 
 
 @dataclass(frozen=True)
-class Output(cli.Output):
+class Report(cli.Output):
     """What to do with the result."""
 
     figure: str | None = None
-    """Draw the growth with d after each training; the name ends in .png, .svg or .pdf."""
+    """Draw growth with d, damages, accuracies and learning curves; the name ends in .png, .svg or
+    .pdf."""
     check: bool = False
     """Exit with status 1 if a loss was not finite, or ordinary training leaves less than 97 %
     accuracy on the test digits at some side."""
     markdown: str | None = None
     """Write the tables as Markdown to this file, or to standard output for "-"."""
-    out: str | None = None
-    """Keep finished trainings, and checkpoints of others, in this folder; the same command
-    continues."""
 
     def refuse(self) -> None:
         """Raises ValueError if the files cannot be written."""
         super().refuse()
         cli.check_writable(self.markdown)
+
+
+@dataclass(frozen=True)
+class Output(Report):
+    """What to do with the result."""
+
+    out: str | None = None
+    """Keep finished trainings, and checkpoints of others, in this folder; the same command
+    continues."""
 
 
 def filled(config: Config) -> Config:
@@ -204,9 +211,10 @@ def check(config: Config) -> None:
         raise ValueError(f"an interval needs at least two seeds, not --seeds {config.seeds}.")
     if not 0 <= config.seed < 2**32:
         raise ValueError(f"--seed must lie between 0 and 2^32 - 1, not {config.seed}.")
-    if config.data == "cifar10" and not Path(config.data_dir or "").is_dir():
-        where = "none was given" if config.data_dir is None else f"{config.data_dir} is none"
-        raise ValueError(f"--data cifar10 needs --data-dir, a folder that holds it; {where}.")
+    if config.data == "cifar10" and config.data_dir is None:
+        raise ValueError("--data cifar10 needs --data-dir, the folder where it lies.")
+    if config.data == "cifar10" and not Path(str(config.data_dir)).is_dir():
+        raise ValueError(f"there is no folder {config.data_dir}.")
     for training in (*(config.trainings or ()), *(config.compared or ())):
         parsed(training)
     if config.compared_size not in (config.sizes or ()):

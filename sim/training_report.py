@@ -1,17 +1,22 @@
-"""The result of a training study as tables for people and as JSON for programs."""
+"""The result of a training study as tables for people and as JSON for programs.
+
+`python -m sim.training_report runs/NAME` reports what is finished of a stored study.
+"""
 
 import json
 import math
+import sys
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
+from tyro.conf import Positional
 
 from sim import cli, first_order, statistics
 from sim.report import with_error
 from sim.statistics import Slope
-from sim.training import BEFORE, SETS, Output
+from sim.training import BEFORE, SETS, Config, Report, design
 
 ENOUGH = 0.97
 """Accuracy on test digits that ordinary training must reach at every side."""
@@ -96,8 +101,10 @@ def predictions(samples: xr.Dataset) -> dict[str, float]:
 
 
 def _slope(values: xr.DataArray) -> Slope:
-    ds = values["d"].values.astype(float)
-    return first_order.exponent(values.transpose("seed", "size").values, ds)
+    """Over the sizes that are finished."""
+    rows, ds = values.transpose("seed", "size").values, values["d"].values.astype(float)
+    there = np.isfinite(rows).any(axis=0)
+    return first_order.exponent(rows[:, there], ds[there])
 
 
 def _everywhere(samples: xr.Dataset) -> list[str]:
@@ -114,7 +121,7 @@ def tables(samples: xr.Dataset) -> list[Table]:
 
 
 def _growth(samples: xr.Dataset) -> Table:
-    last = float(samples["eps"].values[0])
+    sizes = [float(eps) for eps in samples["eps"].values]
     columns = (
         "training",
         "predicted",
@@ -142,11 +149,14 @@ def _growth(samples: xr.Dataset) -> Table:
                 cell(training, set="training", quantity="norm", q="1"),
                 cell(training, set="test", quantity="norm", q="2"),
                 cell(training, set="test", quantity="norm", q="inf"),
-                cell(training, set="test", quantity="damage", attack="pgd", p=p, eps=last),
+                *(
+                    cell(training, set="test", quantity="damage", attack="pgd", p=p, eps=eps)
+                    for eps in sizes
+                ),
             )
         )
-    damage = f"damage, {_norm(p)}, ε = {last:g}"
-    return Table("exponents of d", (*columns, damage), tuple(rows))
+    damages = [f"damage, {_norm(p)}, ε = {eps:g}" for eps in sizes]
+    return Table("exponents of d", (*columns, *damages), tuple(rows))
 
 
 def _attacked(samples: xr.Dataset) -> Table:
@@ -214,6 +224,27 @@ def warnings(samples: xr.Dataset) -> list[str]:
     return found
 
 
+def unfinished(samples: xr.Dataset) -> list[str]:
+    """A sentence if trainings of the design are not finished, as in a study under way."""
+    cells = design(Config(**_fields(samples)))
+    missing = [
+        cell
+        for cell in cells
+        if np.isnan(samples["failed"].sel(training=cell[0], size=cell[1])).all()
+    ]
+    if not missing:
+        return []
+    return [
+        f"{len(missing)} of {len(cells)} trainings are not finished; exponents are over the sides "
+        "that are."
+    ]
+
+
+def _fields(samples: xr.Dataset) -> dict[str, Any]:
+    fields = json.loads(samples.attrs["config"])
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
+
+
 def inaccurate(samples: xr.Dataset) -> list[str]:
     """Sides at which ordinary training on digits is less accurate than `ENOUGH`."""
     config = json.loads(samples.attrs["config"])
@@ -263,7 +294,7 @@ def show(samples: xr.Dataset, to_stderr: bool = False) -> None:
         console.print(drawn)
     for note in NOTES:
         console.print(note, style="dim", highlight=False)
-    for line in (*warnings(samples), *inaccurate(samples)):
+    for line in (*unfinished(samples), *warnings(samples), *inaccurate(samples)):
         console.print(line, style="bold red", highlight=False)
 
 
@@ -275,7 +306,9 @@ def to_markdown(samples: xr.Dataset) -> str:
         rows = (table.columns, ("---",) * len(table.columns), *table.rows)
         lines += ["| " + " | ".join(row) + " |" for row in rows] + [""]
     lines += [f"- {note}" for note in NOTES]
-    lines += [f"- {line}" for line in (*warnings(samples), *inaccurate(samples))]
+    lines += [
+        f"- {line}" for line in (*unfinished(samples), *warnings(samples), *inaccurate(samples))
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -300,7 +333,7 @@ def to_json(samples: xr.Dataset) -> str:
             for fit in fits(samples)
         ],
         "points": _json_points(samples),
-        "warnings": [*warnings(samples), *inaccurate(samples)],
+        "warnings": [*unfinished(samples), *warnings(samples), *inaccurate(samples)],
     }
     return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
@@ -350,7 +383,7 @@ def _number(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def deliver(samples: xr.Dataset, output: Output) -> int:
+def deliver(samples: xr.Dataset, output: Report) -> int:
     """Print the tables, write what is asked for; the exit status."""
     if output.figure is not None:
         from figures import training as picture
@@ -363,3 +396,29 @@ def deliver(samples: xr.Dataset, output: Output) -> int:
     if output.markdown is not None:
         cli.write_text(output.markdown, to_markdown(samples))
     return 1 if output.check and (warnings(samples) or inaccurate(samples)) else 0
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Which study."""
+
+    run: Positional[str]
+    """The folder that python -m sim.training --out has written."""
+
+
+def main(args: list[str] | None = None) -> int:
+    """The command line; returns the exit status (0 fine, 1 with --check, 2 bad usage)."""
+    kinds = (Stored, Report)
+    which, output = cli.parse(kinds, "python -m sim.training_report", __doc__ or "", args)
+    with cli.one_sentence():
+        output.refuse()
+        from sim.training import stored
+
+        samples = stored(which.run)
+    return deliver(samples, output)
+
+
+if __name__ == "__main__":
+    from theory.console import run as run_main
+
+    sys.exit(run_main(main))
