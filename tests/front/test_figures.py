@@ -53,6 +53,7 @@ def test_nothing_else_is_committed():
     assert {path.stem for path in PICTURES.iterdir()} == known
 
 
+@pytest.mark.slow
 def test_samples_are_kept_and_used_again(tmp_path):
     pictures, runs = tmp_path / "pictures", tmp_path / "runs"
     pictures.mkdir()
