@@ -43,6 +43,11 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     return re.sub(r"\]\(\.\./", "](", markdown) if page.file.src_uri in _HERE else markdown
 
 
+def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
+    """Links from notebooks to the pages of this folder."""
+    return re.sub(r'href="\.\./docs/([\w-]+)\.md"', r'href="../\1.html"', html)
+
+
 _HERE = {path.name for path in Path(__file__).parent.glob("*.md")}
 
 
@@ -79,6 +84,8 @@ def _linked(text: str) -> str:
         if package in PACKAGES and (link.endswith(".py") or "." not in link):
             name = link.removesuffix(".py").strip("/").replace("/", ".")
             return f"](reference/{name}.md)"
+        if link == "notebooks":
+            return "](notebooks/1_law.ipynb)"
         if link == "README.md":
             return "](index.md)"
         return match[0]

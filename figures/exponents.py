@@ -21,7 +21,7 @@ def draw(runs: Runs) -> Any:
     )
     for (above, below), (arch, width) in zip(axes.T, WIDTHS.items(), strict=True):
         config = Config(
-            arch=arch, widths=(width,), norms=NORMS[::3] if runs.quick else NORMS,
+            arch=arch, widths=(width,), norms=("1", "2", "inf") if runs.quick else NORMS,
             sizes=(8, 16) if runs.quick else (8, 16, 32, 64), seeds=32 if runs.quick else 128,
         )  # fmt: skip
         fits = statistics.fit(runs.scaling(f"exponents-{arch}", config))
