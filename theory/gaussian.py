@@ -123,7 +123,7 @@ def _maximum(scales: np.ndarray, counts: np.ndarray) -> float:
     top = float(scales.max()) * float(4 - special.ndtri(min(0.25, 0.5 / counts.sum())))
     x = np.linspace(0, top, 1001)[:, None]
     with np.errstate(divide="ignore"):  # log P = -inf at x = 0
-        above = -np.expm1(np.log1p(-2 * special.ndtr(-x / scales)) @ counts)
+        above = -np.expm1(np.log(special.erf(x / (np.sqrt(2) * scales))) @ counts)
     return float(integrate.simpson(above, x=x[:, 0]))
 
 
@@ -131,7 +131,7 @@ def _log_laplace(q: float, y: np.ndarray, scales: np.ndarray, counts: np.ndarray
     """log E exp(−x Σ|σ_i z_i|^q) at x = e^y."""
     shifted = y[:, None] + q * np.log(scales)
     if q == 2:
-        return -0.5 * np.logaddexp(0, np.log(2) + shifted) @ counts
+        return -0.5 * np.log1p(2 * np.exp(np.minimum(shifted, 700))) @ counts
     missing = np.exp(_log_missing(q)(np.clip(shifted, -700, 700)))
     with np.errstate(divide="ignore"):
         return np.log1p(-np.minimum(missing, 1)) @ counts
