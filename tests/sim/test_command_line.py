@@ -111,7 +111,10 @@ BAD = {
     "channels of a photograph": ("--channels 2", "photographs have 1 or 3 channels"),
     "no labels": ("--labels-per-seed 0", "--labels-per-seed must lie between 1 and --classes, 10"),
     "too many labels": ("--labels-per-seed 11", "--labels-per-seed must lie between 1"),
-    "convolution first": ("--arch cnn --integrate-first", "needs a dense first layer, and cnn has"),
+    "convolution first": (
+        "--arch cnn --integrate-first",
+        "needs a dense first layer, which cnn lacks",
+    ),
     "no closed form": (
         "--arch mlp --integrate-first",
         "closed form for --norms 1 2, not for inf",
