@@ -100,11 +100,10 @@ def _hypotheses(found: Findings) -> "Table":
     def add(name: str, what: str, estimate: Estimate, asked: str) -> None:
         table.add_row(name, what, text(estimate), asked, _score(estimate.z, found.bound))
 
-    active = [layer for layer in found.layers if layer.active is not None]
+    active = [(x.name.strip(), x.active) for x in found.layers if x.active is not None]
     if active:
-        worst = max(active, key=lambda layer: abs(layer.active.z))  # type: ignore[union-attr]
-        assert worst.active is not None and worst.dependence is not None
-        add("H1", f"active units, farthest: {worst.name.strip()}", worst.active, "1/2")
+        name, share = max(active, key=lambda layer: abs(layer[1].z))
+        add("H1", f"active units, farthest: {name}", share, "1/2")
     for layer in found.layers:
         if layer.kind == "weights":
             what = f"in-degree · Var(w) of {layer.name.strip()}"

@@ -6,7 +6,6 @@ state of one that is under way. Every file is replaced as a whole, so a process 
 any moment.
 """
 
-import fcntl
 import json
 import zipfile
 from collections.abc import Callable, Iterator
@@ -19,13 +18,12 @@ import numpy as np
 
 from sim import provenance
 from sim.cli import replacing
+from sim.folder import LOCK, BusyError, Local
 from sim.layout import RunError, flag
 
 Arrays = dict[str, np.ndarray]
 
 FORMAT = 1
-BITWISE = ("jax", "jaxlib")
-"""Packages whose versions must stay: another one rounds in another way."""
 
 
 @contextmanager
@@ -49,15 +47,13 @@ def opened(
     try:
         for inner in ("cells", "checkpoints"):
             (folder / inner).mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process
-            except BlockingIOError:
-                raise RunError(f"another process is working on {path}.") from None
+        with Local(folder).alone():
             for left in folder.glob("**/.*.npz"):  # what a killed process was writing
                 left.unlink()
             _describe(folder, json.loads(json.dumps(config)), grows)
             yield Cells(folder, tell)
+    except BusyError as busy:
+        raise RunError(f"{busy}.") from None
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror or error}.") from None
 
@@ -65,15 +61,19 @@ def opened(
 def described(path: str) -> dict[str, Any]:
     """The configuration of the study in a folder. Raises RunError if there is none."""
     try:
-        return json.loads((Path(path) / "study.json").read_text())["config"]
+        content = json.loads((Path(path) / "study.json").read_text())
+        version, config = content["format"], content["config"]
     except (OSError, ValueError, KeyError, TypeError):
         raise RunError(f"{path} holds no study of training.") from None
+    if version != FORMAT:
+        raise RunError(f"{path} was written by another version of this program.")
+    return config
 
 
 def _refuse_other_folders(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise RunError(f"{folder} is not a folder.")
-    if folder.exists() and any(folder.iterdir()) and not (folder / ".lock").exists():
+    if folder.exists() and any(folder.iterdir()) and not (folder / LOCK).exists():
         described(str(folder))
 
 
@@ -93,13 +93,15 @@ def _describe(folder: Path, config: dict[str, Any], grows: tuple[str, ...]) -> N
             )
         sessions = json.loads(file.read_text())["sessions"]
         now = provenance.versions()
-        for name in BITWISE:
+        for name in provenance.BITWISE:
             if sessions[-1]["versions"][name] != now[name]:
                 raise RunError(
                     f"{folder} was made with {name} {sessions[-1]['versions'][name]}, which rounds "
                     "in another way; choose another --out."
                 )
-    sessions.append(provenance.session("cpu", 1, 1))
+    import jax
+
+    sessions.append(provenance.session(jax.default_backend(), 1, 1))
     content = {"format": FORMAT, "config": config, "sessions": sessions}
     with replacing(str(file)) as part:
         part.write_text(json.dumps(content, indent=1))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 if TYPE_CHECKING:
     from theory.network import Network
@@ -113,6 +113,7 @@ def networks(config: Experiment) -> dict[int, Network]:
     }
 
 
+Stored = TypeVar("Stored")
 Networks = Callable[[Any], dict[int, "Network"]]
 Sizes = Callable[[Any], tuple[int, ...]]
 
@@ -128,12 +129,7 @@ def check(
     from sim import inputs
     from theory.initializers import unknown
 
-    for name in ("widths", "sizes", *lists):
-        chosen, flag = getattr(config, name), name.replace("_", "-")
-        if chosen is not None and len(set(chosen)) < len(chosen):
-            raise ValueError(f"--{flag} lists a value twice: {' '.join(map(str, chosen))}.")
-        if chosen == ():
-            raise ValueError(f"--{flag} needs at least one value.")
+    check_lists(config, "widths", "sizes", *lists)
     if (config.depth or 0) > DEEPEST:
         raise ValueError(f"--depth must be at most {DEEPEST}, not {config.depth}.")
     if not config.std < math.inf:
@@ -144,15 +140,49 @@ def check(
         raise ValueError(f"an exponent needs two sizes or more, not only {min(sizes)}.")
     if min(sizes) < 1:
         raise ValueError(f"--sizes must be positive, not {min(sizes)}.")
-    if config.seeds < 2:
-        raise ValueError(f"an interval needs at least two seeds, not --seeds {config.seeds}.")
-    if not 0 <= config.seed < 2**32:
-        raise ValueError(f"--seed must lie between 0 and 2^32 - 1, not {config.seed}.")
+    check_seeds(config.seeds, config.seed)
     if config.inputs_per_seed < 1:
         raise ValueError(f"--inputs-per-seed must be at least 1, not {config.inputs_per_seed}.")
     if config.input not in inputs.INPUTS:
         raise ValueError(unknown("input", config.input, inputs.INPUTS))
     inputs.check(config.input, config.channels)
+
+
+def check_lists(config: Any, *names: str) -> None:
+    """Raises ValueError if one of these fields is an empty tuple, or one with a value twice."""
+    for name in names:
+        chosen, flag = getattr(config, name), name.replace("_", "-")
+        if chosen is not None and len(set(chosen)) < len(chosen):
+            raise ValueError(f"--{flag} lists a value twice: {' '.join(map(str, chosen))}.")
+        if chosen == ():
+            raise ValueError(f"--{flag} needs at least one value.")
+
+
+def check_seeds(seeds: int, seed: int) -> None:
+    """Raises ValueError for too few seeds, or a key that is none."""
+    if seeds < 2:
+        raise ValueError(f"an interval needs at least two seeds, not --seeds {seeds}.")
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"--seed must lie between 0 and 2^32 - 1, not {seed}.")
+
+
+def check_attacks(attack_norms: tuple[str, ...], eps: tuple[float, ...]) -> None:
+    """Raises ValueError for orders p outside of [1, ∞], or sizes that are not positive numbers."""
+    from theory.law import norm_order
+
+    for p in attack_norms:
+        try:
+            norm_order(p)
+        except ValueError:
+            raise ValueError(f"--attack-norms needs p in [1, inf], not {p}.") from None
+    for size in eps:
+        if not 0 < size < math.inf:
+            raise ValueError(f"--eps must be positive numbers, not {size:g}.")
+
+
+def restored(kind: type[Stored], fields: dict[str, Any]) -> Stored:
+    """A configuration from what was read of it as JSON, which has lists for tuples."""
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
 
 
 def check_memory(

@@ -47,7 +47,11 @@ def flag(name: str, value: Any) -> str:
 
 def open_zarr(folder: Folder) -> xr.Dataset:
     """The dataset in a folder, its arrays not yet read."""
-    return xr.open_zarr(str(folder), chunks=None, decode_times=False)
+    return _open(str(folder))
+
+
+def _open(path: str) -> xr.Dataset:
+    return xr.open_zarr(path, chunks=None, decode_times=False)
 
 
 def described(folder: Folder) -> dict[str, Any]:
@@ -132,7 +136,6 @@ def lay_out(folder: Folder, dataset: xr.Dataset) -> None:
         encoding[name]["chunks"] = (BLOCK, 1, 1, *dataset[name].shape[3:])
     for name in names:
         encoding[name]["fill_value"] = np.nan
-    dataset.attrs["samples"] = names
     with warnings.catch_warnings():
         # Zarr 3 reads consolidated metadata everywhere, and says that no standard has it yet
         warnings.simplefilter("ignore", ZarrUserWarning)
@@ -146,8 +149,7 @@ def finish(folder: Folder) -> None:
     """Put a layout that was written to its end in place, and remove one that was not."""
     if folder.exists(COMPLETE):
         written = [name.removeprefix(f"{BESIDE}/") for name in folder.files(BESIDE)]
-        attributes = json.loads(folder.read(f"{BESIDE}/zarr.json"))["attributes"]
-        stay = {*attributes.get("samples", ["norm"]), "finished"}  # whose chunks stay
+        stay = {*sampled(_open(f"{folder}/{BESIDE}")), "finished"}  # whose chunks stay
         arrays = {name.split("/")[0] for name in written if "/" in name}
         for array in sorted(arrays - stay):
             folder.remove_all(array)

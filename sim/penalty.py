@@ -16,7 +16,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from sim import cli
+from sim import cli, experiment
 
 if TYPE_CHECKING:
     import numpy as np
@@ -217,32 +217,15 @@ def _network(config: Config, activation: str = "relu") -> Any:
 
 def check(config: Config) -> None:
     """Raises ValueError, with one sentence, if it cannot be run."""
-    from theory.law import norm_order
-
-    for name in ("attack_norms", "eps"):
-        chosen, flag = getattr(config, name), name.replace("_", "-")
-        if not chosen:
-            raise ValueError(f"--{flag} needs at least one value.")
-        if len(set(chosen)) < len(chosen):
-            raise ValueError(f"--{flag} lists a value twice: {' '.join(map(str, chosen))}.")
-    for p in config.attack_norms:
-        try:
-            norm_order(p)
-        except ValueError:
-            raise ValueError(f"--attack-norms needs p in [1, inf], not {p}.") from None
+    experiment.check_lists(config, "attack_norms", "eps")
     if len(config.eps) < 2:
         raise ValueError(f"an order needs two sizes or more, not only --eps {min(config.eps):g}.")
-    for size in config.eps:
-        if not 0 < size < math.inf:
-            raise ValueError(f"--eps must be positive numbers, not {size:g}.")
+    experiment.check_attacks(config.attack_norms, config.eps)
     if not 0 < config.train_eps < math.inf:
         raise ValueError(f"--train-eps must be a positive number, not {config.train_eps:g}.")
     if config.width < 1 or config.epochs < 1:
         raise ValueError("--width and --epochs must be at least 1.")
-    if config.seeds < 2:
-        raise ValueError(f"an interval needs at least two seeds, not --seeds {config.seeds}.")
-    if not 0 <= config.seed < 2**32:
-        raise ValueError(f"--seed must lie between 0 and 2^32 - 1, not {config.seed}.")
+    experiment.check_seeds(config.seeds, config.seed)
 
 
 def to_json(config: Config, results: list[Result]) -> str:

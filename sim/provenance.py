@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("sqrt-d-law", "jax", "jaxlib", "numpy", "scipy", "sympy", "xarray", "zarr")
+BITWISE = ("jax", "jaxlib")
+"""Packages whose versions must stay while samples are added: another one rounds in another way."""
 
 
 def session(backend: str, processes: int, devices: int) -> dict[str, Any]:

@@ -34,7 +34,6 @@ class Regularizer:
 
     of_batch: Callable[..., Loss]
     """(body, weights, xs, labels, key, strength, steps) → `Loss`."""
-    about: str
     takes_strength: bool = True
 
 
@@ -171,14 +170,14 @@ def cross_lipschitz(
 INFINITY = float("inf")
 
 REGULARIZERS: dict[str, Regularizer] = {
-    "ordinary": Regularizer(ordinary, "cross-entropy", takes_strength=False),
-    "penalty-l1": Regularizer(partial(penalized, INFINITY), "ℓ1 gradient penalty"),
-    "penalty-l2": Regularizer(partial(penalized, 2.0), "ℓ2 gradient penalty"),
-    "step-linf": Regularizer(partial(single_step, INFINITY), "single-step ℓ∞ augmentation"),
-    "step-l2": Regularizer(partial(single_step, 2.0), "single-step ℓ2 augmentation"),
-    "pgd-linf": Regularizer(partial(pgd, INFINITY), "PGD training, ℓ∞"),
-    "pgd-l2": Regularizer(partial(pgd, 2.0), "PGD training, ℓ2"),
-    "cross-lipschitz": Regularizer(cross_lipschitz, "cross-Lipschitz penalty"),
+    "ordinary": Regularizer(ordinary, takes_strength=False),
+    "penalty-l1": Regularizer(partial(penalized, INFINITY)),
+    "penalty-l2": Regularizer(partial(penalized, 2.0)),
+    "step-linf": Regularizer(partial(single_step, INFINITY)),
+    "step-l2": Regularizer(partial(single_step, 2.0)),
+    "pgd-linf": Regularizer(partial(pgd, INFINITY)),
+    "pgd-l2": Regularizer(partial(pgd, 2.0)),
+    "cross-lipschitz": Regularizer(cross_lipschitz),
 }
 """By the name that the command line takes. Penalties are named for the norm of the gradient,
 attacks for that of the attack."""

@@ -280,10 +280,7 @@ def unsampled(stored: dict[str, Any]) -> xr.Dataset:
     """
     import numpy as np
 
-    fields: dict[str, Any] = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()
-    }
-    config = Config(**fields)
+    config = experiment.restored(Config, stored)
     shape = (len(networks(config)), len(sizes_of(config)), config.seeds)
     shape += (len(config.quantity), len(config.norms))
     return labelled(config, np.full(shape, np.nan))

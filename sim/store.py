@@ -27,9 +27,6 @@ GROWS = ("seeds", "widths", "sizes")
 ADDED = {"labels_per_seed": 1, "integrate_first": False}
 """Fields that runs of earlier versions lack, with what they had instead."""
 
-BITWISE = ("jax", "jaxlib")
-"""Packages whose versions must stay: another one rounds in another way."""
-
 Draw = Callable[..., np.ndarray]
 Describe = Callable[[dict[str, Any]], xr.Dataset]
 
@@ -276,7 +273,7 @@ def _refuse_other_rounding(folder: Folder, sessions: list[dict[str, Any]], backe
     now = provenance.versions()
     for session in sessions:
         then = session["versions"]
-        before = [f"{name} {then[name]}" for name in BITWISE if then[name] != now[name]]
+        before = [f"{name} {then[name]}" for name in provenance.BITWISE if then[name] != now[name]]
         if session["backend"] != backend:
             before.append(f"a {session['backend']}")
         if before:

@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim import cli
+from sim import cli, experiment
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -174,43 +174,20 @@ def parsed(training: str) -> tuple[str, float]:
 
 def check(config: Config) -> None:
     """Raises ValueError, with one sentence, if it cannot be run."""
-    from theory.law import norm_order
-
     config = filled(config)
-    for name in ("sizes", "trainings", "compared", "attack_norms", "eps"):
-        chosen, flag = getattr(config, name), name.replace("_", "-")
-        if len(set(chosen)) < len(chosen):
-            raise ValueError(f"--{flag} lists a value twice: {' '.join(map(str, chosen))}.")
-        if not chosen and name != "compared":
-            raise ValueError(f"--{flag} needs at least one value.")
-    for p in config.attack_norms:
-        try:
-            norm_order(p)
-        except ValueError:
-            raise ValueError(f"--attack-norms needs p in [1, inf], not {p}.") from None
-    for size in config.eps:
-        if not 0 < size < math.inf:
-            raise ValueError(f"--eps must be positive numbers, not {size:g}.")
-    for name in (
-        "width",
-        "depth",
-        "epochs",
-        "batch",
-        "pgd_steps",
-        "measured",
-        "attacked",
-        "workers",
-    ):
+    experiment.check_lists(config, "sizes", "trainings", "attack_norms", "eps")
+    if config.compared:
+        experiment.check_lists(config, "compared")
+    experiment.check_attacks(config.attack_norms, config.eps)
+    counts = ("width", "depth", "epochs", "batch", "pgd_steps", "measured", "attacked", "workers")
+    for name in counts:
         if getattr(config, name) < 1:
             raise ValueError(f"--{name.replace('_', '-')} must be at least 1.")
     if config.steps < 0:
         raise ValueError(f"--steps cannot be negative, unlike {config.steps}.")
     if not 0 < config.learning_rate < math.inf:
         raise ValueError(f"--learning-rate must be positive, not {config.learning_rate:g}.")
-    if (config.seeds or 0) < 2:
-        raise ValueError(f"an interval needs at least two seeds, not --seeds {config.seeds}.")
-    if not 0 <= config.seed < 2**32:
-        raise ValueError(f"--seed must lie between 0 and 2^32 - 1, not {config.seed}.")
+    experiment.check_seeds(config.seeds or 0, config.seed)
     if config.data == "cifar10" and config.data_dir is None:
         raise ValueError("--data cifar10 needs --data-dir, the folder where it lies.")
     if config.data == "cifar10" and not Path(str(config.data_dir)).is_dir():
@@ -287,9 +264,7 @@ def stored(path: str) -> xr.Dataset:
     """What is finished of the study in a folder, as `run` returns it. Raises RunError."""
     from sim import cells as study
 
-    fields: dict[str, Any] = study.described(path)
-    fields = {k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()}
-    config = Config(**fields)
+    config = experiment.restored(Config, study.described(path))
     there = study.Cells(Path(path), lambda line: None)
     read = {cell: there.finished(name_of(*cell)) for cell in design(config)}
     return labelled(config, {cell: arrays for cell, arrays in read.items() if arrays is not None})
