@@ -19,7 +19,7 @@ from sim import damage, layers, losses
 from sim.batch_norm import with_batch_norm, with_statistics
 from sim.datasets import CHANNELS, CLASSES, SIZES, Split
 from sim.gradients import norm
-from sim.regularizers import REGULARIZERS
+from sim.regularizers import REGULARIZERS, Batch
 from theory.architectures import convnet_avdim
 from theory.network import Network
 
@@ -147,8 +147,8 @@ def _epoch(net: Network, side: int, recipe: Recipe, count: int) -> Callable[...,
             xs = copied(images[chosen], side)
 
             def objective(weights: Any) -> tuple[Array, Any]:
-                args = (xs, labels[chosen], key, strength, recipe.pgd_steps)
-                return of_batch(net.body, weights, *args)
+                batch = Batch(xs, labels[chosen], key, strength, recipe.pgd_steps)
+                return of_batch(net.body, weights, batch)
 
             (loss, moved), slope = jax.value_and_grad(objective, has_aux=True)(weights)
             updates, memory = optimizer.update(slope, memory)

@@ -11,6 +11,7 @@ import pytest
 from sim import layers, losses, regularizers
 from sim.batch_norm import BatchNorm, apply_batch, with_batch_norm, with_statistics
 from sim.gradients import norm
+from sim.regularizers import Batch
 from theory.architectures import convnet_avdim
 from theory.initializers import Scheme
 from theory.network import Dense, Flatten, Network, serial
@@ -31,7 +32,7 @@ def gradient_and_value(loss, net, strength=0.3, steps=3, **options):
     weights, xs, labels = batch(net, **options)
 
     def value(weights):
-        return loss(net.body, weights, xs, labels, KEY, strength, steps)[0]
+        return loss(net.body, weights, Batch(xs, labels, KEY, strength, steps))[0]
 
     return jax.jit(jax.value_and_grad(value))(weights)
 
@@ -52,7 +53,8 @@ def losses_of(names, net, weights, xs, labels, strength, steps):
     chosen = [regularizers.REGULARIZERS[name].of_batch for name in names]
 
     def values(weights, xs):
-        return [f(net.body, weights, xs, labels, KEY, strength, steps)[0] for f in chosen]
+        given = Batch(xs, labels, KEY, strength, steps)
+        return [f(net.body, weights, given)[0] for f in chosen]
 
     return [float(value) for value in jax.jit(values)(weights, xs)]
 
@@ -91,7 +93,7 @@ def test_derivatives_of_penalties_are_finite_differences(name):
 
         def value(t):
             moved = jax.tree.map(lambda w, v: w + t * v, weights, along)
-            return loss(NORMED.body, moved, xs, labels, KEY, 0.3, 1)[0]
+            return loss(NORMED.body, moved, Batch(xs, labels, KEY, 0.3, 1))[0]
 
         step, (slope_at, at) = 1e-6, (jax.jit(f) for f in (jax.grad(value), value))
         difference = (at(step) - at(-step)) / (2 * step)
@@ -159,8 +161,8 @@ def test_the_cross_lipschitz_penalty_is_right_in_the_mean(monkeypatch):
 
     def added(signs):
         monkeypatch.setattr(jax.random, "rademacher", lambda *_: signs[None])
-        args = (PLAIN.body, weights, xs, labels, KEY, 0.3, 1)
-        return regularizers.cross_lipschitz(*args)[0] - ordinary
+        given = Batch(xs, labels, KEY, 0.3, 1)
+        return regularizers.cross_lipschitz(PLAIN.body, weights, given)[0] - ordinary
 
     found = jax.jit(jax.vmap(added))(jnp.array(list(product((-1.0, 1.0), repeat=3))))
     jacobian = jax.jit(jax.jacrev(lambda x: layers.apply(PLAIN.body, weights, x)))(xs[0])
