@@ -206,9 +206,30 @@ def nonfinite(samples: xr.Dataset) -> int:
 def exponent(rows: Float[np.ndarray, "seeds sizes"], ds: np.ndarray) -> Slope:
     """`sim.statistics.exponent` of the seeds that are finite; NaN where a mean is not positive."""
     finite = rows[np.all(np.isfinite(rows), axis=1)].astype(float)
-    if len(finite) < 2 or np.any(finite.mean(axis=0) <= 0):  # no logarithm
-        return Slope(np.nan, np.nan, (np.nan, np.nan), len(finite), 0)
+    if not _has_logarithm(finite):
+        return _undefined(finite)
     return statistics.exponent(finite, ds)
+
+
+def exponent_difference(
+    rows: Float[np.ndarray, "seeds sizes"],
+    others: Float[np.ndarray, "seeds sizes"],
+    ds: np.ndarray,
+) -> Slope:
+    """`sim.statistics.exponent_difference` of the seeds that are finite in both, as `exponent`."""
+    finite = np.all(np.isfinite(rows) & np.isfinite(others), axis=1)
+    first, second = rows[finite].astype(float), others[finite].astype(float)
+    if not (_has_logarithm(first) and _has_logarithm(second)):
+        return _undefined(first)
+    return statistics.exponent_difference(first, second, ds)
+
+
+def _has_logarithm(rows: np.ndarray) -> bool:
+    return len(rows) >= 2 and bool(np.all(rows.mean(axis=0) > 0))
+
+
+def _undefined(rows: np.ndarray) -> Slope:
+    return Slope(np.nan, np.nan, (np.nan, np.nan), len(rows), 0)
 
 
 def _each(samples: xr.Dataset, *names: str) -> list[tuple]:

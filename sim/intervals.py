@@ -87,11 +87,37 @@ def exponent(
     estimator HC3 of MacKinnon & White, Journal of Econometrics 29, 1985.) NaN where one seed
     carries all of a mean. Every mean must be positive.
     """
+    value, without = _with_and_without(norms, ds)
+    return value, _jackknife_error(without)
+
+
+def exponent_difference(
+    norms: Float[np.ndarray, "*batch seeds sizes"],
+    others: Float[np.ndarray, "*batch seeds sizes"],
+    ds: Float[np.ndarray, " sizes"],
+) -> tuple[Array, Array]:
+    """The exponent of `norms` less that of `others`, and its jackknife standard error.
+
+    A seed is left out of both at once, so that what they have in common cancels: with common
+    random numbers the error is smaller than that of two exponents apart. Otherwise as `exponent`.
+    """
+    (value, without), (other, without_other) = (_with_and_without(x, ds) for x in (norms, others))
+    return value - other, _jackknife_error(without - without_other)
+
+
+def _with_and_without(norms: Array, ds: Float[np.ndarray, " sizes"]) -> tuple[Array, Array]:
+    """The slope of all seeds, and by how much it changes without each of them."""
     n = norms.shape[-2]
     means = np.asarray(norms, float).mean(axis=-2, keepdims=True)
     weights = slope_weights(ds)
     # log((n·mean − x)/(n − 1)), up to terms that all seeds share or whose weights add up to 0
     with np.errstate(divide="ignore", invalid="ignore"):
         without = np.log1p(-norms / (n * means)) @ weights
+    return np.log(means[..., 0, :]) @ weights, without
+
+
+def _jackknife_error(without: Float[np.ndarray, "*batch seeds"]) -> Array:
+    n = without.shape[-1]
+    with np.errstate(invalid="ignore"):
         spread = np.sum((without - without.mean(axis=-1, keepdims=True)) ** 2, axis=-1)
-    return np.log(means[..., 0, :]) @ weights, np.sqrt((n - 1) / n * spread)
+    return np.sqrt((n - 1) / n * spread)

@@ -175,6 +175,24 @@ def exponent(
     return _slope(value, error, len(norms), len(first) - 1)
 
 
+def exponent_difference(
+    norms: Float[np.ndarray, "seeds sizes"],
+    others: Float[np.ndarray, "seeds sizes"],
+    ds: Float[np.ndarray, " sizes"],
+) -> Slope:
+    """The exponent of one mean norm less that of another, of the same seeds.
+
+    Its interval comes from the seeds' differences (`sim.intervals.exponent_difference`). NaN where
+    `exponent` is.
+    """
+    if any(np.any(np.count_nonzero(rows, axis=0) < 2) for rows in (norms, others)):
+        return _undefined(len(norms))
+    value, error = (float(x) for x in intervals.exponent_difference(norms, others, ds))
+    if not np.isfinite(error):
+        return _undefined(len(norms))
+    return _slope(value, error, len(norms), len(norms) - 1)
+
+
 def log_exponent(
     norms: Float[np.ndarray, "seeds sizes"],
     ds: Float[np.ndarray, " sizes"],
