@@ -11,8 +11,8 @@ FIGURES = (
     *("scaling", "constants", "exponents", "initializations", "heads", "spread", "sampling"),
     "vulnerability",
 )
-OF_STUDIES = ("training",)
-"""Figures of a stored run that takes an hour; drawn only if they are named."""
+OF_STUDIES = ("training_growth", "training_damage", "training_accuracy", "training_epochs")
+"""Figures of a study of training, which takes an hour; drawn only if they are named."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Options:
     runs: str | None = None
     """Keep samples in this folder (python -m sim.scaling --out), and use what is there."""
     study: str | None = None
-    """For training: the folder of a study (python -m sim.training --out)."""
+    """For figures of training: the folder of a study (python -m sim.training --out)."""
     quick: bool = False
     """Fewer seeds and smaller images: a minute or two in all."""
 

@@ -122,12 +122,17 @@ def mark_x(panel: Any, values: Sequence[float]) -> None:
 
 
 def plain_y(panel: Any) -> None:
-    """Ticks of a logarithmic y axis at 1, 2 and 5 times powers of ten, in plain numbers."""
+    """`plain` for the y axis."""
+    plain(panel.yaxis)
+
+
+def plain(axis: Any) -> None:
+    """Ticks of a logarithmic axis at 1, 2 and 5 times powers of ten, in plain numbers."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    panel.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    panel.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    panel.yaxis.set_minor_formatter(NullFormatter())
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def points(panel: Any, i: int, x: Any, values: Any, intervals: Any, **options: Any) -> None:
@@ -146,7 +151,11 @@ def line(panel: Any, i: int, x: Any, y: Any, **options: Any) -> None:
     panel.plot(x, y, color=COLOURS[i % 6], **chosen)
 
 
-def label_ends(panel: Any, ends: Sequence[tuple[int, float, float, str]], gap: float = 9) -> None:
+End = tuple[int | str, float, float, str]
+"""The number of a series, or its colour; where it ends, x and y; its label."""
+
+
+def label_ends(panel: Any, ends: Sequence[End], gap: float = 9) -> None:
     """A label to the right of each (series, x, y), in its colour, moved so that none overlap.
 
     `gap` is the least distance between their lines in points. Call it when the limits are final.
@@ -160,7 +169,8 @@ def label_ends(panel: Any, ends: Sequence[tuple[int, float, float, str]], gap: f
     for (i, _, y, text), old, new in zip(order, places, moved, strict=True):
         panel.annotate(
             text, (right, y), xytext=(7, new - old), textcoords="offset points",
-            color=COLOURS[i % 6], va="center", fontsize=7.5, annotation_clip=False,
+            color=i if isinstance(i, str) else COLOURS[i % 6], va="center", fontsize=7.5,
+            annotation_clip=False,
         )  # fmt: skip
 
 

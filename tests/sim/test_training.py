@@ -8,10 +8,12 @@ import jsonschema
 import numpy as np
 import pytest
 
-from figures import training as picture
+from figures import training_growth as picture
 from sim import trained, training, training_report
 from sim.layout import RunError
-from sim.training import BEFORE, Config, check, filled, main, run
+from sim.training import BEFORE, Config, as_json, check, design, filled, growth, remarks, run
+from sim.training.__main__ import main
+from sim.training.design import GROWS
 
 TINY = Config(
     sizes=(8, 16),
@@ -54,7 +56,7 @@ def test_a_loss_that_is_not_finite_is_one_sentence_and_others_are_kept(study):
     at = samples.sel(size=8, set="test")
     assert np.isnan(at["accuracy"].sel(training="penalty-l1:1e38")).all()
     assert np.isfinite(samples["accuracy"].sel(training=["ordinary", BEFORE])).all()
-    assert len(training_report.warnings(samples)) == 1
+    assert len(remarks.warnings(samples)) == 1
 
 
 def test_training_learns(study):
@@ -113,7 +115,7 @@ def test_damaged_files_are_computed_again(study, tmp_path):
 def training_cells(out, tell):
     from sim import cells
 
-    return cells.opened(out, asdict(filled(TINY)), training.GROWS, tell)
+    return cells.opened(out, asdict(filled(TINY)), GROWS, tell)
 
 
 def test_other_configurations_and_folders_are_refused(study, tmp_path):
@@ -132,14 +134,14 @@ def test_other_configurations_and_folders_are_refused(study, tmp_path):
 
 def test_reports_follow_their_schema(study, tmp_path):
     samples, _, _ = study
-    result = json.loads(training_report.to_json(samples))
+    result = json.loads(as_json.to_json(samples))
     text = resources.files("sim").joinpath("training.schema.json").read_text()
     jsonschema.validate(result, json.loads(text), jsonschema.Draft202012Validator)
     norms = [fit for fit in result["fits"] if fit["quantity"] == "norm"]
     assert len(norms) == 2 * 2 * 3  # initialization and ordinary, two sets, three orders
     assert {fit["predicted"] is None for fit in norms if fit["training"] == BEFORE} == {False}
     lines = training_report.to_markdown(samples).splitlines()
-    assert sum(line.startswith("| ordinary |") for line in lines) == 4
+    assert sum(line.startswith("| ordinary |") for line in lines) == 5
     picture.write(samples, str(tmp_path / "picture.png"))
     assert (tmp_path / "picture.png").stat().st_size > 10_000
 
@@ -150,8 +152,8 @@ def test_fits_find_the_exponent_that_is_there(study):
     spread = 1 + 0.1 * samples["seed"]
     for unit, exponent in ((samples["d"], 0.3), (samples["size"], 0.15)):
         norm = (spread * unit**0.3).broadcast_like(samples["norm"]).transpose(*samples["norm"].dims)
-        fits = training_report.fits(samples.assign(norm=norm))
-        values = [fit.exponent.value for fit in fits if fit.quantity == "norm"]
+        fits = growth.fits(samples.assign(norm=norm))
+        values = [fit.exponent.value for fit in fits if fit.quantity.kind == "norm"]
         np.testing.assert_allclose(values, exponent, rtol=1e-6)
 
 
@@ -189,6 +191,6 @@ def test_the_default_study_makes_sense():
     check(Config())
     check(Config(quick=True))
     config = filled(Config())
-    cells = training.design(config)
+    cells = design(config)
     assert len(cells) == len(set(cells)) == 4 * 5 + 6 * 4 - 3
     assert cells[-1] == ("pgd-linf:0.2", 64)

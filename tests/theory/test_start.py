@@ -19,6 +19,8 @@ import pytest
         ("sim.report", ["--help"], ("jax", "matplotlib")),
         ("sim.vulnerability", ["--help"], ("jax", "xarray", "matplotlib", "optax")),
         ("sim.penalty", ["--help"], ("jax", "xarray", "matplotlib", "optax")),
+        ("sim.training", ["--help"], ("jax", "xarray", "matplotlib", "optax")),
+        ("sim.training_report", ["--help"], ("jax", "xarray", "matplotlib", "optax")),
         ("sim.statements", ["--help"], ("jax", "xarray", "matplotlib")),
         ("figures", ["--help"], ("jax",)),
     ],

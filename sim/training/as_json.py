@@ -1,0 +1,122 @@
+"""A study as JSON for programs."""
+
+import json
+import math
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from sim.statistics import Mean
+from sim.training import over_seeds
+from sim.training.design import SETS
+from sim.training.growth import Quantity, changes, fits
+from sim.training.one_curve import OneCurve, one_curves
+from sim.training.remarks import remarks
+
+
+def to_json(samples: xr.Dataset) -> str:
+    """One JSON object {"config", "fits", "differences", "curves", "points", "warnings"}.
+
+    Its schema: `sim/training.schema.json`.
+    """
+    content = {
+        "config": json.loads(samples.attrs["config"]),
+        "fits": [
+            {
+                "training": fit.training,
+                "set": fit.set,
+                **_quantity(fit.quantity),
+                "exponent": _number(fit.exponent.value),
+                "ci": [_number(end) for end in fit.exponent.interval],
+                "zero_at": list(fit.zero_at),
+                "predicted": fit.predicted,
+                "seeds": fit.exponent.seeds,
+            }
+            for fit in fits(samples)
+        ],
+        "differences": [
+            {
+                "training": change.training,
+                "reference": change.reference,
+                "set": change.set,
+                **_quantity(change.quantity),
+                "difference": _number(change.difference.value),
+                "ci": [_number(end) for end in change.difference.interval],
+                "seeds": change.difference.seeds,
+            }
+            for change in changes(samples)
+        ],
+        "curves": [_curve(curve) for curve in one_curves(samples)],
+        "points": _points(samples),
+        "warnings": remarks(samples),
+    }
+    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+
+
+def _quantity(quantity: Quantity) -> dict[str, Any]:
+    fields = asdict(quantity)
+    return {"quantity": fields.pop("kind"), **fields}
+
+
+def _curve(curve: OneCurve) -> dict[str, Any]:
+    return {
+        "p": curve.p,
+        "q": curve.q,
+        "eps": curve.eps,
+        "size": curve.side,
+        "trainings": curve.trainings,
+        "rank_correlation": _interval(curve.correlation),
+        "exponent": _interval(curve.exponent),
+        "log_factors": {kind: _interval(mean) for kind, mean in curve.factors.items()},
+    }
+
+
+def _interval(mean: Mean) -> dict[str, Any]:
+    low, high = mean.interval
+    return {"mean": _number(mean.value), "ci": [_number(low), _number(high)], "seeds": mean.seeds}
+
+
+def _points(samples: xr.Dataset) -> list[dict[str, Any]]:
+    found = []
+    for training in samples["training"].values:
+        for size in samples["size"].values:
+            for part in SETS:
+                at = samples.sel(training=training, size=size, set=part)
+                if np.isnan(at["accuracy"]).all():
+                    continue
+                found.append(
+                    {
+                        "training": str(training),
+                        "size": int(size),
+                        "d": int(at["d"]),
+                        "set": part,
+                        "accuracy": _summary(at["accuracy"]),
+                        "loss": _summary(at["loss"]),
+                        "norms": {str(q): _summary(at["norm"].sel(q=q)) for q in at["q"].values},
+                        "attacks": [
+                            {
+                                "attack": str(attack),
+                                "p": str(p),
+                                "eps": float(eps),
+                                "damage": _summary(at["damage"].sel(attack=attack, p=p, eps=eps)),
+                                "fooled": _summary(at["fooled"].sel(attack=attack, p=p, eps=eps)),
+                            }
+                            for attack in at["attack"].values
+                            for p in at["p"].values
+                            for eps in at["eps"].values
+                        ],
+                    }
+                )
+    return found
+
+
+def _summary(values: xr.DataArray) -> dict[str, float | int | None]:
+    found = over_seeds.mean(values.values)
+    error = found.standard_error
+    return {"mean": _number(found.value), "sem": _number(error), "seeds": found.seeds}
+
+
+def _number(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None

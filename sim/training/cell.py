@@ -1,0 +1,95 @@
+"""One training at one side: read from its study, or computed from its last checkpoint on."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+
+from sim import trained
+from sim.cells import Arrays, Cells
+from sim.damage import Attacks
+from sim.datasets import Data, Split
+from sim.training.design import BEFORE, Config, name_of, parsed
+
+
+def of_cell(
+    config: Config,
+    cells: Cells,
+    data: Data,
+    training: str,
+    side: int,
+    advance: Callable[[int], None],
+    tell: Callable[[str], None],
+    stopping: threading.Event,
+) -> Arrays:
+    """What one training at one side gave: read, or computed from its last checkpoint on."""
+    name, epochs = name_of(training, side), 0 if training == BEFORE else config.epochs or 0
+    stored = cells.finished(name)
+    if stored is not None:
+        advance(epochs)
+        return stored
+    regularizer, strength = ("ordinary", 0.0) if training == BEFORE else parsed(training)
+    recipe = trained.Recipe(
+        regularizer, config.epochs or 0, config.batch, config.learning_rate, config.pgd_steps
+    )
+    net = trained.network(config.data, side, config.width, config.depth)
+    seeds = config.seeds or 0
+    state = trained.start(net, side, recipe, config.seed, seeds)
+    leaves, structure = jax.tree.flatten(state)
+    curve = {
+        "curve_loss": np.full((seeds, epochs), np.nan),
+        "curve_accuracy": np.full((seeds, 2, epochs), np.nan),
+        "curve_norm": np.full((seeds, 2, epochs), np.nan),
+        "failed": np.full(seeds, -1),
+    }
+    first, before = 0, cells.checkpoint(name)
+    if before is not None:
+        first = int(before["epoch"])
+        curve = {key: before[key] for key in curve}
+        state = structure.unflatten([before[f"leaf{i}"] for i in range(len(leaves))])
+        advance(first)
+    sets = [part.first(config.measured) for part in (data.training, data.test)]
+    for number in range(first, epochs):
+        if stopping.is_set():
+            raise KeyboardInterrupt
+        state, loss = trained.epoch(
+            net, side, recipe, state, data.training, number, strength, config.seed
+        )
+        new = (curve["failed"] < 0) & ~np.isfinite(loss)
+        if new.any():
+            curve["failed"][new] = number
+            which = " ".join(map(str, np.flatnonzero(new)))
+            tell(
+                f"{training} at side {side}: the loss of seed {which} is not finite in epoch "
+                f"{number + 1}; other seeds and trainings are kept."
+            )
+        curve["curve_loss"][:, number] = loss
+        for i, images in enumerate(sets):
+            now = trained.measured(net, side, state[0], images, None, config.seed)
+            curve["curve_accuracy"][:, i, number] = now.accuracy
+            curve["curve_norm"][:, i, number] = now.norm[:, 0]
+        arrays = {f"leaf{i}": np.asarray(x) for i, x in enumerate(jax.tree.leaves(state))}
+        cells.keep_checkpoint(name, arrays | curve | {"epoch": np.array(number + 1)})
+        advance(1)
+    found = _measured(config, net, side, state[0], sets) | curve
+    for key in ("accuracy", "loss", "norm", "damage", "fooled", "curve_accuracy"):
+        found[key][curve["failed"] >= 0] = np.nan
+    cells.finish(name, found)
+    return found
+
+
+def _measured(config: Config, net: Any, side: int, weights: Any, sets: list[Split]) -> Arrays:
+    """The measures after training, by (seeds, set, ...)."""
+    each = [
+        trained.measured(net, side, weights, part, attacks(config), config.seed, config.attacked)
+        for part in sets
+    ]
+    names = ("accuracy", "loss", "norm", "damage", "fooled")
+    return {name: np.stack([getattr(one, name) for one in each], axis=1) for name in names}
+
+
+def attacks(config: Config) -> Attacks:
+    """The attacks that measure damage."""
+    return Attacks(tuple(float(p) for p in config.attack_norms), config.eps, config.steps, 0)

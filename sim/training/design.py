@@ -1,0 +1,183 @@
+"""What a study of training consists of: its configuration, and the trainings at each side."""
+
+import math
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sim import experiment
+
+BEFORE = "initialization"
+"""The name of the networks before training."""
+
+SETS = ("training", "test")
+
+STRENGTHS = (0.05, 0.1, 0.2, 0.4)
+COMPARED = ("penalty-l1", "penalty-l2", "step-linf", "step-l2", "pgd-linf", "cross-lipschitz")
+
+
+@dataclass(frozen=True)
+class Config:
+    """What to train."""
+
+    data: str = "digits"
+    """digits: scikit-learn's, side 8, nothing to download. cifar10: from --data-dir."""
+    data_dir: str | None = None
+    """Folder with CIFAR-10: an archive (python or binary version) or what it unpacks to."""
+    sizes: tuple[int, ...] | None = None
+    """Sides of the images, multiples of the original side. Unless given: 8 16 32 64 for digits,
+    32 64 128 256 for CIFAR-10; half of them with --quick."""
+    trainings: tuple[str, ...] | None = None
+    """Trainings at every side: ordinary, or REGULARIZER:STRENGTH with penalty-l1, penalty-l2,
+    step-linf, step-l2, pgd-linf, pgd-l2 or cross-lipschitz; the strength is the change ε per
+    pixel. Unless given: ordinary pgd-linf:0.05 pgd-linf:0.1 pgd-linf:0.2."""
+    compared: tuple[str, ...] | None = None
+    """Further trainings, at --compared-size only. Unless given: most regularizers at strengths
+    0.05, 0.1, 0.2, 0.4."""
+    compared_size: int | None = None
+    """The side at which all regularizers are compared. Unless given: the second smallest."""
+    width: int = 16
+    """Channels of each convolution."""
+    depth: int = 4
+    """Convolutions."""
+    epochs: int | None = None
+    """Passes over the training images. Unless given: 12, 6 with --quick."""
+    batch: int = 32
+    """Images in a batch."""
+    learning_rate: float = 5e-3
+    """Of Adam at the start; falls to 0 like a cosine."""
+    pgd_steps: int = 5
+    """Steps of PGD in training, each of ε/(0.75 · steps), after a random start."""
+    attack_norms: tuple[str, ...] = ("1", "2", "inf")
+    """Orders p of the norms of the attacks that measure damage and vulnerability."""
+    eps: tuple[float, ...] = (0.02, 0.1)
+    """Sizes of those attacks: changes per pixel."""
+    steps: int = 7
+    """Their steps of projected gradient ascent, which starts at the attack of one step."""
+    measured: int = 360
+    """Images of each set that gradients are averaged over, in every epoch of the learning curve
+    as well."""
+    attacked: int = 100
+    """Images of each set that attacks are averaged over."""
+    seeds: int | None = None
+    """Networks trained in each way. Unless given: 5, 2 with --quick."""
+    seed: int = 0
+    """Key of the whole study; the same key gives the same networks."""
+    quick: bool = False
+    """Half the sides, fewer seeds, epochs and regularizers: under five minutes."""
+    workers: int | None = None
+    """Trainings under way at once. Unless given: one for each processor. It changes no result."""
+
+
+GROWS = ("sizes", "trainings", "compared", "compared_size", "workers", "quick", "data_dir")
+"""What a study may have more of, or otherwise, when it is continued."""
+
+
+def filled(config: Config) -> Config:
+    """The configuration without gaps. Raises ValueError for unknown data."""
+    from sim.datasets import NAMES, SIZES
+    from theory.initializers import unknown
+
+    if config.data not in NAMES:
+        raise ValueError(unknown("data", config.data, NAMES))
+    quick = config.quick
+    usual = SIZES[config.data]
+    sizes = tuple(sorted(config.sizes or (usual[:2] if quick else usual)))
+    every = ("ordinary", *(f"pgd-linf:{s:g}" for s in ((0.1,) if quick else (0.05, 0.1, 0.2))))
+    some = COMPARED[:1] if quick else COMPARED
+    further = tuple(
+        f"{name}:{s:g}" for name in some for s in (STRENGTHS[1:2] if quick else STRENGTHS)
+    )
+    return replace(
+        config,
+        sizes=sizes,
+        trainings=every if config.trainings is None else config.trainings,
+        compared=further if config.compared is None else config.compared,
+        compared_size=config.compared_size or sizes[min(1, len(sizes) - 1)],
+        epochs=(6 if quick else 12) if config.epochs is None else config.epochs,
+        seeds=(2 if quick else 5) if config.seeds is None else config.seeds,
+        workers=config.workers or os.cpu_count() or 1,
+    )
+
+
+def parsed(training: str) -> tuple[str, float]:
+    """Regularizer and strength of a training such as "pgd-linf:0.1". Raises ValueError."""
+    from sim.regularizers import REGULARIZERS
+    from theory.initializers import unknown
+
+    name, _, strength = training.partition(":")
+    if name not in REGULARIZERS:
+        raise ValueError(unknown("regularizer", name, REGULARIZERS))
+    if not REGULARIZERS[name].takes_strength:
+        if strength:
+            raise ValueError(f"{name} training takes no strength, unlike {training}.")
+        return name, 0.0
+    try:
+        value = float(strength)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise ValueError(f"{name} needs a positive strength, as in {name}:0.1, not {training}.")
+    return name, value
+
+
+def regularizer(training: str) -> str:
+    """The regularizer of a training such as "pgd-linf:0.1", without its strength."""
+    return training.partition(":")[0]
+
+
+def check(config: Config) -> None:
+    """Raises ValueError, with one sentence, if it cannot be run."""
+    config = filled(config)
+    experiment.check_lists(config, "sizes", "trainings", "attack_norms", "eps")
+    if config.compared:
+        experiment.check_lists(config, "compared")
+    experiment.check_attacks(config.attack_norms, config.eps)
+    counts = ("width", "depth", "epochs", "batch", "pgd_steps", "measured", "attacked", "workers")
+    for name in counts:
+        if getattr(config, name) < 1:
+            raise ValueError(f"--{name.replace('_', '-')} must be at least 1.")
+    if config.steps < 0:
+        raise ValueError(f"--steps cannot be negative, unlike {config.steps}.")
+    if not 0 < config.learning_rate < math.inf:
+        raise ValueError(f"--learning-rate must be positive, not {config.learning_rate:g}.")
+    experiment.check_seeds(config.seeds or 0, config.seed)
+    if config.data == "cifar10" and config.data_dir is None:
+        raise ValueError("--data cifar10 needs --data-dir, the folder where it lies.")
+    if config.data == "cifar10" and not Path(str(config.data_dir)).is_dir():
+        raise ValueError(f"there is no folder {config.data_dir}.")
+    for training in (*(config.trainings or ()), *(config.compared or ())):
+        parsed(training)
+    if config.compared_size not in (config.sizes or ()):
+        raise ValueError(f"--compared-size {config.compared_size} is not among --sizes.")
+    from sim import trained
+    from theory.network import output_shape
+
+    for side in config.sizes or ():
+        net = trained.network(config.data, side, config.width, config.depth)
+        output_shape(net.body, net.input_shape(side))
+
+
+def design(config: Config) -> list[tuple[str, int]]:
+    """Every (training, side) of a filled configuration, `BEFORE` included, the shortest first."""
+    sizes, trainings = config.sizes or (), config.trainings or ()
+    found = [(training, side) for side in sizes for training in (*trainings, BEFORE)]
+    side = config.compared_size or 0
+    found += [(t, side) for t in config.compared or () if (t, side) not in found]
+
+    def length(cell: tuple[str, int]) -> int:
+        training, side = cell
+        passes = config.pgd_steps + 2 if training.startswith("pgd") else 3
+        return side**2 * {BEFORE: 0, "ordinary": 1}.get(training, passes)
+
+    return sorted(found, key=length)
+
+
+def name_of(training: str, side: int) -> str:
+    """The name of a cell."""
+    return f"{training}-side{side}"
+
+
+def total(config: Config) -> int:
+    """Epochs of all trainings of a filled configuration."""
+    return sum((config.epochs or 0) for training, _ in design(config) if training != BEFORE)

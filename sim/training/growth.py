@@ -1,0 +1,178 @@
+"""How the measures of a study grow with d, and how training and its regularizers change that.
+
+All sides of one seed share their random numbers, and so do all trainings: exponents are compared
+seed by seed.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from sim import first_order
+from sim.statistics import Slope
+from sim.training.design import BEFORE, SETS
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One measure of the networks at every side, a mean over images."""
+
+    kind: str
+    """norm: ‖∂_x L‖_q; damage: increase of the loss by an attack; vulnerability: that of the 0–1
+    loss."""
+    q: str | None = None
+    """Order of the norm of the gradient, for a norm."""
+    attack: str | None = None
+    """step or pgd, for damage and vulnerability."""
+    p: str | None = None
+    """Order of the attack's norm."""
+    eps: float | None = None
+    """Size of the attack: change per pixel."""
+
+    def of(self, samples: xr.Dataset) -> xr.DataArray:
+        """Its values in what `sim.training.run` returned."""
+        if self.kind == "norm":
+            return samples["norm"].sel(q=self.q)
+        name = "fooled" if self.kind == "vulnerability" else self.kind
+        return samples[name].sel(attack=self.attack, p=self.p, eps=self.eps)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """An exponent in d after one training, or at initialization."""
+
+    training: str
+    set: str
+    quantity: Quantity
+    exponent: Slope
+    """NaN where the mean is zero at some side."""
+    zero_at: tuple[int, ...]
+    """Sides at which the mean is zero, so that it has no logarithm."""
+    predicted: float | None
+    """The law's slope over the same sizes, for norms at initialization."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """The exponent after one training less that after another, the same seeds compared."""
+
+    training: str
+    reference: str
+    """initialization, or the training that is compared with: ordinary."""
+    set: str
+    quantity: Quantity
+    difference: Slope
+    """Over the sides that both have."""
+
+
+def quantities(samples: xr.Dataset) -> list[Quantity]:
+    """All that is measured at every side; attacks that were not made are left out."""
+    found = [Quantity("norm", str(q)) for q in samples["q"].values]
+    for attack in samples["attack"].values:
+        for p in samples["p"].values:
+            for eps in samples["eps"].values:
+                which = (None, str(attack), str(p), float(eps))
+                if np.isfinite(Quantity("damage", *which).of(samples)).any():
+                    found += [Quantity("damage", *which), Quantity("vulnerability", *which)]
+    return found
+
+
+def at_several_sides(samples: xr.Dataset) -> list[str]:
+    """Trainings that are finished at more than one side."""
+    accuracy = samples["accuracy"].sel(set="test").transpose("training", "size", "seed").values
+    sides = np.isfinite(accuracy).any(axis=2).sum(axis=1)
+    return [str(t) for t, n in zip(samples["training"].values, sides, strict=True) if n > 1]
+
+
+def fits(samples: xr.Dataset) -> list[Fit]:
+    """Exponents of every training that is finished at two sides or more."""
+    predicted = predictions(samples)
+    found = []
+    for training, part, quantity in _each(samples, at_several_sides(samples)):
+        values = quantity.of(samples.sel(training=training, set=part))
+        rows, there = _rows(values)
+        slope = first_order.exponent(rows[:, there], _dimensions(samples)[there])
+        sides = samples["size"].values[there]
+        zero = np.nan_to_num(rows[:, there]).sum(axis=0) == 0
+        law = predicted.get(str(quantity.q)) if training == BEFORE else None
+        nothing = tuple(int(side) for side in sides[zero])
+        found.append(Fit(training, part, quantity, slope, nothing, law))
+    return found
+
+
+def changes(samples: xr.Dataset) -> list[Change]:
+    """Every training against initialization, every regularizer against ordinary training."""
+    there = at_several_sides(samples)
+    pairs = [(t, BEFORE) for t in there if t != BEFORE and BEFORE in there]
+    pairs += [(t, "ordinary") for t in there if t not in (BEFORE, "ordinary")]
+    pairs = [pair for pair in pairs if pair[1] in there]
+    found = []
+    for part in SETS:
+        for quantity in quantities(samples):
+            values = quantity.of(samples.sel(set=part))
+            for training, reference in pairs:
+                (rows, one), (others, other) = (
+                    _rows(values.sel(training=t)) for t in (training, reference)
+                )
+                both = one & other
+                ds = _dimensions(samples)[both]
+                if len(ds) < 2:
+                    continue
+                slope = first_order.exponent_difference(rows[:, both], others[:, both], ds)
+                found.append(Change(training, reference, part, quantity, slope))
+    return found
+
+
+def predictions(samples: xr.Dataset) -> dict[str, float]:
+    """The law's slope of E‖∂_x L‖_q over the sizes, at initialization, by q.
+
+    Batch normalization with mean 0 and variance 1 changes nothing, so the law is that of the
+    network without it. Labels do not depend on a network that has not been trained.
+    """
+    from sim.intervals import slope_weights
+
+    ds, found = _dimensions(samples), {}
+    if len(ds) < 2:
+        return {}
+    for q in samples["q"].values:
+        values = predicted_norms(samples, str(q))
+        if values is not None:
+            found[str(q)] = float(np.log(values) @ slope_weights(ds))
+    return found
+
+
+def predicted_norms(samples: xr.Dataset, q: str) -> np.ndarray | None:
+    """The law's E‖∂_x L‖_q at every side, at initialization; None where it has no value."""
+    from sim import trained
+    from theory.law import predict
+
+    config = json.loads(samples.attrs["config"])
+    found = []
+    for side, d in zip(samples["size"].values.tolist(), _dimensions(samples), strict=True):
+        net = trained.without_batch_norm(config["data"], side, config["width"], config["depth"])
+        value = predict(net, q, "loss")(d)
+        if value is None:
+            return None
+        found.append(float(value))
+    return np.array(found)
+
+
+def _each(samples: xr.Dataset, trainings: list[str]) -> Iterator[tuple[str, str, Quantity]]:
+    chosen = quantities(samples)
+    for training in trainings:
+        for part in SETS:
+            for quantity in chosen:
+                yield training, part, quantity
+
+
+def _dimensions(samples: xr.Dataset) -> np.ndarray:
+    return samples["d"].values.astype(float)
+
+
+def _rows(values: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:
+    """By (seed, size), and which sizes are finished."""
+    rows = values.transpose("seed", "size").values
+    return rows, np.any(np.isfinite(rows), axis=0)

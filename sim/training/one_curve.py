@@ -1,0 +1,92 @@
+"""Whether all regularizers lie on one curve: gradient norm against damage at one side.
+
+To first order the damage of an ℓ_p attack is ε_p ‖∂_x L‖_q whatever a network was trained with.
+Beyond first order two trainings with the same norm may suffer different damage.
+"""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Float
+from scipy import stats
+
+from sim.statistics import Mean
+from sim.training import over_seeds
+from sim.training.design import BEFORE, regularizer
+
+FEWEST = 4
+"""Trainings below which a rank correlation says nothing."""
+
+
+@dataclass(frozen=True)
+class OneCurve:
+    """Mean ‖∂_x L‖_q against the damage of one attack, over trainings, on test images.
+
+    Every number is a mean over seeds, computed from the networks of one seed at a time, with a 95 %
+    interval from its spread over seeds.
+    """
+
+    p: str
+    q: str
+    """Dual to p."""
+    eps: float
+    side: int
+    trainings: int
+    correlation: Mean
+    """Spearman's rank correlation; 1 if the damage grows with the norm, whatever the curve."""
+    exponent: Mean
+    """b in damage ∝ norm^b, by least squares in logarithms over the trainings."""
+    factors: dict[str, Mean]
+    """By regularizer: the damage over that of the power law, in the mean of logarithms over its
+    strengths, as log of a factor; 0 on one curve."""
+
+
+def one_curves(samples: xr.Dataset) -> list[OneCurve]:
+    """For projected ascent in every norm and size, all trainings at the side of comparison.
+
+    The networks before training are left out, and seeds and trainings that are not finished.
+    """
+    from sim.damage import dual
+
+    config = json.loads(samples.attrs["config"])
+    side = config["compared_size"]
+    at = samples.sel(size=side, set="test", attack="pgd")
+    finished = np.isfinite(at["accuracy"].transpose("training", "seed").values).all(axis=1)
+    names = [str(t) for t in samples["training"].values[finished] if str(t) != BEFORE]
+    if len(names) < FEWEST:
+        return []
+    found = []
+    for p in samples["p"].values:
+        q = "inf" if (order := dual(float(p))) == float("inf") else f"{order:g}"
+        if q not in samples["q"].values:
+            continue
+        for eps in samples["eps"].values:
+            here = at.sel(training=names, p=p, eps=eps)
+            norms = here["norm"].sel(q=q).transpose("seed", "training").values
+            damages = here["damage"].transpose("seed", "training").values
+            if not (np.isfinite(damages).all() and np.all(damages > 0)):
+                continue
+            one = of_seeds(norms, damages, names)
+            found.append(OneCurve(str(p), q, float(eps), side, len(names), *one))
+    return found
+
+
+def of_seeds(
+    norms: Float[np.ndarray, "seeds trainings"],
+    damages: Float[np.ndarray, "seeds trainings"],
+    names: list[str],
+) -> tuple[Mean, Mean, dict[str, Mean]]:
+    """Correlation, exponent and factors (see `OneCurve`) of positive norms and damages."""
+    x, y = np.log(norms), np.log(damages)
+    ranks = [float(np.asarray(stats.spearmanr(*row))[0]) for row in zip(x, y, strict=True)]
+    centred = x - x.mean(axis=1, keepdims=True)
+    slopes = np.sum(centred * y, axis=1) / np.sum(centred**2, axis=1)
+    left = y - y.mean(axis=1, keepdims=True) - slopes[:, None] * centred
+    kinds = [regularizer(name) for name in names]
+    factors = {
+        kind: over_seeds.mean(left[:, [k == kind for k in kinds]].mean(axis=1))
+        for kind in dict.fromkeys(kinds)
+    }
+    return over_seeds.mean(np.array(ranks)), over_seeds.mean(slopes), factors

@@ -1,0 +1,24 @@
+"""What to do with the result of a study, fresh or stored."""
+
+from dataclasses import dataclass
+
+from sim import cli
+
+
+@dataclass(frozen=True)
+class Report(cli.Output):
+    """What to do with the result."""
+
+    figure: str | None = None
+    """Draw growth with d, damages, accuracies and learning curves; the name ends in .png, .svg or
+    .pdf."""
+    check: bool = False
+    """Exit with status 1 if a loss was not finite, or ordinary training leaves less than 97 %
+    accuracy on the test digits at some side."""
+    markdown: str | None = None
+    """Write the tables as Markdown to this file, or to standard output for "-"."""
+
+    def refuse(self) -> None:
+        """Raises ValueError if the files cannot be written."""
+        super().refuse()
+        cli.check_writable(self.markdown)

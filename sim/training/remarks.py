@@ -1,0 +1,82 @@
+"""Sentences about a study: what it is, what its tables mean, what went wrong."""
+
+import json
+
+import numpy as np
+import xarray as xr
+
+from sim import experiment
+from sim.training.design import Config, design
+
+ENOUGH = 0.97
+"""Accuracy on test digits that ordinary training must reach at every side."""
+
+NOTES = (
+    "exponents and their differences with 95 % intervals over seeds (Student's t); means ± "
+    "standard errors over seeds.",
+    "predicted: the law's slope over the same sides, for the network before training. ε: change "
+    "per pixel, in units of the root mean square of the image.",
+    "damage, fooled: increase of the loss and of the 0-1 loss under projected ascent. "
+    "Differences are over the sides that both trainings have.",
+    "one curve: trainings but not initialization, on test images; means over seeds, each of the "
+    "networks of one seed, with 95 % intervals. By regularizer: 1 for all would be one curve.",
+)
+
+
+def title(samples: xr.Dataset) -> str:
+    """What was trained."""
+    c = json.loads(samples.attrs["config"])
+    return (
+        f"{c['data']}, {c['depth']} convolutions of {c['width']} channels, {c['epochs']} epochs, "
+        f"batches of {c['batch']}, {c['seeds']} seeds"
+    )
+
+
+def remarks(samples: xr.Dataset) -> list[str]:
+    """What a reader must know of this study besides its tables."""
+    return [*unfinished(samples), *warnings(samples), *inaccurate(samples)]
+
+
+def warnings(samples: xr.Dataset) -> list[str]:
+    """A sentence for each training that was not finite, or not as accurate as it should be."""
+    found = []
+    failed = samples["failed"]
+    for training in samples["training"].values:
+        for size in samples["size"].values:
+            at = failed.sel(training=training, size=size).values
+            seeds = np.flatnonzero(at >= 0)
+            if len(seeds):
+                found.append(
+                    f"{training} at side {size}: the loss of seed {' '.join(map(str, seeds))} is "
+                    f"not finite from epoch {int(at[seeds].min()) + 1} on; it is left out."
+                )
+    return found
+
+
+def unfinished(samples: xr.Dataset) -> list[str]:
+    """A sentence if trainings of the design are not finished, as in a study under way."""
+    cells = design(experiment.restored(Config, json.loads(samples.attrs["config"])))
+    missing = [
+        cell
+        for cell in cells
+        if np.isnan(samples["failed"].sel(training=cell[0], size=cell[1])).all()
+    ]
+    if not missing:
+        return []
+    return [
+        f"{len(missing)} of {len(cells)} trainings are not finished; exponents are over the sides "
+        "that are."
+    ]
+
+
+def inaccurate(samples: xr.Dataset) -> list[str]:
+    """Sides at which ordinary training on digits is less accurate than `ENOUGH`."""
+    config = json.loads(samples.attrs["config"])
+    if config["data"] != "digits" or "ordinary" not in samples["training"].values:
+        return []
+    accuracy = samples["accuracy"].sel(training="ordinary", set="test").mean("seed")
+    return [
+        f"ordinary training at side {int(size)} leaves an accuracy of {value:.4f} on test images."
+        for size, value in zip(samples["size"].values, accuracy.values, strict=True)
+        if value < ENOUGH
+    ]

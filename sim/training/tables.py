@@ -1,0 +1,184 @@
+"""A study as tables of text."""
+
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+from sim.report import with_ends, with_error
+from sim.statistics import Mean, Slope
+from sim.training import over_seeds
+from sim.training.design import BEFORE
+from sim.training.growth import Fit, Quantity, at_several_sides, changes, fits
+from sim.training.one_curve import OneCurve, one_curves
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells of text."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def tables(samples: xr.Dataset) -> list[Table]:
+    """What there is to read."""
+    found = []
+    if len(samples["size"]) > 1:
+        fitted = fits(samples)
+        found = [_growth(samples, fitted), _changes(samples), _vulnerability(samples, fitted)]
+        found.append(_points(samples, "by side, on test images", at_several_sides(samples), None))
+    side = json.loads(samples.attrs["config"])["compared_size"]
+    trainings = [str(t) for t in samples["training"].values]
+    found.append(_points(samples, f"side {side}, on test images", trainings, side))
+    curves = one_curves(samples)
+    return [*found, *([_one_curve(curves), _factors(curves)] if curves else [])]
+
+
+def measured_in(samples: xr.Dataset) -> str:
+    """The order p of the attacks that tables and figures show: ℓ_∞, if it was attacked in."""
+    orders = [str(p) for p in samples["p"].values]
+    return "inf" if "inf" in orders else orders[0]
+
+
+def _shown(samples: xr.Dataset, kind: str) -> dict[str, Quantity]:
+    """The damages or vulnerabilities that tables show, by their column."""
+    p = measured_in(samples)
+    return {
+        f"{kind}, {_norm(p)}, ε = {eps:g}": Quantity(kind, None, "pgd", p, float(eps))
+        for eps in samples["eps"].values
+    }
+
+
+def _columns(samples: xr.Dataset) -> dict[str, tuple[str, Quantity]]:
+    """Set and quantity of the exponents that tables show, by their column."""
+    return {
+        "‖∂L‖₁, test": ("test", Quantity("norm", "1")),
+        "training set": ("training", Quantity("norm", "1")),
+        "‖∂L‖₂, test": ("test", Quantity("norm", "2")),
+        "‖∂L‖_∞, test": ("test", Quantity("norm", "inf")),
+        **{name: ("test", quantity) for name, quantity in _shown(samples, "damage").items()},
+    }
+
+
+def _growth(samples: xr.Dataset, fitted: list[Fit]) -> Table:
+    known = {(fit.training, fit.set, fit.quantity): fit for fit in fitted}
+    chosen, rows = _columns(samples), []
+    for training in at_several_sides(samples):
+        found = [known.get((training, *which)) for which in chosen.values()]
+        law = found[0].predicted if found[0] is not None else None
+        cells = ("–" if fit is None else _slope(fit.exponent) for fit in found)
+        rows.append((training, "–" if law is None else f"{law:.3f}", *cells))
+    return Table("exponents of d", ("training", "predicted", *chosen), tuple(rows))
+
+
+def _changes(samples: xr.Dataset) -> Table:
+    known = {(c.training, c.reference, c.set, c.quantity): c for c in changes(samples)}
+    chosen = _columns(samples)
+    pairs = dict.fromkeys((c.reference, c.training) for c in known.values())
+    rows = []
+    for reference, training in sorted(pairs, key=lambda pair: pair[0] != BEFORE):
+        found = [known.get((training, reference, *which)) for which in chosen.values()]
+        cells = ("–" if change is None else _slope(change.difference) for change in found)
+        rows.append((f"{training} − {reference}", *cells))
+    columns = ("trainings", *chosen)
+    return Table("differences of exponents, the same seeds compared", columns, tuple(rows))
+
+
+def _vulnerability(samples: xr.Dataset, fitted: list[Fit]) -> Table:
+    known = {(fit.training, fit.set, fit.quantity): fit for fit in fitted}
+    shown = _shown(samples, "vulnerability")
+    chosen = {
+        f"{name.removeprefix('vulnerability, ')}, {part}": (part, quantity)
+        for part in ("test", "training")
+        for name, quantity in shown.items()
+    }
+    rows = []
+    for training in at_several_sides(samples):
+        found = (known.get((training, *which)) for which in chosen.values())
+        rows.append((training, *(_or_zero(fit) for fit in found)))
+    title = "exponents of d of the vulnerability, the increase of the 0-1 loss"
+    return Table(title, ("training", *chosen), tuple(rows))
+
+
+def _or_zero(fit: Fit | None) -> str:
+    if fit is not None and fit.zero_at:
+        return f"0 at side {' '.join(map(str, fit.zero_at))}"
+    return "–" if fit is None else _slope(fit.exponent)
+
+
+def _slope(slope: Slope) -> str:
+    return with_error(slope.value, *slope.interval)
+
+
+def _one_curve(curves: list[OneCurve]) -> Table:
+    rows = [
+        (
+            f"{_norm(curve.p)}, ε = {curve.eps:g}",
+            f"‖∂L‖{_INDEX[curve.q]}",
+            str(curve.trainings),
+            _ends(curve.correlation, lambda value: min(1.0, max(-1.0, value))),
+            _ends(curve.exponent),
+        )
+        for curve in curves
+    ]
+    columns = ("attack", "norm", "trainings", "rank correlation", "damage ∝ norm to the power")
+    title = f"one curve? norm and damage over all trainings, side {curves[0].side}"
+    return Table(title, columns, tuple(rows))
+
+
+def _factors(curves: list[OneCurve]) -> Table:
+    columns = ("regularizer", *(f"{_norm(curve.p)}, ε = {curve.eps:g}" for curve in curves))
+    rows = [
+        (kind, *(_ends(curve.factors[kind], math.exp) for curve in curves))
+        for kind in curves[0].factors
+    ]
+    return Table("damage over that power of the norm, by regularizer", columns, tuple(rows))
+
+
+_INDEX = {"1": "₁", "2": "₂", "inf": "_∞"}
+
+
+def _ends(mean: Mean, unit: Callable[[float], float] = lambda value: value) -> str:
+    low, high = mean.interval
+    return with_ends(unit(mean.value), unit(low), unit(high))
+
+
+def _points(samples: xr.Dataset, title: str, trainings: list[str], side: int | None) -> Table:
+    p = measured_in(samples)
+    columns = ["training", "side", "accuracy", "‖∂L‖₁", "on training images", "‖∂L‖₂"]
+    for eps in samples["eps"].values:
+        columns += [f"damage, {_norm(p)}, ε = {eps:g}", "fooled"]
+    rows = []
+    for training in trainings:
+        for size in samples["size"].values.tolist() if side is None else [side]:
+            at = samples.sel(training=training, size=size)
+            test = at.sel(set="test")
+            if np.isnan(test["accuracy"]).all():
+                continue
+            row = [training, str(size), _mean(test["accuracy"]), _mean(test["norm"].sel(q="1"))]
+            row.append(_mean(at["norm"].sel(set="training", q="1")))
+            row.append(_mean(test["norm"].sel(q="2")))
+            for eps in samples["eps"].values:
+                hit = test.sel(attack="pgd", p=p, eps=eps)
+                row += [_mean(hit["damage"]), _mean(hit["fooled"])]
+            rows.append(tuple(row))
+    return Table(title, tuple(columns), tuple(rows))
+
+
+def _mean(values: xr.DataArray, digits: int = 3) -> str:
+    """Mean over seeds ± standard error."""
+    found = over_seeds.mean(values.values)
+    if found.seeds < 2:
+        return "–"
+    if abs(found.value) >= 100:
+        digits = 0
+    return f"{found.value:.{digits}f} ± {found.standard_error:.{digits}f}"
+
+
+def _norm(p: str) -> str:
+    return "ℓ_∞" if p == "inf" else f"ℓ_{p}"
