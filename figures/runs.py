@@ -44,9 +44,9 @@ class Runs:
         """The command that draws the figure, what it sampled, and with which versions."""
         from sim import provenance
 
-        quick = " --quick" if self.quick else ""
+        flags = " --quick" * self.quick + " --study RUN" * (self.study is not None)
         return {
-            "command": f"python -m figures {name}{quick}",
+            "command": f"python -m figures {name}{flags}",
             "runs": self.used,
             "versions": provenance.versions(),
         }

@@ -48,7 +48,7 @@ def trials(kills: int, seeds: int, folder: Path, key: int = 0) -> list[Killed]:
         if extended:
             shutil.copytree(folder / "small", path)
         process = _command(path, whole)
-        _wait_for_lock(path, process)
+        wait_for_lock(path, process)
         time.sleep(draw.uniform(0, duration))
         process.kill()
         process.communicate()
@@ -72,7 +72,7 @@ def _command(path: Path, arguments: tuple[str, ...]) -> subprocess.Popen:
 def _timed(path: Path, arguments: tuple[str, ...]) -> tuple[float, xr.Dataset]:
     """How long a run takes once its folder is there, and its dataset."""
     process = _command(path, arguments)
-    _wait_for_lock(path, process)
+    wait_for_lock(path, process)
     start = time.monotonic()
     _, error = process.communicate()
     if process.returncode:
@@ -80,7 +80,7 @@ def _timed(path: Path, arguments: tuple[str, ...]) -> tuple[float, xr.Dataset]:
     return time.monotonic() - start, xr.open_zarr(path, chunks=None).load()
 
 
-def _wait_for_lock(path: Path, process: subprocess.Popen) -> None:
+def wait_for_lock(path: Path, process: subprocess.Popen) -> None:
     # before that nothing is written that a kill could spoil
     while not (path / ".lock").exists() and process.poll() is None:
         time.sleep(0.01)

@@ -10,8 +10,7 @@ class Report(cli.Output):
     """What to do with the result."""
 
     figure: str | None = None
-    """Draw growth with d, damages, accuracies and learning curves; the name ends in .png, .svg or
-    .pdf."""
+    """Draw growth with d; the name ends in .png, .svg or .pdf. python -m figures has more."""
     check: bool = False
     """Exit with status 1 if a loss was not finite, or ordinary training leaves less than 97 %
     accuracy on the test digits at some side."""

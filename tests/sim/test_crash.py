@@ -1,4 +1,7 @@
-"""The short version of `python tests/crash.py`: runs killed with SIGKILL end as if never killed."""
+"""Short versions of `python tests/crash.py` and `python tests/crash_training.py`.
+
+Runs and studies killed with SIGKILL end as if they had never been killed.
+"""
 
 import os
 import signal
@@ -6,6 +9,7 @@ import subprocess
 import sys
 import time
 
+import crash_training
 import pytest
 import xarray as xr
 from crash import trials
@@ -18,6 +22,23 @@ def test_killed_runs_end_with_the_samples_of_a_run_that_nobody_killed(tmp_path):
     assert len(found) == 3
     assert all(trial.identical for trial in found)
     assert [trial.extended for trial in found] == [False, True, False]
+
+
+def test_killed_studies_end_with_the_files_of_a_study_that_nobody_killed(tmp_path):
+    found = crash_training.trials(2, 20, tmp_path)
+    assert [study.identical for study in found] == [True, True]
+    assert sum(study.midway for study in found) > 0
+
+
+def test_a_study_that_starts_anew_with_other_draws_is_noticed(tmp_path):
+    """The comparison itself: another key gives other files of the same names."""
+    for key in ("0", "1"):
+        flags = (*crash_training.STUDY, "--epochs", "1", "--seed", key)
+        crash_training._finish(tmp_path / key, flags)
+    one, other = (crash_training._arrays(tmp_path / key) for key in ("0", "1"))
+    assert one.keys() == other.keys()
+    assert crash_training._same(one, one)
+    assert not crash_training._same(one, other)
 
 
 def test_signals_end_a_run_with_a_sentence_and_it_continues(tmp_path):
