@@ -118,7 +118,8 @@ def _iterated(
 ) -> Float[Array, "norms eps side side channels"]:
     """The attacks of `sim.attacks.pgd`; those of other norms than 1, 2, ∞ are `single`.
 
-    All climb at once, so that the network is compiled once, and restart at the same points.
+    All climb at once, so that the network is compiled once, and restart at the same points. With
+    neither steps nor restarts they are `single`.
     """
     known = [i for i, p in enumerate(attacks.norms) if p in PROJECTIONS]
     image, starts, radii = single.shape[2:], [], []
@@ -138,7 +139,7 @@ def _iterated(
     def split(points: Array) -> Array:
         return points.reshape(len(known), -1, *image)
 
-    if not known:
+    if not known or attacks.steps + attacks.restarts == 0:
         return single
     found, values = climb(increase, jnp.concatenate(starts), move, attacks.steps)
     most = values.reshape(len(known), len(attacks.eps), -1).argmax(axis=-1)[:, :, None]

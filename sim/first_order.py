@@ -4,6 +4,7 @@ NumPy and SciPy only. Sizes and norms of one seed share their random numbers, so
 comes from the spread over seeds, which are independent.
 """
 
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,6 +85,23 @@ class Growth:
     limit: float | None
     basis: str
     agrees: bool | None
+
+
+@dataclass(frozen=True)
+class Vulnerability:
+    """The exponent in d of E[Δ 0–1 loss], the increase of the 0–1 loss by one attack."""
+
+    width: int
+    p: str
+    attack: str
+    eps: float
+    exponent: Slope
+    """NaN where no input was fooled at some size: zero has no logarithm."""
+    zero_at: tuple[int, ...]
+    """The sizes at which none was."""
+    fewest: int
+    """Inputs fooled at the size with the fewest of them, of all seeds together; the interval means
+    little if they are less than about ten."""
 
 
 @dataclass(frozen=True)
@@ -195,6 +213,23 @@ def growths(samples: xr.Dataset) -> list[Growth]:
             if not np.isnan(damage).all():
                 slope = exponent(damage, ds)
                 found.append(Growth(width, p, attack, eps, slope, None, limit, basis, None))
+    return found
+
+
+def vulnerabilities(samples: xr.Dataset) -> list[Vulnerability]:
+    """How the vulnerability to every attack that fools some input grows with d."""
+    ds, sizes = samples["d"].values.astype(float), samples["size"].values
+    inputs = json.loads(samples.attrs["config"])["inputs_per_seed"]
+    found = []
+    for width, p, attack, eps in _each(samples, "width", "p", "attack", "eps"):
+        at = samples["fooled"].sel(width=width, p=p, attack=attack, eps=eps)
+        rows = at.transpose("seed", "size").values
+        if not np.nansum(rows) > 0:
+            continue
+        counts = np.nansum(rows, axis=0) * inputs
+        zero = tuple(int(size) for size in sizes[counts == 0])
+        fewest = round(float(counts.min()))
+        found.append(Vulnerability(width, p, attack, eps, exponent(rows, ds), zero, fewest))
     return found
 
 
