@@ -17,7 +17,8 @@ NOTES = (
     "predicted: the law's slope over the same sides, for the network before training. ε: change "
     "per pixel, in units of the root mean square of the image.",
     "damage, fooled: increase of the loss and of the 0-1 loss under projected ascent. "
-    "Differences are over the sides that both trainings have.",
+    "Differences are over the sides that both trainings have. too few: fooled in one network alone "
+    "at some side.",
     "one curve: trainings but not initialization, on test images; means over seeds, each of the "
     "networks of one seed, with 95 % intervals. By regularizer: 1 for all would be one curve.",
 )

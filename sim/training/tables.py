@@ -100,15 +100,19 @@ def _vulnerability(samples: xr.Dataset, fitted: list[Fit]) -> Table:
     rows = []
     for training in at_several_sides(samples):
         found = (known.get((training, *which)) for which in chosen.values())
-        rows.append((training, *(_or_zero(fit) for fit in found)))
+        rows.append((training, *(_or_zero(fit, samples.sizes["size"]) for fit in found)))
     title = "exponents of d of the vulnerability, the increase of the 0-1 loss"
     return Table(title, ("training", *chosen), tuple(rows))
 
 
-def _or_zero(fit: Fit | None) -> str:
-    if fit is not None and fit.zero_at:
+def _or_zero(fit: Fit | None, sides: int) -> str:
+    if fit is None:
+        return "–"
+    if len(fit.zero_at) == sides:
+        return "0 at every side"
+    if fit.zero_at:
         return f"0 at side {' '.join(map(str, fit.zero_at))}"
-    return "–" if fit is None else _slope(fit.exponent)
+    return _slope(fit.exponent) if np.isfinite(fit.exponent.value) else "too few"
 
 
 def _slope(slope: Slope) -> str:
