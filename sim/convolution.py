@@ -5,10 +5,9 @@ is large; 3×3 kernels of stride 1 need fewer products there (`sim.winograd`). I
 respect to the input of a strided convolution does not. So that derivative is written here:
 
 - stride 1: the convolution of the cotangent with the reversed kernels;
-- otherwise, for small images, and in float64, where the library's convolution takes several times
-  as long as a matrix product (measured): one matrix product gives what every output passes to
-  every tap. Taps that read positions of the same residue modulo the stride (the same phase) are
-  shifted and added, then the phases are interleaved. Nothing is scattered.
+- otherwise, and for small images: one matrix product gives what every output passes to every tap.
+  Taps that read positions of the same residue modulo the stride (the same phase) are shifted and
+  added, then the phases are interleaved. Nothing is scattered.
 
 Everything is for one seed. Mapped over kernels by `jax.vmap`, it stays right, but the library's
 convolution becomes a grouped one, which is several times slower: map seeds with `jax.lax.map`.
@@ -55,8 +54,7 @@ def _backward(
     x, weights = saved
     patches = _patches(x, _taps(weights, x.shape[2]), stride, dilation)
     of_weights = patches.T @ g.reshape(-1, g.shape[2])
-    is_small = x.shape[2] < FEW_CHANNELS or g.shape[0] < SMALL_SIDE
-    if stride > 1 or is_small or g.dtype == jnp.float64:
+    if stride > 1 or x.shape[2] < FEW_CHANNELS or g.shape[0] < SMALL_SIDE:
         of_x = _by_phases(g, weights, x.shape, stride, dilation)
     else:
         taps = _taps(weights, x.shape[2])
