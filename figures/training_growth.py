@@ -31,7 +31,9 @@ def figure_of(samples: xr.Dataset) -> Any:
     shown = {r"$\|\partial_x L\|_1$": Quantity("norm", "1")}
     for eps in sizes:
         name = rf"damage, {trainings.norm(p)}, $\epsilon$ = {eps:g}"
-        shown[name] = Quantity("damage", None, "pgd", p, eps)
+        damage = Quantity("damage", None, "pgd", p, eps)
+        if np.isfinite(damage.of(samples)).any():
+            shown[name] = damage
     figure, axes = style.panels(2, 2, 8.4, 6.6)
     panels, law = axes.ravel(), predicted_norms(samples, "1")
     ends = []
@@ -49,9 +51,9 @@ def figure_of(samples: xr.Dataset) -> Any:
         fontsize="small",
     )
     figure.draw_without_rendering()
-    for panel, labels in zip(panels, ends, strict=False):
-        style.label_ends(panel, labels)
-    style.label_ends(panels[-1], exponents)
+    for panel, labels in zip((*panels[: len(shown)], panels[-1]), (*ends, exponents), strict=True):
+        if labels:
+            style.label_ends(panel, labels)
     return figure
 
 
@@ -75,7 +77,8 @@ def _draw_growth(
     if law is not None:
         panel.plot(ds, law, color=trainings.GRAY, linewidth=0.8, zorder=0)
     robust = 0
-    for training in at_several_sides(samples):
+    everywhere = [BEFORE, *trainings.config_of(samples)["trainings"]]
+    for training in at_several_sides(samples) or everywhere:
         values = quantity.of(samples.sel(training=training, set="test"))
         middle, reach = trainings.means(values, "size")
         look = _look(robust, training)
@@ -84,8 +87,8 @@ def _draw_growth(
             ds, middle, yerr=trainings.above_zero(middle, reach), capsize=2, elinewidth=0.8,
             markerfacecolor="white", **look,
         )  # fmt: skip
-        last = int(np.flatnonzero(np.isfinite(middle))[-1])
-        ends.append((look["color"], float(ds[last]), float(middle[last]), training))
+        for last in np.flatnonzero(np.isfinite(middle))[-1:]:
+            ends.append((look["color"], float(ds[last]), float(middle[last]), training))
     style.logarithmic(panel, list(ds))
     style.plain_y(panel)
     panel.set_xlabel(r"input dimension $d$")
@@ -95,7 +98,10 @@ def _draw_growth(
 def _draw_exponents(panel: Any, samples: xr.Dataset, shown: dict[str, Quantity]) -> list[style.End]:
     """Exponents by training, the strengths of a regularizer beside one another."""
     names, ds = at_several_sides(samples), samples["d"].values.astype(float)
-    ends = []
+    ends: list[style.End] = []
+    if not names:  # one side
+        panel.set_axis_off()
+        return ends
     for i, (name, quantity) in enumerate(shown.items()):
         slopes = []
         for training in names:

@@ -40,9 +40,9 @@ def tables(samples: xr.Dataset) -> list[Table]:
 
 
 def measured_in(samples: xr.Dataset) -> str:
-    """The order p of the attacks that tables and figures show: ℓ_∞, if it was attacked in."""
+    """The order p of the attacks that tables and figures show: ∞, 2, 1, or what there is."""
     orders = [str(p) for p in samples["p"].values]
-    return "inf" if "inf" in orders else orders[0]
+    return next((p for p in ("inf", "2", "1") if p in orders), orders[0])
 
 
 def _shown(samples: xr.Dataset, kind: str) -> dict[str, Quantity]:

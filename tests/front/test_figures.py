@@ -1,14 +1,16 @@
 """Every figure can be drawn, says where it comes from, and is committed as the command draws it."""
 
+import importlib
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from PIL import Image
-from studies import kept
+from studies import CONFIG, invented, kept
 
 from figures import __main__ as figures
 from figures import style
@@ -59,6 +61,23 @@ def test_it_is_drawn_from_a_study(name, study, tmp_path, capsys):
     with Image.open(tmp_path / f"{name}.png") as png:
         shares = np.asarray(png.convert("L")) < 128
     assert 0.002 < shares.mean() < 0.5
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"sizes": (16,)},
+        {"trainings": ("pgd-linf:0.1",), "compared": ()},
+        {"attack_norms": ("1",), "eps": (0.1,)},
+    ],
+)
+@pytest.mark.parametrize("name", figures.OF_STUDIES)
+def test_other_studies_can_be_drawn_as_well(name, changed):
+    """One side; one regularizer and no ordinary training; one attack, and not in ℓ_∞."""
+    figure = importlib.import_module(f"figures.{name}").figure_of(
+        invented(replace(CONFIG, **changed))
+    )
+    figure.draw_without_rendering()
 
 
 OF_STUDIES = tuple(
