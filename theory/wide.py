@@ -7,14 +7,18 @@ negative, so its ReLUs pass more than half). In a wide network each unit is an i
 
 - behind a dense layer or convolution it is N(0, v), v = fan-in · Var(w) · mean square before;
 - an activation φ multiplies the energy of the gradient by φ'(z)²;
-- behind weights, backwards, all units get the same expected energy.
+- behind weights, backwards, all units get the same expected energy;
+- a normalization divides by a standard deviation that no single unit moves, so its gain is one over
+  the variance of what it reads: over the channels of a position, or over positions and inputs.
 
-`resolve` reads a network in this way and puts in the place of each activation its gain there.
-Images enter as if every position had the same mean square, and pooling as if neighbours were equal.
+`resolve` reads a network in this way and puts in the place of each activation and normalization its
+gain there. Images enter as if every position had the same mean square, and pooling as if neighbours
+were equal. What a mean takes away is known where it is read behind weights, or behind an activation
+of something without a mean; elsewhere there is no rule (`NoRuleError`).
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache, singledispatch
 from typing import Any
@@ -24,24 +28,37 @@ import sympy as sp
 from scipy.special import ndtri
 
 from theory import activations
-from theory.energy import Connection, connection, forward_gain, gain
+from theory.energy import Connection, NoRuleError, connection, forward_gain, gain, shares
 from theory.network import (
     Activation,
-    Conv,
-    Dense,
+    BatchNorm,
+    Branching,
+    Concat,
     Identity,
     Layer,
+    LayerNorm,
+    Normalization,
     Residual,
     Serial,
     Shape,
     SmoothActivation,
+    Weighted,
     output_shape,
     walk,
 )
+from theory.tokens import MixPositions
 
 WIDE = (
     "large width, before any limit in d: pre-activations are Gaussian, with the same mean square "
     "at every position"
+)
+LAYER_NORM = (
+    "many channels: a layer norm divides by their standard deviation, on which one gradient has no "
+    "influence; epsilon is far smaller"
+)
+BATCH_NORM = (
+    "many inputs and positions, with gradients that do not agree: batch norm divides by their "
+    "standard deviation, on which one gradient has no influence; epsilon is far smaller"
 )
 SAMPLES = 2**14
 
@@ -71,9 +88,26 @@ def _(layer: Resolved, shape: Shape) -> Connection:
     return Connection(layer.second_moment, (WIDE,))
 
 
+@dataclass(frozen=True, repr=False)
+class ResolvedNorm(Layer):
+    """A normalization with its gain at its place in a wide network: one over a variance."""
+
+    norm: Normalization
+    gain: Any
+
+    def __repr__(self) -> str:
+        return repr(self.norm)
+
+
+@connection.register
+def _(layer: ResolvedNorm, shape: Shape) -> Connection:
+    rests = BATCH_NORM if isinstance(layer.norm, BatchNorm) else LAYER_NORM
+    return Connection(layer.gain, (rests,))
+
+
 @dataclass(frozen=True)
 class WideNetwork:
-    """A network with every activation resolved, and the mean square of its output."""
+    """A network with its activations and normalizations resolved, and its output's mean square."""
 
     body: Serial
     mean_square: Any
@@ -81,8 +115,12 @@ class WideNetwork:
 
 def needed(body: Layer) -> bool:
     """True if hypothesis H cannot tell the gains of this network: see the module's docstring."""
-    smooth = any(isinstance(layer, SmoothActivation) for layer in walk(body))
-    return smooth or reads_activated_stream(body)
+    return depends_on_sizes(body) or reads_activated_stream(body)
+
+
+def depends_on_sizes(body: Layer) -> bool:
+    """True if some gain depends on the size of what the layer reads."""
+    return any(isinstance(layer, SmoothActivation | Normalization) for layer in walk(body))
 
 
 def reads_activated_stream(body: Layer) -> bool:
@@ -91,12 +129,12 @@ def reads_activated_stream(body: Layer) -> bool:
 
     def through(layer: Layer, activated: bool) -> bool:
         nonlocal found
-        if isinstance(layer, Dense | Conv):
+        if isinstance(layer, Weighted):
             return False
         if isinstance(layer, Activation) and not isinstance(layer, Identity):
             found = found or activated
             return True
-        if isinstance(layer, Residual):
+        if isinstance(layer, Branching):
             ways = [through(way, activated) for way in (layer.branch, layer.shortcut)]
             return any(ways)
         if isinstance(layer, Serial):
@@ -110,37 +148,98 @@ def reads_activated_stream(body: Layer) -> bool:
 
 @lru_cache(maxsize=1024)
 def resolve(body: Serial, shape: Shape) -> WideNetwork:
-    """The network with every activation's gain in the wide limit, at inputs of mean square 1.
+    """The network with the gains of the wide limit, at inputs of mean square 1.
 
     `shape` holds integers or symbols. Gains are exact expressions if every activation reads
     Gaussian pre-activations; otherwise they come from `SAMPLES` quasi-random units, with a relative
     error below 1e-3.
 
-    Raises ValueError in the second case if, for a symbolic shape, gains depend on its symbols.
+    Raises ValueError in the second case if, for a symbolic shape, gains depend on its symbols, and
+    NoRuleError where the gain of a layer is not known.
     """
     if reads_activated_stream(body):
         return _by_sampling(body, shape)
-    resolved, square = _gaussian(body, shape, sp.Integer(1))
+    resolved, moments = _gaussian(body, shape, Moments(sp.Integer(1), sp.Integer(0), sp.Integer(0)))
     assert isinstance(resolved, Serial)
-    return WideNetwork(resolved, square)
+    return WideNetwork(resolved, moments.square)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Of the units that a layer reads, in the limit of large width."""
+
+    square: Any
+    """Their mean square."""
+    over_channels: Any
+    """Mean square of the mean over the channels of one position; None where it is not known."""
+    over_positions: Any
+    """Mean square of the mean of one channel over positions and inputs; None if not known."""
+    unequal: bool = False
+    """Whether some channels have another mean square than others."""
+
+    def times(self, factor: Any) -> "Moments":
+        """All of them, for units that are larger by √factor."""
+        means = (self.over_channels, self.over_positions)
+        scaled = (None if mean is None else factor * mean for mean in means)
+        return Moments(factor * self.square, *scaled, self.unequal)
 
 
 @singledispatch
-def _gaussian(layer: Layer, shape: Shape, v: Any) -> tuple[Layer, Any]:
-    """The resolved layer and the mean square behind it, for Gaussian inputs of variance v."""
-    return layer, v * forward_gain(layer, shape)
+def _gaussian(layer: Layer, shape: Shape, v: Moments) -> tuple[Layer, Moments]:
+    """The resolved layer and the moments behind it, for Gaussian inputs of moments v."""
+    return layer, v.times(forward_gain(layer, shape))
 
 
 @_gaussian.register
-def _(layer: Activation, shape: Shape, v: Any) -> tuple[Layer, Any]:
-    if not v.free_symbols and len(v.atoms(activations.GaussianMean)) > NESTED:
-        v = sp.sympify(v.evalf())
-    second, fourth = (activations.slope_moment(layer, v, power) for power in (2, 4))
-    return Resolved(layer, second, fourth), activations.mean_square(layer, v)
+def _(layer: Weighted, shape: Shape, v: Moments) -> tuple[Layer, Moments]:
+    factor = gain(layer, shape)
+    positions = None if v.over_positions is None else factor * v.over_positions
+    return layer, Moments(factor * v.square, sp.Integer(0), positions)
 
 
 @_gaussian.register
-def _(layer: Serial, shape: Shape, v: Any) -> tuple[Layer, Any]:
+def _(layer: MixPositions, shape: Shape, v: Moments) -> tuple[Layer, Moments]:
+    # every channel is mixed in the same way, so their mean is mixed like each of them
+    return layer, replace(v.times(gain(layer, shape)), over_positions=None)
+
+
+@_gaussian.register
+def _(layer: Activation, shape: Shape, v: Moments) -> tuple[Layer, Moments]:
+    square = v.square
+    if v.unequal and isinstance(layer, SmoothActivation):
+        raise NoRuleError(f"theory.wide has no rule for {layer} of channels of unequal variances.")
+    if not square.free_symbols and len(square.atoms(activations.GaussianMean)) > NESTED:
+        square = sp.sympify(square.evalf())
+    second, fourth = (activations.slope_moment(layer, square, power) for power in (2, 4))
+    mean = activations.mean(layer, square) ** 2
+    # known if units with the same weights, or at the same position, are independent before
+    means = (mean if before == 0 else None for before in (v.over_channels, v.over_positions))
+    behind = Moments(activations.mean_square(layer, square), *means, v.unequal)
+    return Resolved(layer, second, fourth), behind
+
+
+@_gaussian.register
+def _(layer: LayerNorm, shape: Shape, v: Moments) -> tuple[Layer, Moments]:
+    if v.over_channels is None:
+        raise NoRuleError(f"theory.wide does not know what the mean over channels of {layer} is.")
+    factor = 1 / (v.square - v.over_channels)
+    positions = sp.Integer(0) if v.over_positions == 0 else None
+    return ResolvedNorm(layer, factor), Moments(
+        sp.Integer(1), sp.Integer(0), positions, v.unequal
+    )
+
+
+@_gaussian.register
+def _(layer: BatchNorm, shape: Shape, v: Moments) -> tuple[Layer, Moments]:
+    if v.over_positions is None or v.unequal:
+        raise NoRuleError(f"theory.wide does not know the variances that {layer} divides by.")
+    factor = 1 / (v.square - v.over_positions)
+    channels = sp.Integer(0) if v.over_channels == 0 else None
+    return ResolvedNorm(layer, factor), Moments(sp.Integer(1), channels, sp.Integer(0))
+
+
+@_gaussian.register
+def _(layer: Serial, shape: Shape, v: Moments) -> tuple[Layer, Moments]:
     resolved = []
     for inner in layer.layers:
         found, v = _gaussian(inner, shape, v)
@@ -150,10 +249,28 @@ def _(layer: Serial, shape: Shape, v: Any) -> tuple[Layer, Any]:
 
 
 @_gaussian.register
-def _(layer: Residual, shape: Shape, v: Any) -> tuple[Layer, Any]:
+def _(layer: Branching, shape: Shape, v: Moments) -> tuple[Layer, Moments]:
     branch, more = _gaussian(layer.branch, shape, v)
     shortcut, kept = _gaussian(layer.shortcut, shape, v)
-    return Residual(branch, shortcut), more + kept
+    own, rest = shares(layer, shape)
+    is_concat = isinstance(layer, Concat)
+
+    def joined(one: Any, other: Any) -> Any:
+        return None if one is None or other is None else own * one + rest * other
+
+    channels = joined(more.over_channels, kept.over_channels)
+    if is_concat and channels != 0:
+        channels = None
+    unequal = more.unequal or kept.unequal
+    if is_concat and not unequal:
+        unequal = sp.simplify(more.square - kept.square) != 0
+    behind = Moments(
+        joined(more.square, kept.square),
+        channels,
+        joined(more.over_positions, kept.over_positions),
+        unequal,
+    )
+    return type(layer)(branch, shortcut), behind
 
 
 def _fraction(mean: np.floating) -> sp.Expr:
@@ -173,16 +290,17 @@ Pull = Callable[[Units], tuple[Units, Layer]]
 
 def _by_sampling(body: Serial, shape: Shape) -> WideNetwork:
     layers = body.layers
-    last = max(i for i, x in enumerate(layers) if any(isinstance(y, Activation) for y in walk(x)))
+    read = (Activation, Normalization)
+    last = max(i for i, x in enumerate(layers) if any(isinstance(y, read) for y in walk(x)))
     inner, head = Serial(layers[: last + 1]), Serial(layers[last + 1 :])
-    noise = _gaussian_columns(sum(isinstance(x, Dense | Conv) for x in walk(inner)))
-    smooth = any(isinstance(layer, SmoothActivation) for layer in walk(body))
+    noise = _gaussian_columns(sum(isinstance(x, Weighted) for x in walk(inner)))
+    sizes_matter = depends_on_sizes(body)
     values, k, pulls, before = np.ones(SAMPLES), 0, [], shape
     for layer in inner.layers:
         values, pull = _push(layer, before, values, noise)
         before = output_shape(layer, before)
         pulls.append(pull)
-        if not smooth:  # gains do not depend on the size of the values
+        if not sizes_matter:  # gains do not depend on the size of the values
             values, power = _moderate(values)
             k += power
     energies, resolved = np.ones(SAMPLES), []
@@ -221,11 +339,8 @@ def _number(layer: Layer, factor: sp.Expr) -> float:
     return float(factor)
 
 
-@_push.register(Dense)
-@_push.register(Conv)
-def _(
-    layer: Dense | Conv, shape: Shape, values: Units, noise: Iterator[Units]
-) -> tuple[Units, Pull]:
+@_push.register
+def _(layer: Weighted, shape: Shape, values: Units, noise: Iterator[Units]) -> tuple[Units, Pull]:
     factor = _number(layer, gain(layer, shape))
     variance = factor * np.mean(values**2)
 
@@ -264,6 +379,24 @@ def _(layer: Serial, shape: Shape, values: Units, noise: Iterator[Units]) -> tup
         return energies, Serial(tuple(reversed(resolved)))
 
     return values, pull
+
+
+@_push.register
+def _(layer: LayerNorm, shape: Shape, values: Units, noise: Iterator[Units]) -> tuple[Units, Pull]:
+    factor = 1 / np.var(values)
+    resolved = ResolvedNorm(layer, _fraction(factor))
+
+    def pull(energies: Units) -> tuple[Units, Layer]:
+        return factor * energies, resolved
+
+    return (values - values.mean()) * np.sqrt(factor), pull
+
+
+@_push.register(MixPositions)
+@_push.register(BatchNorm)
+@_push.register(Concat)
+def _(layer: Layer, shape: Shape, values: Units, noise: Iterator[Units]) -> tuple[Units, Pull]:
+    raise NoRuleError(f"theory.wide has no rule for {layer} in a stream that was activated.")
 
 
 @_push.register
