@@ -407,13 +407,15 @@ def _profile(body: Serial, channels: int) -> tuple[list[Any], list[Any]]:
     if not is_spatial(body):
         return [sp.Integer(1)], [sp.Integer(1)]
     periodic = with_border(body, "circular")
+    if any(isinstance(layer, wide.ResolvedNorm) for layer in walk(body)):
+        periodic = wide.in_fractions(periodic)
     side = _smallest_side(periodic, channels)
     ones = np.full((1, 1), sp.Integer(1), dtype=object)
     energies = energy_map(periodic, (side, side, channels), ones).ravel().tolist()
     mean = sp.Add(*energies) / len(energies)
     distinct = sorted(set(energies))
     shares = [sp.Rational(energies.count(x), len(energies)) for x in distinct if x > 0]
-    return [sp.sqrt(x / mean) for x in distinct if x > 0], shares
+    return [sp.sqrt(_shortened(x / mean)) for x in distinct if x > 0], shares
 
 
 def _smallest_side(body: Layer, channels: int) -> int:

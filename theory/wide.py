@@ -281,6 +281,26 @@ def _fraction(mean: np.floating) -> sp.Expr:
     return sp.Rational(Fraction(float(mean)).limit_denominator(1000))
 
 
+def in_fractions(layer: Any) -> Any:
+    """The same layers with fractions for the gains of a network that has normalizations.
+
+    Within 1e-15. Sums of products of the gains themselves, functions of π, take minutes to compare.
+    """
+    if isinstance(layer, Resolved):
+        return replace(layer, second_moment=_near(layer.second_moment))
+    if isinstance(layer, ResolvedNorm):
+        return replace(layer, gain=_near(layer.gain))
+    if isinstance(layer, Serial):
+        return Serial(tuple(map(in_fractions, layer.layers)))
+    if isinstance(layer, Branching):
+        return type(layer)(in_fractions(layer.branch), in_fractions(layer.shortcut))
+    return layer
+
+
+def _near(gain: Any) -> Any:
+    return sp.Rational(float(gain)) if gain.is_number else gain
+
+
 Units = np.ndarray
 """Samples of one unit of a layer: its value (forwards) or the expected energy of its gradient,
 given its value and relative to the layer's total (backwards)."""
