@@ -30,7 +30,8 @@ class Config(Experiment):
     """What to audit."""
 
     arch: str | None = None
-    """Architecture: mlp, cnn, resnet, resnet-preact, convnet-avdim. Unless given: resnet."""
+    """Architecture: mlp, cnn, resnet, resnet-preact, convnet-avdim, densenet, mlp-mixer, vit.
+    Unless given: resnet."""
     model: str | None = None
     """Your own model instead: package.module:factory, as for `python -m sim.scaling`."""
     widths: tuple[int, ...] | None = None

@@ -21,7 +21,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,24 @@ def network(name: str, channels: int) -> Network:
     if not callable(factory):
         raise ModelError(f"{module_name} has no function {function_name}.")
     return Network(name, serial(Own(name, factory)), channels)
+
+
+@lru_cache(maxsize=64)
+def as_own(network: Network) -> Own:
+    """A network as one layer that is a pair (init, apply): itself, if it is a user's model."""
+    first = network.body.layers[0]
+    if isinstance(first, Own):
+        return first
+    body = network.body
+
+    def factory(shape: Shape) -> Pair:
+        return partial(_drawn, body, shape), partial(layers.apply, body)
+
+    return Own(network.name, factory)
+
+
+def _drawn(body: Layer, shape: Shape, key: Key[Array, ""]) -> layers.Weights:
+    return layers.init(body, key, shape)
 
 
 def _words(error: Exception) -> str:

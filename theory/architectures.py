@@ -1,7 +1,7 @@
 """The named architectures. The command line, the tables and the tests read this one list.
 
-Networks of convolutions and dense layers are here, those that read an image as a sequence of patches
-in `theory.token_architectures`; both are in the list `ARCHITECTURES`.
+Networks of convolutions and dense layers are here, those that read an image as a sequence of
+patches in `theory.token_architectures`; both are in the list `ARCHITECTURES`.
 """
 
 from collections.abc import Sequence
@@ -116,8 +116,9 @@ def cnn(
 ) -> Network:
     """`depth` 3×3 convolutions of `width` channels; the second and the fourth have stride 2.
 
-    With a `norm`, it stands between each convolution and its activation. The strides do not grow with the image. The side must be divisible by 4 (depth ≥ 4), and by 8
-    with the head `avgpool`, a 2×2 average before the dense layer.
+    With a `norm`, it stands between each convolution and its activation. The strides do not grow
+    with the image. The side must be divisible by 4 (depth ≥ 4), and by 8 with the head `avgpool`, a
+    2×2 average before the dense layer.
     """
     positive(width=width, depth=depth, classes=classes, channels=channels)
     choice("border", border, BORDERS)

@@ -42,7 +42,7 @@ class Layer:
 
 
 class Weighted(Layer):
-    """Base of the layers that are one matrix of random weights; their `init` says how it is drawn."""
+    """Base of the layers that are one matrix of random weights, drawn as `init` says."""
 
     init: Initializer
 

@@ -224,9 +224,7 @@ def _(layer: LayerNorm, shape: Shape, v: Moments) -> tuple[Layer, Moments]:
         raise NoRuleError(f"theory.wide does not know what the mean over channels of {layer} is.")
     factor = 1 / (v.square - v.over_channels)
     positions = sp.Integer(0) if v.over_positions == 0 else None
-    return ResolvedNorm(layer, factor), Moments(
-        sp.Integer(1), sp.Integer(0), positions, v.unequal
-    )
+    return ResolvedNorm(layer, factor), Moments(sp.Integer(1), sp.Integer(0), positions, v.unequal)
 
 
 @_gaussian.register
