@@ -81,10 +81,14 @@ def run(config: Config, advance: Callable[[int], None] = lambda done: None) -> x
     check(config)
     import jax
 
-    from sim import audited, montecarlo
+    from sim import audited, models, montecarlo
+    from theory.law import missing
+    from theory.network import serial
 
     config = complete(config)
     ((_, network),) = scaling.networks(config).items()
+    if config.model is None and missing(network):
+        network = replace(network, body=serial(models.as_own(network)))
     draws = montecarlo.Draws(
         quantities=("logit",),
         norms=(2.0,),

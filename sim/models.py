@@ -71,20 +71,28 @@ def network(name: str, channels: int) -> Network:
 
 @lru_cache(maxsize=64)
 def as_own(network: Network) -> Own:
-    """A network as one layer that is a pair (init, apply): itself, if it is a user's model."""
+    """A network as one layer that is a pair (init, apply): itself, if it is a user's model.
+
+    Batch norm then sees a batch of one input.
+    """
     first = network.body.layers[0]
     if isinstance(first, Own):
         return first
     body = network.body
 
     def factory(shape: Shape) -> Pair:
-        return partial(_drawn, body, shape), partial(layers.apply, body)
+        return partial(_drawn, body, shape), partial(_alone, body)
 
     return Own(network.name, factory)
 
 
 def _drawn(body: Layer, shape: Shape, key: Key[Array, ""]) -> layers.Weights:
     return layers.init(body, key, shape)
+
+
+def _alone(body: Layer, weights: layers.Weights, x: Float[Array, "..."]) -> Float[Array, "..."]:
+    batch = jax.vmap(partial(layers.apply, body, weights), axis_name=layers.INPUTS)
+    return batch(x[None])[0]
 
 
 def _words(error: Exception) -> str:

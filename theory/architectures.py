@@ -43,7 +43,6 @@ from theory.registry import (
     positive,
     scheme_of,
 )
-from theory.token_architectures import mlp_mixer, vit
 
 __all__ = [
     "ACTIVATIONS",
@@ -295,3 +294,6 @@ def densenet(
         count += depth * width
     body = serial(*layers, *activated, *_head(head, classes, scheme))
     return Network("densenet", body, channels)
+
+
+from theory.token_architectures import mlp_mixer, vit  # noqa: E402 -- at the end of the list

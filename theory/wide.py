@@ -14,7 +14,8 @@ negative, so its ReLUs pass more than half). In a wide network each unit is an i
 `resolve` reads a network in this way and puts in the place of each activation and normalization its
 gain there. Images enter as if every position had the same mean square, and pooling as if neighbours
 were equal. What a mean takes away is known where it is read behind weights, or behind an activation
-of something without a mean; elsewhere there is no rule (`NoRuleError`).
+of something without a mean; elsewhere, and for a normalization behind an average pool, there is no
+rule (`NoRuleError`).
 """
 
 from collections.abc import Callable, Iterator
@@ -31,9 +32,11 @@ from theory import activations
 from theory.energy import Connection, NoRuleError, connection, forward_gain, gain, shares
 from theory.network import (
     Activation,
+    AvgPool,
     BatchNorm,
     Branching,
     Concat,
+    GlobalAvgPool,
     Identity,
     Layer,
     LayerNorm,
@@ -176,12 +179,18 @@ class Moments:
     """Mean square of the mean of one channel over positions and inputs; None if not known."""
     unequal: bool = False
     """Whether some channels have another mean square than others."""
+    pooled: bool = False
+    """Whether the mean square is that of an average of neighbours that may not be equal."""
 
     def times(self, factor: Any) -> "Moments":
         """All of them, for units that are larger by √factor."""
-        means = (self.over_channels, self.over_positions)
-        scaled = (None if mean is None else factor * mean for mean in means)
-        return Moments(factor * self.square, *scaled, self.unequal)
+        channels, positions = (
+            None if mean is None else factor * mean
+            for mean in (self.over_channels, self.over_positions)
+        )
+        return replace(
+            self, square=factor * self.square, over_channels=channels, over_positions=positions
+        )
 
 
 @singledispatch
@@ -192,9 +201,14 @@ def _gaussian(layer: Layer, shape: Shape, v: Moments) -> tuple[Layer, Moments]:
 
 @_gaussian.register
 def _(layer: Weighted, shape: Shape, v: Moments) -> tuple[Layer, Moments]:
-    factor = gain(layer, shape)
-    positions = None if v.over_positions is None else factor * v.over_positions
-    return layer, Moments(factor * v.square, sp.Integer(0), positions)
+    mixed = v.times(gain(layer, shape))
+    return layer, replace(mixed, over_channels=sp.Integer(0), unequal=False)
+
+
+@_gaussian.register(AvgPool)
+@_gaussian.register(GlobalAvgPool)
+def _(layer: AvgPool | GlobalAvgPool, shape: Shape, v: Moments) -> tuple[Layer, Moments]:
+    return layer, replace(v, pooled=True)
 
 
 @_gaussian.register
@@ -213,15 +227,19 @@ def _(layer: Activation, shape: Shape, v: Moments) -> tuple[Layer, Moments]:
     second, fourth = (activations.slope_moment(layer, square, power) for power in (2, 4))
     mean = activations.mean(layer, square) ** 2
     # known if units with the same weights, or at the same position, are independent before
-    means = (mean if before == 0 else None for before in (v.over_channels, v.over_positions))
-    behind = Moments(activations.mean_square(layer, square), *means, v.unequal)
-    return Resolved(layer, second, fourth), behind
+    channels, positions = (
+        mean if before == 0 else None for before in (v.over_channels, v.over_positions)
+    )
+    behind = activations.mean_square(layer, square)
+    return Resolved(layer, second, fourth), replace(
+        v, square=behind, over_channels=channels, over_positions=positions
+    )
 
 
 @_gaussian.register
 def _(layer: LayerNorm, shape: Shape, v: Moments) -> tuple[Layer, Moments]:
-    if v.over_channels is None:
-        raise NoRuleError(f"theory.wide does not know what the mean over channels of {layer} is.")
+    if v.over_channels is None or v.pooled:
+        raise NoRuleError(f"theory.wide does not know the variance that {layer} divides by.")
     factor = 1 / (v.square - v.over_channels)
     positions = sp.Integer(0) if v.over_positions == 0 else None
     return ResolvedNorm(layer, factor), Moments(sp.Integer(1), sp.Integer(0), positions, v.unequal)
@@ -229,7 +247,7 @@ def _(layer: LayerNorm, shape: Shape, v: Moments) -> tuple[Layer, Moments]:
 
 @_gaussian.register
 def _(layer: BatchNorm, shape: Shape, v: Moments) -> tuple[Layer, Moments]:
-    if v.over_positions is None or v.unequal:
+    if v.over_positions is None or v.unequal or v.pooled:
         raise NoRuleError(f"theory.wide does not know the variances that {layer} divides by.")
     factor = 1 / (v.square - v.over_positions)
     channels = sp.Integer(0) if v.over_channels == 0 else None
@@ -267,6 +285,7 @@ def _(layer: Branching, shape: Shape, v: Moments) -> tuple[Layer, Moments]:
         channels,
         joined(more.over_positions, kept.over_positions),
         unequal,
+        more.pooled or kept.pooled,
     )
     return type(layer)(branch, shortcut), behind
 

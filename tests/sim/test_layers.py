@@ -8,7 +8,7 @@ import sympy as sp
 
 from sim import layers
 from sim.gradients import loss_residual
-from theory.architectures import ARCHITECTURES, HEADS
+from theory.architectures import ARCHITECTURES
 from theory.initializers import Scheme
 from theory.network import (
     AvgPool,
@@ -60,7 +60,7 @@ def test_pooling():
 
 def networks():
     for architecture in ARCHITECTURES.values():
-        for head in HEADS if architecture.has_option("head") else [None]:
+        for head in architecture.heads or [None]:
             options = {} if head is None else {"head": head}
             yield pytest.param(architecture, options, id=f"{architecture.name}-{head}")
 

@@ -7,7 +7,7 @@ import pytest
 
 import sim
 from sim.scaling import Config, check, networks, run
-from theory.architectures import ARCHITECTURES, HEADS
+from theory.architectures import ARCHITECTURES
 
 QUICK = Config(arch="mlp", widths=(8, 16), sizes=(4, 8, 16), seeds=64, input="gaussian")
 
@@ -85,7 +85,7 @@ def test_several_inputs_share_the_matrices_of_their_seed():
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_every_architecture_and_head_runs_and_is_predicted(arch):
     architecture = ARCHITECTURES[arch]
-    for head in HEADS if architecture.has_option("head") else [None]:
+    for head in architecture.heads or [None]:
         sizes = (32, 64) if arch == "convnet-avdim" else (8, 16)
         config = Config(
             arch=arch, head=head, widths=(4,), sizes=sizes, seeds=4, quantity=("loss", "logit")
