@@ -30,7 +30,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from sim import layers, memory
-from theory.network import Layer, Network, Shape, output_shape, serial
+from sim.trace.values import TraceError
+from theory.network import BatchNorm, Layer, Network, Shape, output_shape, serial, walk
 
 Pair = tuple[Callable[..., Any], Callable[..., Any]]
 """(init, apply) as above."""
@@ -73,7 +74,7 @@ def network(name: str, channels: int) -> Network:
 def as_own(network: Network) -> Own:
     """A network as one layer that is a pair (init, apply): itself, if it is a user's model.
 
-    Batch norm then sees a batch of one input.
+    Its `apply` raises TraceError if there is a batch norm, which no input has for itself.
     """
     first = network.body.layers[0]
     if isinstance(first, Own):
@@ -91,8 +92,9 @@ def _drawn(body: Layer, shape: Shape, key: Key[Array, ""]) -> layers.Weights:
 
 
 def _alone(body: Layer, weights: layers.Weights, x: Float[Array, "..."]) -> Float[Array, "..."]:
-    batch = jax.vmap(partial(layers.apply, body, weights), axis_name=layers.INPUTS)
-    return batch(x[None])[0]
+    if any(isinstance(layer, BatchNorm) for layer in walk(body)):
+        raise TraceError("theory has no law for it, and a trace reads one input, not a batch.")
+    return layers.apply(body, weights, x)
 
 
 def _words(error: Exception) -> str:

@@ -18,18 +18,14 @@ of something without a mean; elsewhere, and for a normalization behind an averag
 rule (`NoRuleError`).
 """
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from functools import lru_cache, singledispatch
 from typing import Any
 
-import numpy as np
 import sympy as sp
-from scipy.special import ndtri
 
 from theory import activations
-from theory.energy import Connection, NoRuleError, connection, forward_gain, gain, shares
+from theory.energy import NoRuleError, forward_gain, gain, shares
 from theory.network import (
     Activation,
     AvgPool,
@@ -40,90 +36,35 @@ from theory.network import (
     Identity,
     Layer,
     LayerNorm,
-    Normalization,
-    Residual,
     Serial,
     Shape,
     SmoothActivation,
     Weighted,
     output_shape,
-    walk,
 )
+from theory.resolved import Resolved, ResolvedNorm, WideNetwork, in_fractions
 from theory.tokens import MixPositions
+from theory.units import by_sampling, depends_on_sizes
 
-WIDE = (
-    "large width, before any limit in d: pre-activations are Gaussian, with the same mean square "
-    "at every position"
-)
-LAYER_NORM = (
-    "many channels: a layer norm divides by their standard deviation, on which one gradient has no "
-    "influence; epsilon is far smaller"
-)
-BATCH_NORM = (
-    "many inputs and positions, with gradients that do not agree: batch norm divides by their "
-    "standard deviation, on which one gradient has no influence; epsilon is far smaller"
-)
-SAMPLES = 2**14
-
-FAR = 200
-"""Powers of 2 that units may have gathered before they are kept apart."""
+__all__ = [
+    "Moments",
+    "Resolved",
+    "ResolvedNorm",
+    "WideNetwork",
+    "depends_on_sizes",
+    "in_fractions",
+    "needed",
+    "reads_activated_stream",
+    "resolve",
+]
 
 NESTED = 8
 """Gaussian means inside of each other that stay an expression; more of them become a number."""
 
 
-@dataclass(frozen=True, repr=False)
-class Resolved(Activation):
-    """An activation with the moments of its derivative at its place in a wide network."""
-
-    activation: Activation
-    second_moment: Any
-    """Energy behind it over energy before it, backwards: E φ'(z)² weighted by the energy."""
-    fourth_moment: Any
-    """E φ'(z)⁴, weighted by the squared energy."""
-
-    def __repr__(self) -> str:
-        return repr(self.activation)
-
-
-@connection.register
-def _(layer: Resolved, shape: Shape) -> Connection:
-    return Connection(layer.second_moment, (WIDE,))
-
-
-@dataclass(frozen=True, repr=False)
-class ResolvedNorm(Layer):
-    """A normalization with its gain at its place in a wide network: one over a variance."""
-
-    norm: Normalization
-    gain: Any
-
-    def __repr__(self) -> str:
-        return repr(self.norm)
-
-
-@connection.register
-def _(layer: ResolvedNorm, shape: Shape) -> Connection:
-    rests = BATCH_NORM if isinstance(layer.norm, BatchNorm) else LAYER_NORM
-    return Connection(layer.gain, (rests,))
-
-
-@dataclass(frozen=True)
-class WideNetwork:
-    """A network with its activations and normalizations resolved, and its output's mean square."""
-
-    body: Serial
-    mean_square: Any
-
-
 def needed(body: Layer) -> bool:
     """True if hypothesis H cannot tell the gains of this network: see the module's docstring."""
     return depends_on_sizes(body) or reads_activated_stream(body)
-
-
-def depends_on_sizes(body: Layer) -> bool:
-    """True if some gain depends on the size of what the layer reads."""
-    return any(isinstance(layer, SmoothActivation | Normalization) for layer in walk(body))
 
 
 def reads_activated_stream(body: Layer) -> bool:
@@ -161,7 +102,7 @@ def resolve(body: Serial, shape: Shape) -> WideNetwork:
     NoRuleError where the gain of a layer is not known.
     """
     if reads_activated_stream(body):
-        return _by_sampling(body, shape)
+        return by_sampling(body, shape)
     resolved, moments = _gaussian(body, shape, Moments(sp.Integer(1), sp.Integer(0), sp.Integer(0)))
     assert isinstance(resolved, Serial)
     return WideNetwork(resolved, moments.square)
@@ -288,162 +229,3 @@ def _(layer: Branching, shape: Shape, v: Moments) -> tuple[Layer, Moments]:
         more.pooled or kept.pooled,
     )
     return type(layer)(branch, shortcut), behind
-
-
-def _fraction(mean: np.floating) -> sp.Expr:
-    """A sampled mean as a fraction: exact arithmetic keeps equal energies equal.
-
-    It is within 1e-6 of the mean, which knows less than that.
-    """
-    return sp.Rational(Fraction(float(mean)).limit_denominator(1000))
-
-
-def in_fractions(layer: Any) -> Any:
-    """The same layers with fractions for the gains of a network that has normalizations.
-
-    Within 1e-15. Sums of products of the gains themselves, functions of π, take minutes to compare.
-    """
-    if isinstance(layer, Resolved):
-        return replace(layer, second_moment=_near(layer.second_moment))
-    if isinstance(layer, ResolvedNorm):
-        return replace(layer, gain=_near(layer.gain))
-    if isinstance(layer, Serial):
-        return Serial(tuple(map(in_fractions, layer.layers)))
-    if isinstance(layer, Branching):
-        return type(layer)(in_fractions(layer.branch), in_fractions(layer.shortcut))
-    return layer
-
-
-def _near(gain: Any) -> Any:
-    return sp.Rational(float(gain)) if gain.is_number else gain
-
-
-Units = np.ndarray
-"""Samples of one unit of a layer: its value (forwards) or the expected energy of its gradient,
-given its value and relative to the layer's total (backwards)."""
-Pull = Callable[[Units], tuple[Units, Layer]]
-"""Energies behind a layer ↦ energies before it, and the resolved layer."""
-
-
-def _by_sampling(body: Serial, shape: Shape) -> WideNetwork:
-    layers = body.layers
-    read = (Activation, Normalization)
-    last = max(i for i, x in enumerate(layers) if any(isinstance(y, read) for y in walk(x)))
-    inner, head = Serial(layers[: last + 1]), Serial(layers[last + 1 :])
-    noise = _gaussian_columns(sum(isinstance(x, Weighted) for x in walk(inner)))
-    sizes_matter = depends_on_sizes(body)
-    values, k, pulls, before = np.ones(SAMPLES), 0, [], shape
-    for layer in inner.layers:
-        values, pull = _push(layer, before, values, noise)
-        before = output_shape(layer, before)
-        pulls.append(pull)
-        if not sizes_matter:  # gains do not depend on the size of the values
-            values, power = _moderate(values)
-            k += power
-    energies, resolved = np.ones(SAMPLES), []
-    for pull in reversed(pulls):
-        energies, found = pull(_moderate(energies)[0])
-        resolved.append(found)
-    square = _fraction(np.mean(values**2)) * sp.Integer(4) ** k
-    square *= forward_gain(head, output_shape(inner, shape))
-    return WideNetwork(Serial((*reversed(resolved), *head.layers)), square)
-
-
-def _moderate(units: Units) -> tuple[Units, int]:
-    """The units in another unit 2^k, which is 1 unless they come near the ends of floats."""
-    k = int(np.frexp(np.abs(units).max())[1])
-    return (units, 0) if abs(k) < FAR else (units * 2.0**-k, k)
-
-
-def _gaussian_columns(count: int) -> Iterator[Units]:
-    """Independent standard normal samples, one column for each layer of weights."""
-    from scipy.stats import qmc  # slow to import, and only some networks need it
-
-    points = qmc.Sobol(max(count, 1), rng=0).random(SAMPLES)
-    return iter(ndtri(np.clip(points, 1e-12, 1 - 1e-12)).T)
-
-
-@singledispatch
-def _push(layer: Layer, shape: Shape, values: Units, noise: Iterator[Units]) -> tuple[Units, Pull]:
-    """The units behind a layer, and the function that pulls energies back through it."""
-    factor = _number(layer, gain(layer, shape))
-    return values, lambda energies: (factor * energies, layer)
-
-
-def _number(layer: Layer, factor: sp.Expr) -> float:
-    if not factor.is_number:
-        raise ValueError(f"{layer} before an activation: its gain {factor} grows with the image.")
-    return float(factor)
-
-
-@_push.register
-def _(layer: Weighted, shape: Shape, values: Units, noise: Iterator[Units]) -> tuple[Units, Pull]:
-    factor = _number(layer, gain(layer, shape))
-    variance = factor * np.mean(values**2)
-
-    def pull(energies: Units) -> tuple[Units, Layer]:
-        return np.full(SAMPLES, factor * np.mean(energies)), layer
-
-    return np.sqrt(variance) * next(noise), pull
-
-
-@_push.register
-def _(layer: Activation, shape: Shape, values: Units, noise: Iterator[Units]) -> tuple[Units, Pull]:
-    slopes = activations.numeric_slope(layer)(values)
-
-    def pull(energies: Units) -> tuple[Units, Layer]:
-        before = slopes**2 * energies
-        second = np.mean(before) / np.mean(energies)
-        fourth = np.mean(before**2) / np.mean(energies**2)
-        return before, Resolved(layer, _fraction(second), _fraction(fourth))
-
-    return activations.numeric_function(layer)(values), pull
-
-
-@_push.register
-def _(layer: Serial, shape: Shape, values: Units, noise: Iterator[Units]) -> tuple[Units, Pull]:
-    pulls = []
-    for inner in layer.layers:
-        values, pull_inner = _push(inner, shape, values, noise)
-        pulls.append(pull_inner)
-        shape = output_shape(inner, shape)
-
-    def pull(energies: Units) -> tuple[Units, Layer]:
-        resolved = []
-        for pull_inner in reversed(pulls):
-            energies, found = pull_inner(energies)
-            resolved.append(found)
-        return energies, Serial(tuple(reversed(resolved)))
-
-    return values, pull
-
-
-@_push.register
-def _(layer: LayerNorm, shape: Shape, values: Units, noise: Iterator[Units]) -> tuple[Units, Pull]:
-    factor = 1 / np.var(values)
-    resolved = ResolvedNorm(layer, _fraction(factor))
-
-    def pull(energies: Units) -> tuple[Units, Layer]:
-        return factor * energies, resolved
-
-    return (values - values.mean()) * np.sqrt(factor), pull
-
-
-@_push.register(MixPositions)
-@_push.register(BatchNorm)
-@_push.register(Concat)
-def _(layer: Layer, shape: Shape, values: Units, noise: Iterator[Units]) -> tuple[Units, Pull]:
-    raise NoRuleError(f"theory.wide has no rule for {layer} in a stream that was activated.")
-
-
-@_push.register
-def _(layer: Residual, shape: Shape, values: Units, noise: Iterator[Units]) -> tuple[Units, Pull]:
-    branch, pull_branch = _push(layer.branch, shape, values, noise)
-    shortcut, pull_shortcut = _push(layer.shortcut, shape, values, noise)
-
-    def pull(energies: Units) -> tuple[Units, Layer]:
-        from_branch, resolved_branch = pull_branch(energies)
-        from_shortcut, resolved_shortcut = pull_shortcut(energies)
-        return from_branch + from_shortcut, Residual(resolved_branch, resolved_shortcut)
-
-    return branch + shortcut, pull

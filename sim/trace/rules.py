@@ -281,17 +281,6 @@ def _sum(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -> l
     return [Signal(node, shape, partial(_draw, equation, operands), known_square, x.centred, [x])]
 
 
-@rule("psum")
-def _psum(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -> list[Operand]:
-    """Of values that `jax.vmap` has mapped over a named axis: a sum over that axis."""
-    axes, outputs = equation.params["axes"], []
-    for x in operands:
-        struct = jax.ShapeDtypeStruct(x.shape, jnp.zeros(0).dtype)
-        added = jax.make_jaxpr(partial(jnp.sum, axis=axes))(struct).eqns[0]
-        outputs += _sum(added, [x], tape, place)
-    return outputs
-
-
 # A maximum selects each of its inputs equally often.
 
 
