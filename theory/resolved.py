@@ -77,10 +77,15 @@ class WideNetwork:
     mean_square: Any
 
 
+LARGE = 2**20
+"""Side of an image as good as infinite."""
+
+
 def in_fractions(layer: Any) -> Any:
     """The same layers with fractions for the gains of a network that has normalizations.
 
-    Within 1e-15. Sums of products of the gains themselves, functions of π, take minutes to compare.
+    Within 1e-15; a gain that depends on the image is that of a very large one. Sums of products of
+    the gains themselves, functions of π, take minutes to compare.
     """
     if isinstance(layer, Resolved):
         return replace(layer, second_moment=_near(layer.second_moment))
@@ -94,4 +99,4 @@ def in_fractions(layer: Any) -> Any:
 
 
 def _near(gain: Any) -> Any:
-    return sp.Rational(float(gain)) if gain.is_number else gain
+    return sp.Rational(float(gain.subs(dict.fromkeys(gain.free_symbols, LARGE))))

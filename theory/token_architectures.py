@@ -47,7 +47,7 @@ EXPANSION = 4
 def _patches(patch: int | None, tokens: int | None) -> Patches:
     if patch is not None and tokens is not None:
         raise ValueError("patches have a size (patch) or a number (tokens), not both.")
-    positive(patch=patch or 1, tokens=tokens or 1)
+    positive(patch=PATCH if patch is None else patch, tokens=1 if tokens is None else tokens)
     if tokens is not None and math.isqrt(tokens) ** 2 != tokens:
         raise ValueError(f"tokens must be a square number, not {tokens}.")
     return Patches(patch or PATCH, tokens)

@@ -92,7 +92,7 @@ def test_every_architecture_and_head_runs_and_is_predicted(arch):
         )
         samples = run(config)
         assert np.all(np.isfinite(samples["norm"]))
-        assert np.all(np.isfinite(samples["limit"]))
+        assert np.all(np.isfinite(samples["limit"])) == (arch != "vit")  # which is traced
         known = np.isfinite(samples["predicted"]).all()
         assert known != (head == "gmaxpool")
 

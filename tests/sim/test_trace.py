@@ -39,6 +39,7 @@ CASES = [
     ("resnet", {"head": "gmaxpool"}),
     ("resnet-preact", {"head": "avgpool", "activation": "leaky-relu"}),
     ("convnet-avdim", {"head": "dense", "pooling": "max", "depth": 3}),
+    ("densenet", {"head": "gap", "depth": 1}),
 ]
 SLOW = [(name, {"head": head}) for name in ("cnn", "resnet", "resnet-preact") for head in HEADS]
 SLOW += [("convnet-avdim", {"pooling": pooling}) for pooling in ("stride", "average", "max")]
