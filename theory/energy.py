@@ -221,17 +221,18 @@ def energy_map(
     are exact. Entries are floats if `out` is a float array, and exact rationals if it is an object
     array of SymPy rationals.
     """
+    channels = shape[-1]
     side = shape[0] if len(shape) > 1 else 1
     paths = connections(layer, side).astype(out.dtype)
     coefficient = connection(layer, shape).second_moment
     if isinstance(layer, Flatten):
         coefficient = sp.Rational(1, positions(shape))  # the energy of all features, spread evenly
     if isinstance(layer, Dense | Conv):
-        coefficient = coefficient * shape[-1]
+        coefficient = coefficient * channels
     energies = paths.T @ out if len(shape) == 2 else paths.T @ out @ paths
     energies = energies * (coefficient if out.dtype == object else float(coefficient))
     if fluctuation is not None and isinstance(layer, Activation):
-        return fluctuation(layer, shape[-1], energies)
+        return fluctuation(layer, channels, energies)
     return energies
 
 

@@ -84,12 +84,10 @@ def test_the_size_of_an_input_does_not_matter_behind_a_layer_norm():
     x = jax.random.normal(KEY, net.input_shape(4))
     weights = layers.init(net.body, KEY, x.shape)
 
-    @jax.jit
-    def along(x):
-        return jax.jvp(lambda x: layers.apply(net.body, weights, x), (x,), (x,))
-
-    logits, tangents = along(x)
-    assert jnp.abs(tangents).max() < 1e-3 * jnp.abs(logits).max()
+    logit, gradient = jax.jit(jax.value_and_grad(lambda x: layers.apply(net.body, weights, x)[0]))(
+        x
+    )
+    assert abs(jnp.sum(x * gradient)) < 1e-3 * abs(logit)
 
 
 def ratio(network, side, draws, seeds):
@@ -99,7 +97,7 @@ def ratio(network, side, draws, seeds):
     return norms.mean() / law, norms.std() / np.sqrt(seeds) / law
 
 
-@pytest.mark.parametrize("arch", ["cnn", "resnet"])
+@pytest.mark.parametrize("arch", ["cnn", pytest.param("resnet", marks=pytest.mark.slow)])
 def test_batch_norm_in_the_wide_limit(arch):
     """That means are taken away multiplies the norm by far more than what is allowed.
 
