@@ -79,10 +79,9 @@ def as_own(network: Network) -> Own:
     first = network.body.layers[0]
     if isinstance(first, Own):
         return first
-    body = network.body
 
     def factory(shape: Shape) -> Pair:
-        return partial(_drawn, body, shape), partial(_alone, body)
+        return partial(_drawn, network.body, shape), partial(_alone, network)
 
     return Own(network.name, factory)
 
@@ -91,10 +90,15 @@ def _drawn(body: Layer, shape: Shape, key: Key[Array, ""]) -> layers.Weights:
     return layers.init(body, key, shape)
 
 
-def _alone(body: Layer, weights: layers.Weights, x: Float[Array, "..."]) -> Float[Array, "..."]:
-    if any(isinstance(layer, BatchNorm) for layer in walk(body)):
-        raise TraceError("theory has no law for it, and a trace reads one input, not a batch.")
-    return layers.apply(body, weights, x)
+def _alone(
+    network: Network, weights: layers.Weights, x: Float[Array, "..."]
+) -> Float[Array, "..."]:
+    if any(isinstance(layer, BatchNorm) for layer in walk(network.body)):
+        raise TraceError(
+            f"theory has no law for this {network.name}, and a trace reads one input, while batch "
+            "norm needs several."
+        )
+    return layers.apply(network.body, weights, x)
 
 
 def _words(error: Exception) -> str:

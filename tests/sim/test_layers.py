@@ -64,6 +64,7 @@ def networks():
     for architecture in ARCHITECTURES.values():
         for head in architecture.heads or [None]:
             options = {} if head is None else {"head": head}
+            options |= {"depth": 1} if architecture.name == "densenet" else {}
             yield pytest.param(architecture, options, id=f"{architecture.name}-{head}")
 
 
