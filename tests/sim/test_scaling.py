@@ -107,7 +107,7 @@ def test_every_architecture_and_head_runs_and_is_predicted(arch):
 
 
 def test_networks_without_a_law_are_traced(monkeypatch):
-    """With E g² = 1 at every coordinate, E‖g‖_1 = √(2/π) d: of each width, in the place of a law."""
+    """With E g² = 1 at every coordinate, E‖g‖_1 = √(2/π) d; at each width, in place of a law."""
 
     def traced(own, shape):
         assert own.name == "vit"

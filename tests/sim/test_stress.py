@@ -89,8 +89,10 @@ def test_two_hundred_layers_follow_the_exact_law(width, monkeypatch):
     assert distance() > 4.5
 
 
-def test_ordinary_networks_are_the_same_bits_either_way(monkeypatch):
-    net = architectures.resnet(width=4)
+@pytest.mark.parametrize(
+    "net", [architectures.resnet(width=4), architectures.densenet(width=2, depth=1)]
+)
+def test_ordinary_networks_are_the_same_bits_either_way(net, monkeypatch):
     assert not scaled.needed(net.body, net.input_shape(8), jnp.float32)
     plain = norms_of(net, 8, jnp.float32)
     monkeypatch.setattr(scaled, "needed", lambda *_: True)
