@@ -24,12 +24,13 @@ WIDE = (
     "at every position"
 )
 LAYER_NORM = (
-    "many channels: a layer norm divides by their standard deviation, on which one gradient has no "
-    "influence; epsilon is far smaller"
+    "many channels: a layer norm divides by their standard deviation, the same at every position, "
+    "on which one gradient has no influence; epsilon is far smaller"
 )
 BATCH_NORM = (
-    "many inputs and positions, with gradients that do not agree: batch norm divides by their "
-    "standard deviation, on which one gradient has no influence; epsilon is far smaller"
+    "many inputs and positions, with gradients that do not agree and neighbouring pixels that are "
+    "uncorrelated: batch norm divides by a standard deviation, the same for every channel, on "
+    "which one gradient has no influence; epsilon is far smaller"
 )
 
 

@@ -12,8 +12,10 @@ negative, so its ReLUs pass more than half). In a wide network each unit is an i
   the variance of what it reads: over the channels of a position, or over positions and inputs.
 
 `resolve` reads a network in this way and puts in the place of each activation and normalization its
-gain there. Images enter as if every position had the same mean square, and pooling as if neighbours
-were equal. What a mean takes away is known where it is read behind weights, or behind an activation
+gain there. Images enter as if every position had the same mean square and no two were correlated,
+and pooling as if neighbours were equal. (Photographs are neither: a layer norm then amplifies the
+gradient at patches without contrast, and a batch norm channels whose kernels cancel where the image
+is smooth.) What a mean takes away is known where it is read behind weights, or behind an activation
 of something without a mean; elsewhere, and for a normalization behind an average pool, there is no
 rule (`NoRuleError`).
 """
