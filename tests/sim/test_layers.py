@@ -64,8 +64,9 @@ def networks():
     for architecture in ARCHITECTURES.values():
         for head in architecture.heads or [None]:
             options = {} if head is None else {"head": head}
-            options |= {"depth": 1} if architecture.name == "densenet" else {}
-            yield pytest.param(architecture, options, id=f"{architecture.name}-{head}")
+            name = f"{architecture.name}-{head}"
+            marks = [pytest.mark.slow] if architecture.name == "densenet" else []  # many layers
+            yield pytest.param(architecture, options, id=name, marks=marks)
 
 
 @pytest.mark.parametrize(("architecture", "options"), list(networks()))
