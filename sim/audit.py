@@ -30,7 +30,8 @@ class Config(Experiment):
     """What to audit."""
 
     arch: str | None = None
-    """Architecture: mlp, cnn, resnet, resnet-preact, convnet-avdim. Unless given: resnet."""
+    """Architecture: mlp, cnn, resnet, resnet-preact, convnet-avdim, densenet, mlp-mixer, vit.
+    Unless given: resnet."""
     model: str | None = None
     """Your own model instead: package.module:factory, as for `python -m sim.scaling`."""
     widths: tuple[int, ...] | None = None
@@ -80,10 +81,14 @@ def run(config: Config, advance: Callable[[int], None] = lambda done: None) -> x
     check(config)
     import jax
 
-    from sim import audited, montecarlo
+    from sim import audited, models, montecarlo
+    from theory.law import missing
+    from theory.network import serial
 
     config = complete(config)
     ((_, network),) = scaling.networks(config).items()
+    if config.model is None and missing(network):
+        network = replace(network, body=serial(models.as_own(network)))
     draws = montecarlo.Draws(
         quantities=("logit",),
         norms=(2.0,),

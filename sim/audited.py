@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from sim import taps
+from sim.layers import INPUTS
 from sim.models import Own, pair
 from sim.trace import basis_of, live
 from sim.trace.squared import Squared, squared
@@ -23,8 +24,8 @@ from theory.law import bases
 from theory.network import (
     Activation,
     AvgPool,
-    Conv,
-    Dense,
+    Branching,
+    Concat,
     GlobalAvgPool,
     GlobalMaxPool,
     Identity,
@@ -32,10 +33,11 @@ from theory.network import (
     LeakyReLU,
     MaxPool,
     Network,
+    Normalization,
     ReLU,
-    Residual,
     Serial,
     SmoothActivation,
+    Weighted,
     show,
     walk,
 )
@@ -102,7 +104,7 @@ def _of_inputs(measure: Callable[..., Any], weights: Any, xs: Array, key: Key[Ar
             "nonzero": jnp.mean(g != 0),
         }
 
-    found = jax.vmap(one)(xs, jax.random.split(key, len(xs)))
+    found = jax.vmap(one, axis_name=INPUTS)(xs, jax.random.split(key, len(xs)))
     means = jax.tree.map(lambda leaf: jnp.mean(leaf, axis=0), found)
     return means | {"leaves": [_leaf(w) for w in _matrices(weights)]}
 
@@ -168,7 +170,7 @@ class Described:
         leaves = [
             f"{i}: {place.layer!r}"
             for i, place in enumerate(self.places)
-            if isinstance(place.layer, Dense | Conv)
+            if isinstance(place.layer, Weighted)
         ]
         return Audited(
             rows=rows,
@@ -186,13 +188,14 @@ class Described:
 
     def _row(self, place: taps.Place, reason: str) -> Row:
         layer, inner = place.layer, "  " * place.depth
-        if isinstance(layer, Residual):
-            return Row(f"{inner}branch + shortcut", "sum", show(place.ends[-1]), "", reason)
+        if isinstance(layer, Branching):
+            joined = "next to" if isinstance(layer, Concat) else "+"
+            return Row(f"{inner}branch {joined} shortcut", "sum", show(place.ends[-1]), "", reason)
         rests = ""
-        if not isinstance(layer, SmoothActivation):
+        if not isinstance(layer, SmoothActivation | Normalization):
             rests = "; ".join(energy.connection(layer, place.shape).assumptions)
-        kind = "weights" if isinstance(layer, Dense | Conv) else "activation"
-        kind = kind if isinstance(layer, Dense | Conv | Activation) else "fixed"
+        kind = "weights" if isinstance(layer, Weighted) else "activation"
+        kind = kind if isinstance(layer, Weighted | Activation) else "fixed"
         return Row(f"{inner}{layer!r}", kind, show(place.ends[-1]), rests, reason)
 
     def _active(self, positive: Any) -> np.ndarray:
@@ -212,7 +215,7 @@ class Described:
                 return
             _, ends = next(measured)
             flows.append(share)
-            if isinstance(layer, Residual):
+            if isinstance(layer, Branching):
                 branch, shortcut = (float(np.mean(_total(way))) for way in ends[1:3])
                 whole = branch + shortcut or 1.0
                 through(layer.branch, share * branch / whole)
@@ -228,13 +231,13 @@ def _total(energies: np.ndarray) -> np.ndarray:
 
 def _pulled(place: taps.Place, out: np.ndarray) -> np.ndarray:
     """The expected map of energies before a layer, for the measured ones behind it."""
-    maps = out if out.ndim == 3 else out[:, None, None]
+    maps = out.reshape(*out.shape, *(1,) * (3 - out.ndim))
     return energy.energy_map(place.layer, place.shape, maps)
 
 
 def _paper(plain: taps.Place, resolved: taps.Place) -> float:
     """What hypothesis H expects over what the law does."""
-    if isinstance(plain.layer, SmoothActivation):
+    if isinstance(plain.layer, SmoothActivation | Normalization):
         return np.nan
     if not isinstance(resolved.layer, wide.Resolved):
         return 1.0
@@ -257,7 +260,7 @@ def _reasons(body: Serial) -> list[str]:
                 last = layer.layers[i - 1] if i else None
                 stream = through(inner, stream, isinstance(last, MaxPool), pool)
             return stream
-        if isinstance(layer, Residual):
+        if isinstance(layer, Branching):
             reasons.append(WAYS)
             ways = (layer.branch, layer.shortcut)
             return none.union(*[through(x, stream, False, before_pool) for x in ways])
@@ -269,9 +272,11 @@ def _reasons(body: Serial) -> list[str]:
             for place in stream:  # its mask decides which units are large in the stream
                 reasons[place] = POST_ACTIVATION
             return frozenset([len(reasons) - 1])
+        elif isinstance(layer, Normalization):
+            reasons.append(PRODUCT)
         else:
             reasons.append(SHARED_KERNELS if before_pool else OTHER)
-        return none if isinstance(layer, Dense | Conv) else stream
+        return none if isinstance(layer, Weighted) else stream
 
     through(body, none, False, False)
     return reasons

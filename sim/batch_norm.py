@@ -1,9 +1,9 @@
 """Batch normalization, as a layer of a network that is trained.
 
-`theory` has no law for it, so it is described here. With the running statistics (`layers.apply`)
-it is a fixed scaling and shift of every channel, one input at a time, so that attacks and losses
-of `sim` take a trained network like any other. In training (`apply_batch`) the mean and variance
-are those of the batch.
+`theory.network.BatchNorm` is the layer at initialization, without scale and shift and always with
+the statistics of its batch. With the running statistics (`layers.apply`) it is a fixed scaling and
+shift of every channel, one input at a time, so that attacks and losses of `sim` take a trained
+network like any other. In training (`apply_batch`) the mean and variance are those of the batch.
 """
 
 from dataclasses import dataclass, replace
@@ -14,19 +14,18 @@ from jaxtyping import Array, Float, Key
 
 from sim import layers
 from sim.layers import Weights
-from theory.network import Activation, Layer, Network, Serial, Shape
+from theory.network import Activation, BatchNorm, Layer, Network, Serial, Shape
 
 STATISTICS = ("mean", "variance")
 """Weights of the layer that are measured, not trained."""
 
 
 @dataclass(frozen=True, repr=False)
-class BatchNorm(Layer):
+class RunningBatchNorm(BatchNorm):
     """(x − mean) / √(variance + epsilon) · scale + shift, for every channel."""
 
     momentum: float = 0.9
     """Share of the running statistics that one batch leaves as it was."""
-    epsilon: float = 1e-5
 
 
 def with_batch_norm(network: Network) -> Network:
@@ -36,23 +35,25 @@ def with_batch_norm(network: Network) -> Network:
     """
     found: list[Layer] = []
     for layer in network.body.layers:
-        found += [BatchNorm(), layer] if isinstance(layer, Activation) else [layer]
+        found += [RunningBatchNorm(), layer] if isinstance(layer, Activation) else [layer]
     return replace(network, body=Serial(tuple(found)))
 
 
 @layers.init.register
-def _(layer: BatchNorm, key: Key[Array, ""], shape: Shape, lazy: bool = False) -> Weights:
+def _(layer: RunningBatchNorm, key: Key[Array, ""], shape: Shape, lazy: bool = False) -> Weights:
     zero, one = jnp.zeros(shape[-1]), jnp.ones(shape[-1])
     return {"scale": one, "shift": zero, "mean": zero, "variance": one - layer.epsilon}
 
 
 @layers.apply.register
-def _(layer: BatchNorm, weights: Weights, x: Float[Array, "..."]) -> Float[Array, "..."]:
+def _(layer: RunningBatchNorm, weights: Weights, x: Float[Array, "..."]) -> Float[Array, "..."]:
     return _normalized(layer, weights, x, weights["mean"], weights["variance"])
 
 
-def _normalized(layer: BatchNorm, weights: Weights, x: Array, mean: Array, var: Array) -> Array:
-    return (x - mean) * jax.lax.rsqrt(var + layer.epsilon) * weights["scale"] + weights["shift"]
+def _normalized(
+    layer: RunningBatchNorm, weights: Weights, x: Array, mean: Array, var: Array
+) -> Array:
+    return layers.normalized(x, mean, var, layer.epsilon) * weights["scale"] + weights["shift"]
 
 
 def apply_batch(
@@ -65,7 +66,7 @@ def apply_batch(
     """
     moved = []
     for layer, own in zip(body.layers, weights, strict=True):
-        if isinstance(layer, BatchNorm):
+        if isinstance(layer, RunningBatchNorm):
             axes = tuple(range(xs.ndim - 1))
             now = {"mean": xs.mean(axes), "variance": xs.var(axes)}
             xs = _normalized(layer, own, xs, now["mean"], now["variance"])
@@ -80,6 +81,6 @@ def apply_batch(
 def with_statistics(body: Serial, weights: Weights, moved: Weights) -> Weights:
     """`weights` with the running statistics of `moved`."""
     return tuple(
-        own | {s: other[s] for s in STATISTICS} if isinstance(layer, BatchNorm) else own
+        own | {s: other[s] for s in STATISTICS} if isinstance(layer, RunningBatchNorm) else own
         for layer, own, other in zip(body.layers, weights, moved, strict=True)
     )

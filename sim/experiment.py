@@ -20,23 +20,28 @@ class Experiment:
     """Random networks of one family at several sizes, and their inputs."""
 
     arch: str | None = "resnet"
-    """Architecture: mlp, cnn, resnet, resnet-preact, convnet-avdim."""
+    """Architecture: mlp, cnn, resnet, resnet-preact, convnet-avdim, densenet, mlp-mixer, vit."""
     head: str | None = None
     """Last layers: dense, avgpool (2x2 average, then dense), gap (global average), gmaxpool
-    (global maximum). Unless given: dense."""
+    (global maximum), cls (class token). Unless given: dense; gap for mlp-mixer, cls for vit."""
     widths: tuple[int, ...] | None = None
     """Units of a hidden layer, or channels of a convolution; one network for each. Unless given:
     three widths that suit the architecture."""
     sizes: tuple[int, ...] | None = None
     """Sides of the images, at least two. Unless given: four sides that suit the architecture."""
     depth: int | None = None
-    """Hidden layers (mlp), convolutions (cnn, convnet-avdim) or residual blocks (resnets)."""
+    """Hidden layers (mlp), convolutions (cnn, convnet-avdim), blocks (resnets, mlp-mixer, vit) or
+    layers of each of three blocks (densenet)."""
     classes: int = 10
     """Number of logits."""
     channels: int = 3
     """Channels of the input images; d = channels · side²."""
     activation: str | None = None
-    """relu, leaky-relu, identity, tanh, erf, gelu or silu. Unless given: relu."""
+    """relu, leaky-relu, identity, tanh, erf, gelu or silu. Unless given: relu; gelu for mlp-mixer
+    and vit."""
+    norm: str | None = None
+    """Normalization of cnn, resnets and densenet: none, layer, or batch (statistics over the inputs
+    of a seed, --inputs-per-seed, and their positions). Unless given: none."""
     border: str | None = None
     """What convolutions see outside of the image: circular, zero or reflect. Unless given:
     reflect for convnet-avdim, circular otherwise."""
@@ -46,6 +51,11 @@ class Experiment:
     """Layers of convnet-avdim that halve the side, counted from 1. Unless given: 1 3 5 ..."""
     dilation: tuple[int, ...] | None = None
     """Dilation of convnet-avdim's kernels: one number, or one for each layer. Unless given: 1."""
+    patch: int | None = None
+    """Side of the patches of mlp-mixer and vit, which become more with the image. Unless given:
+    4."""
+    tokens: int | None = None
+    """Instead of --patch: the number of patches, a square; they grow with the image."""
     init: str = "he"
     """Initialization: he, he-fan-out, lecun, glorot, pytorch, flax, constant, orthogonal."""
     distribution: str | None = None
@@ -78,7 +88,10 @@ class Keep:
 DEEPEST = 10_000
 """No more layers or blocks than this: describing them takes about a millisecond each."""
 
-OPTIONS = ("head", "depth", "activation", "border", "pooling", "pool_after", "dilation")
+OPTIONS = (
+    "head", "depth", "activation", "border", "pooling", "pool_after", "dilation", "norm", "patch",
+    "tokens",
+)  # fmt: skip
 """Fields of `Experiment` that an architecture may take or not."""
 
 

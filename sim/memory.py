@@ -4,8 +4,9 @@ import os
 from functools import singledispatch
 
 from theory.initializers import is_gaussian
-from theory.network import Conv, Dense, Layer, Residual, Serial, Shape, fan_in, number_of
+from theory.network import Conv, Dense, Layer, Serial, Shape, fan_in, number_of, parts
 from theory.network import output_shape as _output_shape
+from theory.tokens import MixPositions, SelfAttention
 
 
 def bytes_per_seed(
@@ -30,8 +31,8 @@ def numbers(layer: Layer, shape: Shape, inputs_per_seed: int, lazy: bool = False
 
 @numbers.register
 def _(layer: Dense, shape: Shape, inputs_per_seed: int, lazy: bool = False) -> int:
-    outputs = 3 * layer.features * inputs_per_seed
-    if lazy and is_gaussian(layer.init):
+    outputs = 3 * number_of(_output_shape(layer, shape)) * inputs_per_seed
+    if lazy and is_gaussian(layer.init) and len(shape) == 1:
         return outputs
     return outputs + 2 * fan_in(layer, shape) * layer.features
 
@@ -43,6 +44,17 @@ def _(layer: Conv, shape: Shape, inputs_per_seed: int, lazy: bool = False) -> in
     return 3 * (outputs + patches) * inputs_per_seed + 2 * reads * layer.channels
 
 
+@numbers.register
+def _(layer: MixPositions, shape: Shape, inputs_per_seed: int, lazy: bool = False) -> int:
+    return 3 * number_of(shape) * inputs_per_seed + 2 * shape[0] ** 2
+
+
+@numbers.register
+def _(layer: SelfAttention, shape: Shape, inputs_per_seed: int, lazy: bool = False) -> int:
+    scores = 2 * layer.heads * shape[0] ** 2  # and their softmax
+    return 3 * (scores + 5 * number_of(shape)) * inputs_per_seed + 8 * shape[1] ** 2
+
+
 def leaves(layer: Layer, shape: Shape) -> list[tuple[Layer, Shape]]:
     """The layers that are not made of others, in order, each with the shape of its input."""
     if isinstance(layer, Serial):
@@ -51,9 +63,8 @@ def leaves(layer: Layer, shape: Shape) -> list[tuple[Layer, Shape]]:
             found += leaves(inner, shape)
             shape = _output_shape(inner, shape)
         return found
-    if isinstance(layer, Residual):
-        return leaves(layer.branch, shape) + leaves(layer.shortcut, shape)
-    return [(layer, shape)]
+    ways = parts(layer)
+    return [leaf for way in ways for leaf in leaves(way, shape)] if ways else [(layer, shape)]
 
 
 def physical() -> int:

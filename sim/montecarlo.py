@@ -365,7 +365,7 @@ def _seed_function(
             body, behind, y, norm_of = conditional.after_first(network.body, weights, x)
             return gradients.gradient_norms(body, behind, y, *chosen, norm_of)
 
-        return gradients.mean(jax.vmap(at)(xs, labels))
+        return gradients.mean(jax.vmap(at, axis_name=layers.INPUTS)(xs, labels))
 
     return measure
 

@@ -9,6 +9,7 @@ arithmetic stays in its range the result is the same to the last bit.
 
 Dense layers, convolutions, pools and (leaky) ReLUs commute with a positive factor. A residual sum
 takes both ways at the larger exponent. Smooth activations read the number itself, up to `FAR`.
+Networks with normalizations keep their values in range by themselves, and are run plainly.
 """
 
 from functools import lru_cache, partial, singledispatch
@@ -24,15 +25,19 @@ from sim.memory import leaves
 from theory.activations import reference_gain, saturates
 from theory.network import (
     Activation,
+    Concat,
     Conv,
     Dense,
     Layer,
+    Normalization,
     Residual,
     Serial,
     Shape,
     SmoothActivation,
+    Weighted,
     fan_in,
     output_shape,
+    walk,
     weight_variance,
 )
 
@@ -56,9 +61,11 @@ def needed(body: Layer, shape: Shape, dtype: Any) -> bool:
     Adds up |log2 √(fan-in · Var(w))| + `SPREAD` over the layers of weights. Or logits are expected
     to be so large that the softmax saturates.
     """
+    if any(isinstance(layer, Normalization) for layer in walk(body)):
+        return False
     bits = logits = 0.0
     for layer, at in leaves(body, shape):
-        if isinstance(layer, Dense | Conv):
+        if isinstance(layer, Weighted):
             factor = fan_in(layer, at) * weight_variance(layer, at)
             growth = float(sp.log(factor)) / float(2 * sp.log(2))
             bits, logits = bits + abs(growth) + SPREAD, logits + growth
@@ -144,6 +151,14 @@ def _(layer: Residual, weights: Weights, pair: Pair) -> Pair:
     return _add(forward(layer.branch, weights[0], one), forward(layer.shortcut, weights[1], other))
 
 
+@forward.register
+def _(layer: Concat, weights: Weights, pair: Pair) -> Pair:
+    one, other = _fork(pair)
+    branch = forward(layer.branch, weights[0], one)
+    shortcut = forward(layer.shortcut, weights[1], other)
+    return _beside(shortcut[0].shape[-1], shortcut, branch)
+
+
 def power(e: Float[Array, "..."]) -> Float[Array, "..."]:
     """2^e, exact, for whole numbers e, cut off where its power leaves the range."""
     reach = jnp.finfo(e.dtype).maxexp - 2
@@ -159,11 +174,29 @@ def normalized(x: Float[Array, "..."], e: Float[Array, ""]) -> Pair:
     return x * power(-k), e + k
 
 
-def _sum(one: Pair, other: Pair) -> Pair:
-    """The sum of two normalized pairs, at the larger exponent of those that are not zero."""
+def _aligned(one: Pair, other: Pair) -> tuple[Array, Array, Array]:
+    """The values of two normalized pairs at the larger exponent of those that are not zero."""
     (x, e), (y, f) = one, other
     top = jnp.maximum(jnp.where(jnp.any(x != 0), e, f), jnp.where(jnp.any(y != 0), f, e))
-    return x * power(e - top) + y * power(f - top), top
+    return x * power(e - top), y * power(f - top), top
+
+
+def _sum(one: Pair, other: Pair) -> Pair:
+    """The sum of two normalized pairs."""
+    x, y, top = _aligned(one, other)
+    return x + y, top
+
+
+@partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _beside(count: int, one: Pair, other: Pair) -> Pair:
+    """Two normalized pairs, the first of `count` channels, next to each other."""
+    x, y, top = _aligned(one, other)
+    return jnp.concatenate([x, y], axis=-1), top
+
+
+def _divided(count: int, _: None, pair: Pair) -> tuple[Pair, Pair]:
+    g, e = pair
+    return (g[..., :count], e), (g[..., count:], e)
 
 
 @jax.custom_vjp
@@ -200,4 +233,5 @@ def _slopes(layer: SmoothActivation, z: Array, cotangent: Pair) -> tuple[Pair]:
 normalized.defvjp(lambda x, e: (normalized(x, e), None), lambda _, pair: normalized(*pair))
 _add.defvjp(lambda one, other: (_sum(one, other), None), lambda _, pair: (pair, pair))
 _fork.defvjp(lambda pair: ((pair, pair), None), lambda _, pairs: (_sum(*pairs),))
+_beside.defvjp(lambda count, one, other: (_beside(count, one, other), None), _divided)
 _activated.defvjp(_activate, _slopes)

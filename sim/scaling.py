@@ -32,7 +32,8 @@ class Config(Experiment):
     """What to sample."""
 
     arch: str | None = None
-    """Architecture: mlp, cnn, resnet, resnet-preact, convnet-avdim. Unless given: resnet."""
+    """Architecture: mlp, cnn, resnet, resnet-preact, convnet-avdim, densenet, mlp-mixer, vit.
+    Unless given: resnet."""
     model: str | None = None
     """Your own model instead: package.module:factory, a function of the input shape (side, side,
     channels); what it returns: sim/models.py, examples/models.py."""
@@ -287,21 +288,23 @@ def unsampled(stored: dict[str, Any]) -> xr.Dataset:
 
 
 def predictions(config: Config) -> xr.Dataset:
-    """What the law says about every network, size, quantity and q of a configuration."""
+    """What the law says about every network, size, quantity and q of a configuration.
+
+    Networks that `theory` has no law for are traced, as a user's model is.
+    """
     import numpy as np
     import xarray as xr
 
-    from theory.law import bases, predict
+    from theory.law import bases, missing, predict
 
     ds, nets = dimensions(config), networks(config)
-    if config.model is not None:
-        from sim.models import Own
+    if config.model is not None or any(map(missing, nets.values())):
+        from sim.models import as_own
         from sim.trace.prediction import predictions as traced
 
-        ((own,),) = (net.body.layers for net in nets.values())
-        assert isinstance(own, Own)
-        sizes = sizes_of(config)
-        return traced(own, OWN_WIDTH, sizes, config.channels, config.quantity, config.norms)
+        asked = (sizes_of(config), config.channels, config.quantity, config.norms)
+        tables = [traced(as_own(net), width, *asked) for width, net in nets.items()]
+        return xr.concat(tables, "width", combine_attrs="override")
     laws = [
         [[predict(net, q, quantity) for q in config.norms] for quantity in config.quantity]
         for net in nets.values()

@@ -13,29 +13,29 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from sim import layers
-from theory.network import Layer, Residual, Serial, Shape, output_shape
+from theory.network import Branching, Layer, Serial, Shape, output_shape
 
 
 @dataclass(frozen=True)
 class Place:
-    """One layer of a network, or the sum of a residual connection's two ways."""
+    """One layer of a network, or the junction of two ways."""
 
     layer: Layer
     shape: Shape
     """Of its input."""
     depth: int
-    """How many residual connections it is inside of."""
+    """How many layers with two ways it is inside of."""
 
     @property
     def ends(self) -> tuple[Shape, ...]:
         """Shapes where energies are measured: input and output, and both ways between them."""
         output = output_shape(self.layer, self.shape)
-        ways = (self.shape, self.shape) if isinstance(self.layer, Residual) else ()
+        ways = (self.shape, self.shape) if isinstance(self.layer, Branching) else ()
         return (self.shape, *ways, output)
 
 
 def places(layer: Layer, shape: Shape, depth: int = 0) -> list[Place]:
-    """Every layer of a network from the input to the logits, a residual before its branch."""
+    """Every layer of a network from the input to the logits, a junction before its branch."""
     if isinstance(layer, Serial):
         found: list[Place] = []
         for inner in layer.layers:
@@ -43,7 +43,7 @@ def places(layer: Layer, shape: Shape, depth: int = 0) -> list[Place]:
             shape = output_shape(inner, shape)
         return found
     here = [Place(layer, shape, depth)]
-    if isinstance(layer, Residual):
+    if isinstance(layer, Branching):
         here += places(layer.branch, shape, depth + 1) + places(layer.shortcut, shape, depth + 1)
     return here
 
@@ -66,10 +66,10 @@ def run(
     before, *ways, after = next(taps)
     x = x + before
     positive.append(jnp.mean(x > 0))
-    if isinstance(layer, Residual):
+    if isinstance(layer, Branching):
         parts = zip((layer.branch, layer.shortcut), weights, ways, strict=True)
         left, right = (run(way, own, x + tap, taps, positive) for way, own, tap in parts)
-        return left + right + after
+        return layers.join(layer, left, right) + after
     return layers.apply(layer, weights, x) + after
 
 

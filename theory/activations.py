@@ -150,6 +150,26 @@ def numeric_slope(layer: Activation) -> Callable[[np.ndarray], np.ndarray]:
 
 
 @singledispatch
+def mean(layer: Activation, v: Any) -> Any:
+    """E φ(√v Z), the mean behind the activation."""
+    closed = CLOSED_FORMS.get((type(layer), "mean"))
+    return gaussian_mean(f"{type(layer).__name__.lower()}_mean", function(layer, z), closed)(v)
+
+
+@mean.register(ReLU)
+@mean.register(LeakyReLU)
+@mean.register(Identity)
+def _(layer: ReLU | LeakyReLU | Identity, v: Any) -> sp.Expr:
+    return (1 - exact(negative_slope(layer))) * sp.sqrt(v / (2 * sp.pi))
+
+
+@mean.register(Tanh)
+@mean.register(Erf)
+def _(layer: Tanh | Erf, v: Any) -> sp.Expr:
+    return sp.Integer(0)  # odd functions
+
+
+@singledispatch
 def mean_square(layer: Activation, v: Any) -> Any:
     """E φ(√v Z)², the mean square behind the activation."""
     name = f"{type(layer).__name__.lower()}_mean_square"
@@ -191,6 +211,7 @@ def _closed_forms() -> dict[tuple[type[Activation], str], sp.Lambda]:
         (Erf, "mean square"): 2 / sp.pi * sp.asin(2 * v / (1 + 2 * v)),
         (Erf, "slope 2"): 4 / (sp.pi * sp.sqrt(1 + 4 * v)),
         (Erf, "slope 4"): 16 / (sp.pi**2 * sp.sqrt(1 + 8 * v)),
+        (GELU, "mean"): v / sp.sqrt(2 * sp.pi * (1 + v)),
         (GELU, "mean square"): v * common,
         (GELU, "slope 2"): common + v / (2 * sp.pi * (1 + 2 * v) ** sp.Rational(3, 2)),
     }

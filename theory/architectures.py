@@ -1,115 +1,68 @@
 """The named architectures. The command line, the tables and the tests read this one list.
 
-An architecture is a function of its options that returns a `Network`; `@architecture` registers
-it under its own name (underscores become hyphens) with the widths and image sides that an
-experiment uses unless told otherwise.
+Networks of convolutions and dense layers are here, those that read an image as a sequence of
+patches in `theory.token_architectures`; both are in the list `ARCHITECTURES`.
 """
 
-import inspect
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal, get_args
+from collections.abc import Sequence
 
 from theory.activations import reference_gain
-from theory.initializers import Initializer, Scheme, unknown
+from theory.initializers import Initializer, Scheme
 from theory.network import (
-    GELU,
     Activation,
     AvgPool,
     Border,
     Conv,
     Dense,
-    Erf,
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
-    Identity,
     Layer,
-    LeakyReLU,
     MaxPool,
     Network,
-    ReLU,
-    SiLU,
-    Tanh,
+    Normalization,
+    concat,
     residual,
     serial,
 )
+from theory.registry import (
+    ACTIVATIONS,
+    ARCHITECTURES,
+    BORDERS,
+    HEADS,
+    POOLINGS,
+    Architecture,
+    Head,
+    Norm,
+    Pooling,
+    activation_of,
+    architecture,
+    choice,
+    find,
+    norm_of,
+    positive,
+    scheme_of,
+)
 
-Head = Literal["dense", "avgpool", "gap", "gmaxpool"]
-Pooling = Literal["stride", "average", "max"]
-HEADS: tuple[str, ...] = get_args(Head)
-POOLINGS: tuple[str, ...] = get_args(Pooling)
-BORDERS: tuple[str, ...] = get_args(Border)
-
-ACTIVATIONS: dict[str, Activation] = {
-    "relu": ReLU(),
-    "leaky-relu": LeakyReLU(),
-    "identity": Identity(),
-    "tanh": Tanh(),
-    "erf": Erf(),
-    "gelu": GELU(),
-    "silu": SiLU(),
-}
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """A registered architecture: how to build it and which sweep shows its law."""
-
-    name: str
-    build: Callable[..., Network]
-    widths: tuple[int, ...]
-    sizes: tuple[int, ...]
-
-    def has_option(self, name: str) -> bool:
-        """True if the architecture takes this option."""
-        return name in inspect.signature(self.build).parameters
-
-
-ARCHITECTURES: dict[str, Architecture] = {}
-
-
-def architecture(
-    widths: tuple[int, ...], sizes: tuple[int, ...]
-) -> Callable[[Callable[..., Network]], Callable[..., Network]]:
-    """Register a function as an architecture, with its default widths and image sides."""
-
-    def register(build: Callable[..., Network]) -> Callable[..., Network]:
-        name = build.__name__.replace("_", "-")
-        ARCHITECTURES[name] = Architecture(name, build, widths, sizes)
-        return build
-
-    return register
-
-
-def find(name: str) -> Architecture:
-    """The architecture of that name. Raises ValueError, suggesting the nearest name."""
-    if name not in ARCHITECTURES:
-        raise ValueError(unknown("architecture", name, ARCHITECTURES))
-    return ARCHITECTURES[name]
-
-
-def _scheme(init: str | Scheme) -> Scheme:
-    return Scheme(init) if isinstance(init, str) else init
-
-
-def _activation(activation: str | Activation) -> Activation:
-    if isinstance(activation, Activation):
-        return activation
-    if activation not in ACTIVATIONS:
-        raise ValueError(unknown("activation", activation, ACTIVATIONS))
-    return ACTIVATIONS[activation]
-
-
-def _positive(**sizes: int) -> None:
-    for name, value in sizes.items():
-        if value < 1:
-            raise ValueError(f"{name} must be at least 1, not {value}.")
-
-
-def _choice(what: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise ValueError(unknown(what, value, known))
+__all__ = [
+    "ACTIVATIONS",
+    "ARCHITECTURES",
+    "BORDERS",
+    "HEADS",
+    "POOLINGS",
+    "Architecture",
+    "Scheme",
+    "architecture",
+    "cnn",
+    "convnet_avdim",
+    "densenet",
+    "find",
+    "mlp",
+    "mlp_mixer",
+    "resnet",
+    "resnet_preact",
+    "vit",
+]
 
 
 def _head(head: str, classes: int, scheme: Scheme) -> tuple[Layer, ...]:
@@ -120,7 +73,7 @@ def _head(head: str, classes: int, scheme: Scheme) -> tuple[Layer, ...]:
         "gap": (GlobalAvgPool(), last),
         "gmaxpool": (GlobalMaxPool(), last),
     }
-    _choice("head", head, HEADS)
+    choice("head", head, HEADS)
     return heads[head]
 
 
@@ -139,8 +92,8 @@ def mlp(
     layer its own and replaces `depth`. Last layer without activation.
     """
     widths = (width,) * depth if isinstance(width, int) else tuple(width)
-    _positive(depth=len(widths), classes=classes, channels=channels, width=min(widths, default=1))
-    scheme, act = _scheme(init), _activation(activation)
+    positive(depth=len(widths), classes=classes, channels=channels, width=min(widths, default=1))
+    scheme, act = scheme_of(init), activation_of(activation)
     hidden = scheme.hidden(reference_gain(act))
     layers: list[Layer] = [Flatten()]
     for features in widths:
@@ -158,19 +111,22 @@ def cnn(
     activation: str | Activation = "relu",
     init: str | Scheme = "he",
     border: Border = "circular",
+    norm: Norm = "none",
 ) -> Network:
     """`depth` 3×3 convolutions of `width` channels; the second and the fourth have stride 2.
 
-    The strides do not grow with the image. The side must be divisible by 4 (depth ≥ 4), and by 8
-    with the head `avgpool`, a 2×2 average before the dense layer.
+    With a `norm`, it stands between each convolution and its activation. The strides do not grow
+    with the image. The side must be divisible by 4 (depth ≥ 4), and by 8 with the head `avgpool`, a
+    2×2 average before the dense layer.
     """
-    _positive(width=width, depth=depth, classes=classes, channels=channels)
-    _choice("border", border, BORDERS)
-    scheme, act = _scheme(init), _activation(activation)
+    positive(width=width, depth=depth, classes=classes, channels=channels)
+    choice("border", border, BORDERS)
+    scheme, act = scheme_of(init), activation_of(activation)
     hidden = scheme.hidden(reference_gain(act))
     layers: list[Layer] = []
     for i in range(depth):
-        layers += [Conv(width, hidden, stride=2 if i in (1, 3) else 1, border=border), act]
+        conv = Conv(width, hidden, stride=2 if i in (1, 3) else 1, border=border)
+        layers += [conv, *norm_of(norm), act]
     return Network("cnn", serial(*layers, *_head(head, classes, scheme)), channels)
 
 
@@ -180,6 +136,7 @@ def _residual_blocks(
     hidden: Initializer,
     border: Border,
     act: Activation,
+    norm: tuple[Normalization, ...],
     preactivation: bool,
 ) -> list[Layer]:
     """`depth` blocks of two convolutions; the second and third block halve the side."""
@@ -188,11 +145,15 @@ def _residual_blocks(
         stride = 2 if i in (1, 2) else 1
         first = Conv(width, hidden, stride=stride, border=border)
         second = Conv(width, hidden, border=border)
-        shortcut = Conv(width, hidden, kernel=1, stride=stride) if stride > 1 else None
+        shortcut: Layer | None = None
+        if stride > 1:
+            shortcut = Conv(width, hidden, kernel=1, stride=stride)
         if preactivation:
-            layers += [residual(serial(act, first, act, second), shortcut)]
+            layers += [residual(serial(*norm, act, first, *norm, act, second), shortcut)]
         else:
-            layers += [residual(serial(first, act, second), shortcut), act]
+            if shortcut is not None and norm:
+                shortcut = serial(shortcut, *norm)
+            layers += [residual(serial(first, *norm, act, second, *norm), shortcut), act]
     return layers
 
 
@@ -206,19 +167,20 @@ def resnet(
     activation: str | Activation = "relu",
     init: str | Scheme = "he",
     border: Border = "circular",
+    norm: Norm = "none",
 ) -> Network:
     """Textbook post-activation ResNet: relu(conv(relu(conv(x))) + shortcut(x)), `depth` blocks.
 
     A 3×3 convolution comes first; the second and third block have stride 2 and a 1×1 convolution
-    as shortcut; all layers have `width` channels and there is no normalization. The side must be
-    divisible by 4 (depth ≥ 3), and by 8 with the head `avgpool`.
+    as shortcut; all layers have `width` channels. With a `norm`, it stands behind every convolution
+    (He et al. 2015). The side must be divisible by 4 (depth ≥ 3), and by 8 with the head `avgpool`.
     """
-    _positive(width=width, depth=depth, classes=classes, channels=channels)
-    _choice("border", border, BORDERS)
-    scheme, act = _scheme(init), _activation(activation)
+    positive(width=width, depth=depth, classes=classes, channels=channels)
+    choice("border", border, BORDERS)
+    scheme, act = scheme_of(init), activation_of(activation)
     hidden = scheme.hidden(reference_gain(act))
-    stem = (Conv(width, hidden, border=border), act)
-    blocks = _residual_blocks(width, depth, hidden, border, act, preactivation=False)
+    stem = (Conv(width, hidden, border=border), *norm_of(norm), act)
+    blocks = _residual_blocks(width, depth, hidden, border, act, norm_of(norm), preactivation=False)
     return Network("resnet", serial(*stem, *blocks, *_head(head, classes, scheme)), channels)
 
 
@@ -232,18 +194,20 @@ def resnet_preact(
     activation: str | Activation = "relu",
     init: str | Scheme = "he",
     border: Border = "circular",
+    norm: Norm = "none",
 ) -> Network:
     """Pre-activation ResNet: x + conv(relu(conv(relu(x)))), `depth` blocks, then a last ReLU.
 
-    Strides, shortcuts and channels as in `resnet`.
+    Strides, shortcuts and channels as in `resnet`. With a `norm`, it stands before every activation
+    (He et al. 2016).
     """
-    _positive(width=width, depth=depth, classes=classes, channels=channels)
-    _choice("border", border, BORDERS)
-    scheme, act = _scheme(init), _activation(activation)
+    positive(width=width, depth=depth, classes=classes, channels=channels)
+    choice("border", border, BORDERS)
+    scheme, act = scheme_of(init), activation_of(activation)
     hidden = scheme.hidden(reference_gain(act))
     stem = Conv(width, hidden, border=border)
-    blocks = _residual_blocks(width, depth, hidden, border, act, preactivation=True)
-    body = serial(stem, *blocks, act, *_head(head, classes, scheme))
+    blocks = _residual_blocks(width, depth, hidden, border, act, norm_of(norm), preactivation=True)
+    body = serial(stem, *blocks, *norm_of(norm), act, *_head(head, classes, scheme))
     return Network("resnet-preact", body, channels)
 
 
@@ -267,10 +231,10 @@ def convnet_avdim(
     They do so by stride 2, or by a 2×2 average or maximum between convolution and activation.
     `dilation` is one number or one for each layer.
     """
-    _positive(width=width, depth=depth, classes=classes, channels=channels)
-    _choice("border", border, BORDERS)
-    _choice("pooling", pooling, POOLINGS)
-    scheme, act = _scheme(init), _activation(activation)
+    positive(width=width, depth=depth, classes=classes, channels=channels)
+    choice("border", border, BORDERS)
+    choice("pooling", pooling, POOLINGS)
+    scheme, act = scheme_of(init), activation_of(activation)
     hidden = scheme.hidden(reference_gain(act))
     halving = set(range(1, depth + 1, 2) if pool_after is None else pool_after)
     if not halving <= set(range(1, depth + 1)):
@@ -290,3 +254,46 @@ def convnet_avdim(
         layers += [Conv(width, hidden, stride=2 if strided else 1, dilation=reach, border=border)]
         layers += [*(pools[pooling] if i in halving else ()), act]
     return Network("convnet-avdim", serial(*layers, *_head(head, classes, scheme)), channels)
+
+
+DENSE_BLOCKS = 3
+
+
+@architecture(widths=(8, 12, 16), sizes=(16, 32, 64, 96))
+def densenet(
+    width: int = 12,
+    depth: int = 3,
+    head: Head = "dense",
+    classes: int = 10,
+    channels: int = 3,
+    activation: str | Activation = "relu",
+    init: str | Scheme = "he",
+    border: Border = "circular",
+    norm: Norm = "none",
+) -> Network:
+    """DenseNet of growth rate `width` (Huang et al. 2017): three blocks of `depth` layers.
+
+    A 3×3 convolution of 2 · `width` channels comes first. A layer of a block puts `width` new
+    channels, a 3×3 convolution of the activated stream, next to the stream. Between two blocks a
+    1×1 convolution halves the channels, and a 2×2 average the side; a last activation follows. With
+    a `norm`, it stands before every activation. The side must be divisible by 4, and by 8 with the
+    head `avgpool`.
+    """
+    positive(width=width, depth=depth, classes=classes, channels=channels)
+    choice("border", border, BORDERS)
+    scheme, act = scheme_of(init), activation_of(activation)
+    hidden = scheme.hidden(reference_gain(act))
+    activated = (*norm_of(norm), act)
+    count = 2 * width
+    layers: list[Layer] = [Conv(count, hidden, border=border)]
+    for block in range(DENSE_BLOCKS):
+        if block > 0:
+            count //= 2
+            layers += [*activated, Conv(count, hidden, kernel=1), AvgPool(2)]
+        layers += [concat(serial(*activated, Conv(width, hidden, border=border)))] * depth
+        count += depth * width
+    body = serial(*layers, *activated, *_head(head, classes, scheme))
+    return Network("densenet", body, channels)
+
+
+from theory.token_architectures import mlp_mixer, vit  # noqa: E402 -- at the end of the list

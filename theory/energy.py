@@ -6,7 +6,8 @@ input's derivative are uncorrelated. So
 
     energy gain κ = E‖∂f/∂x_in‖² / E‖∂f/∂x_out‖² = in-degree · E[coefficient²],
 
-a product along a chain and a sum over the two ways through a residual connection. This is
+a product along a chain and a sum over the two ways through a residual connection; of a
+concatenation each way gets the share of the energy that it has of the channels. This is
 Theorem 5 of Simon-Gabriel et al. (ICML 2019): with He initialization and ReLU the products are
 1/in-degree, the transition probabilities of a random walk from the output to the input.
 """
@@ -14,6 +15,7 @@ Theorem 5 of Simon-Gabriel et al. (ICML 2019): with He initialization and ReLU t
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import singledispatch
+from typing import Any
 
 import numpy as np
 import sympy as sp
@@ -23,6 +25,8 @@ from theory.geometry import connections
 from theory.network import (
     Activation,
     AvgPool,
+    Branching,
+    Concat,
     Conv,
     Dense,
     Flatten,
@@ -32,16 +36,19 @@ from theory.network import (
     Layer,
     LeakyReLU,
     MaxPool,
+    Normalization,
     ReLU,
-    Residual,
     Serial,
     Shape,
     ShapeError,
     SmoothActivation,
+    Weighted,
     in_degree,
     output_shape,
+    positions,
     weight_variance,
 )
+from theory.tokens import Patches
 
 HALF_ACTIVE = "H1: each ReLU passes its input with probability 1/2, independently of the weights"
 UNCORRELATED = "H3-H5: weights have mean zero and are uncorrelated"
@@ -50,6 +57,11 @@ UNIFORM_SELECTION = (
     "a maximum selects each of its inputs equally often, and its ReLU passes half of the maxima"
 )
 BRANCH_UNCORRELATED = "a residual branch ends in weights uncorrelated with its shortcut"
+CHANNELS_ALIKE = "what reads a concatenation treats all of its channels alike"
+
+
+class NoRuleError(TypeError):
+    """A network for which `theory` has no law; the message is one sentence that names the layer."""
 
 
 @dataclass(frozen=True)
@@ -64,15 +76,14 @@ class Connection:
 def connection(layer: Layer, shape: Shape) -> Connection:
     """The second moment of one connection of `layer` for an input of `shape`.
 
-    Raises TypeError for a layer without a rule, and for smooth activations, whose rule depends on
-    the size of their inputs (see `theory.wide`).
+    Raises NoRuleError for a layer without a rule, and TypeError for smooth activations and
+    normalizations, whose rule depends on the size of their inputs (see `theory.wide`).
     """
-    raise TypeError(f"theory.energy has no rule for {type(layer).__name__}.")
+    raise NoRuleError(f"theory.energy has no rule for {type(layer).__name__}.")
 
 
-@connection.register(Dense)
-@connection.register(Conv)
-def _(layer: Dense | Conv, shape: Shape) -> Connection:
+@connection.register
+def _(layer: Weighted, shape: Shape) -> Connection:
     return Connection(weight_variance(layer, shape), (UNCORRELATED,))
 
 
@@ -83,13 +94,15 @@ def _(layer: ReLU | LeakyReLU, shape: Shape) -> Connection:
     return Connection(activations.slope_moment(layer, 1), (HALF_ACTIVE,))
 
 
-@connection.register
-def _(layer: SmoothActivation, shape: Shape) -> Connection:
+@connection.register(SmoothActivation)
+@connection.register(Normalization)
+def _(layer: Layer, shape: Shape) -> Connection:
     raise TypeError(f"the gain of {layer} depends on its inputs: use theory.wide.resolve first.")
 
 
 @connection.register(Identity)
 @connection.register(Flatten)
+@connection.register(Patches)
 def _(layer: Layer, shape: Shape) -> Connection:
     return Connection(sp.Integer(1))
 
@@ -117,17 +130,30 @@ def gain(layer: Layer, shape: Shape) -> sp.Expr:
 
 
 @gain.register(Serial)
-@gain.register(Residual)
-def _(layer: Serial | Residual, shape: Shape) -> sp.Expr:
+@gain.register(Branching)
+def _(layer: Serial | Branching, shape: Shape) -> sp.Expr:
     return _combined(gain, layer, shape)
 
 
+def shares(layer: Branching, shape: Shape) -> tuple[Any, Any]:
+    """The shares of the output's energy that arrive at the end of branch and shortcut.
+
+    A sum hands all of it to both; a concatenation divides it like its channels.
+    """
+    if not isinstance(layer, Concat):
+        return sp.Integer(1), sp.Integer(1)
+    branch, shortcut = (output_shape(way, shape)[-1] for way in (layer.branch, layer.shortcut))
+    own = sp.sympify(branch) / (branch + shortcut)
+    return own, 1 - own
+
+
 def _combined(
-    rule: Callable[[Layer, Shape], sp.Expr], layer: Serial | Residual, shape: Shape
+    rule: Callable[[Layer, Shape], sp.Expr], layer: Serial | Branching, shape: Shape
 ) -> sp.Expr:
-    """A gain of a composite layer: a product along a chain, a sum over the ways of a residual."""
-    if isinstance(layer, Residual):
-        return rule(layer.branch, shape) + rule(layer.shortcut, shape)
+    """A gain of a composite layer: a product along a chain, a sum over two ways."""
+    if isinstance(layer, Branching):
+        own, rest = shares(layer, shape)
+        return own * rule(layer.branch, shape) + rest * rule(layer.shortcut, shape)
     product = sp.Integer(1)
     for inner in layer.layers:
         product *= rule(inner, shape)
@@ -155,8 +181,8 @@ def _(layer: Layer, shape: Shape) -> sp.Expr:
 
 
 @forward_gain.register(Serial)
-@forward_gain.register(Residual)
-def _(layer: Serial | Residual, shape: Shape) -> sp.Expr:
+@forward_gain.register(Branching)
+def _(layer: Serial | Branching, shape: Shape) -> sp.Expr:
     return _combined(forward_gain, layer, shape)
 
 
@@ -167,9 +193,10 @@ def assumptions(layer: Layer, shape: Shape) -> tuple[str, ...]:
         for inner in layer.layers:
             found += assumptions(inner, shape)
             shape = output_shape(inner, shape)
-    elif isinstance(layer, Residual):
+    elif isinstance(layer, Branching):
         inner = assumptions(layer.branch, shape) + assumptions(layer.shortcut, shape)
-        found = (*inner, BRANCH_UNCORRELATED)
+        own = CHANNELS_ALIKE if isinstance(layer, Concat) else BRANCH_UNCORRELATED
+        found = (*inner, own)
     else:
         found = connection(layer, shape).assumptions
     return tuple(dict.fromkeys(found))
@@ -190,20 +217,34 @@ def energy_map(
     """Expected squared gradient at each input position, summed over channels.
 
     `shape` is the integer shape of the input; `out` the same map (..., height, width) at the
-    output, a vector being an image of one position. Border effects are exact. Entries are floats
-    if `out` is a float array, and exact rationals if it is an object array of SymPy rationals.
+    output, a vector being an image of one position and a sequence one of width 1. Border effects
+    are exact. Entries are floats if `out` is a float array, and exact rationals if it is an object
+    array of SymPy rationals.
     """
-    side = shape[0] if len(shape) == 3 else 1
+    channels = shape[-1]
+    side = shape[0] if len(shape) > 1 else 1
     paths = connections(layer, side).astype(out.dtype)
     coefficient = connection(layer, shape).second_moment
-    if len(shape) == 3 and isinstance(layer, Flatten):
-        coefficient = sp.Rational(1, side**2)  # the energy of all features, spread evenly
+    if isinstance(layer, Flatten):
+        coefficient = sp.Rational(1, positions(shape))  # the energy of all features, spread evenly
     if isinstance(layer, Dense | Conv):
-        coefficient = coefficient * shape[-1]
-    energies = paths.T @ out @ paths * (coefficient if out.dtype == object else float(coefficient))
+        coefficient = coefficient * channels
+    energies = paths.T @ out if len(shape) == 2 else paths.T @ out @ paths
+    energies = energies * (coefficient if out.dtype == object else float(coefficient))
     if fluctuation is not None and isinstance(layer, Activation):
-        return fluctuation(layer, shape[-1], energies)
+        return fluctuation(layer, channels, energies)
     return energies
+
+
+@energy_map.register
+def _(
+    layer: Patches, shape: Shape, out: np.ndarray, fluctuation: Fluctuation | None = None
+) -> np.ndarray:
+    along = layer.per_side(shape)
+    size = shape[0] // along
+    grid = out.reshape(*out.shape[:-2], along, along)
+    share = sp.Rational(1, size**2) if out.dtype == object else size**-2
+    return grid.repeat(size, axis=-2).repeat(size, axis=-1) * share
 
 
 @energy_map.register
@@ -232,10 +273,11 @@ def scaled_energy_map(
 
 @energy_map.register
 def _(
-    layer: Residual, shape: Shape, out: np.ndarray, fluctuation: Fluctuation | None = None
+    layer: Branching, shape: Shape, out: np.ndarray, fluctuation: Fluctuation | None = None
 ) -> np.ndarray:
-    branch = energy_map(layer.branch, shape, out, fluctuation)
-    return branch + energy_map(layer.shortcut, shape, out, fluctuation)
+    own, rest = (x if out.dtype == object else float(x) for x in shares(layer, shape))
+    branch = energy_map(layer.branch, shape, out * own, fluctuation)
+    return branch + energy_map(layer.shortcut, shape, out * rest, fluctuation)
 
 
 def square_root(energy: sp.Expr) -> tuple[float, int]:

@@ -1,7 +1,7 @@
 """Which input positions feed which output positions, along one axis of an image.
 
 All layers treat both axes alike, so one matrix per layer says everything; a vector is an image
-with a single position.
+with a single position, and a sequence has one axis.
 """
 
 from functools import singledispatch
@@ -18,6 +18,7 @@ from theory.network import (
     MaxPool,
     padding,
 )
+from theory.tokens import MixPositions
 
 PAD_MODE = {"circular": "wrap", "reflect": "reflect"}
 
@@ -55,6 +56,11 @@ def source_positions(layer: Conv, side: int) -> np.ndarray:
 @connections.register(MaxPool)
 def _(layer: AvgPool | MaxPool, side: int) -> np.ndarray:
     return np.kron(np.eye(side // layer.window, dtype=int), np.ones((1, layer.window), dtype=int))
+
+
+@connections.register
+def _(layer: MixPositions, side: int) -> np.ndarray:
+    return np.ones((side, side), dtype=int)
 
 
 @connections.register(GlobalAvgPool)

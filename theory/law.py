@@ -13,6 +13,7 @@ from theory import cascade, gaussian, wide
 from theory.activations import negative_slope
 from theory.dense import DenseLaw
 from theory.energy import (
+    NoRuleError,
     assumptions,
     energy_map,
     forward_gain,
@@ -35,7 +36,6 @@ from theory.network import (
     Serial,
     Shape,
     ShapeError,
-    SmoothActivation,
     output_shape,
     walk,
     with_border,
@@ -190,7 +190,7 @@ def predict(
     the best: "hypothesis-H" gives post-activation residual networks the gains of the paper.
 
     Raises ValueError for q < 1, an unknown quantity, or a basis that a law of this network does not
-    have, and ShapeError if the layers do not fit.
+    have, ShapeError if the layers do not fit, and NoRuleError where `missing` gives a reason.
     """
     q = norm_order(q)
     if quantity not in QUANTITIES:
@@ -245,10 +245,24 @@ def predict(
     )
 
 
+def missing(network: Network) -> str | None:
+    """Why there is no law for this network, in one sentence; None if there is one.
+
+    A trace of its code (`sim.trace`) may still predict it.
+    """
+    shape = network.input_shape(sp.Symbol("side", positive=True, integer=True))
+    try:
+        body, _ = _gains(network.body, shape, wide.needed(network.body))
+        gain(body, shape)
+    except NoRuleError as error:
+        return str(error)
+    return None
+
+
 def bases(network: Network, quantity: Quantity = "logit") -> tuple[Basis, ...]:
     """What a law of this network can rest on, the best first."""
     body = network.body
-    if any(isinstance(layer, SmoothActivation) for layer in walk(body)):
+    if wide.depends_on_sizes(body):
         return ("wide",)
     if not is_spatial(body):
         gaussian_weights = _gaussian_hidden_layers(body) is not None
@@ -393,13 +407,15 @@ def _profile(body: Serial, channels: int) -> tuple[list[Any], list[Any]]:
     if not is_spatial(body):
         return [sp.Integer(1)], [sp.Integer(1)]
     periodic = with_border(body, "circular")
+    if any(isinstance(layer, wide.ResolvedNorm) for layer in walk(body)):
+        periodic = wide.in_fractions(periodic)
     side = _smallest_side(periodic, channels)
     ones = np.full((1, 1), sp.Integer(1), dtype=object)
     energies = energy_map(periodic, (side, side, channels), ones).ravel().tolist()
     mean = sp.Add(*energies) / len(energies)
     distinct = sorted(set(energies))
     shares = [sp.Rational(energies.count(x), len(energies)) for x in distinct if x > 0]
-    return [sp.sqrt(x / mean) for x in distinct if x > 0], shares
+    return [sp.sqrt(_shortened(x / mean)) for x in distinct if x > 0], shares
 
 
 def _smallest_side(body: Layer, channels: int) -> int:

@@ -12,13 +12,16 @@ from rich.table import Table
 
 from theory import energy, wide
 from theory.activations import GaussianMean
-from theory.architectures import ACTIVATIONS, ARCHITECTURES, HEADS, find
+from theory.architectures import ACTIVATIONS, ARCHITECTURES, find
 from theory.console import run
 from theory.initializers import Scheme
-from theory.law import Law, predict
+from theory.law import Law, missing, predict
 from theory.network import Network, show
+from theory.registry import NORMS
 
-NORMS = ("1", "2", "inf")
+ORDERS = ("1", "2", "inf")
+OPTIONS = ("norm", "patch", "tokens")
+"""Options that some architectures have and others do not, besides the head."""
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -28,14 +31,19 @@ def main(args: Sequence[str] | None = None) -> int:
         description="Predicted growth of the input gradient with the input dimension d.",
     )
     parser.add_argument("arch", nargs="?", help=f"one of {', '.join(ARCHITECTURES)}; all if absent")
-    parser.add_argument("--head", help=f"one of {', '.join(HEADS)} (default: dense)")
+    heads = dict.fromkeys(head for known in ARCHITECTURES.values() for head in known.heads)
+    parser.add_argument("--head", help=f"one of {', '.join(heads)} (default: all that there are)")
     parser.add_argument("--init", default="he", help="initialization (default: he)")
     parser.add_argument("--activation", help=f"one of {', '.join(ACTIVATIONS)} (default: relu)")
     parser.add_argument("--width", type=int, help="units or channels of a layer")
+    parser.add_argument("--norm", help=f"one of {', '.join(NORMS)} (default: none)")
+    parser.add_argument("--patch", type=int, help="side of the patches (default: 4)")
+    parser.add_argument("--tokens", type=int, help="number of patches, instead of their side")
     chosen = parser.parse_args(args)
     try:
         options = {"init": Scheme(chosen.init), "width": chosen.width}
         options["activation"] = chosen.activation
+        options |= {name: getattr(chosen, name) for name in OPTIONS}
         given = {name: value for name, value in options.items() if value is not None}
         networks = _networks(chosen.arch, chosen.head, given)
     except ValueError as error:
@@ -47,23 +55,37 @@ def main(args: Sequence[str] | None = None) -> int:
     console.print(_laws(networks))
     if chosen.arch is not None:
         for network in networks.values():
+            why = missing(network)
+            if why is not None:
+                console.print(f"{network.name}: no law. {why} {TRACED}", highlight=False)
+                continue
             console.print(_energies(network))
             _explain(console, predict(network))
     return 0
+
+
+TRACED = "python -m sim.scaling predicts it from its code."
 
 
 def _networks(arch: str | None, head: str | None, options: dict[str, Any]) -> dict[str, Network]:
     """The networks asked for, by a title."""
     networks = {}
     for architecture in [find(arch)] if arch else ARCHITECTURES.values():
-        if architecture.has_option("head"):
-            for kind in [head] if head else HEADS:
-                title = f"{architecture.name}, {kind}"
-                networks[title] = architecture.build(head=kind, **options)
-        elif arch and head:
-            raise ValueError(f"{arch} takes no --head.")
-        else:
-            networks[architecture.name] = architecture.build(**options)
+        asked = options if head is None else {**options, "head": head}
+        lacking = [name for name in asked if not architecture.has_option(name)]
+        if arch and lacking:
+            raise ValueError(f"{arch} takes no --{lacking[0]}.")
+        own = {name: value for name, value in options.items() if name not in lacking}
+        kinds = architecture.heads
+        if head and not arch:  # of all architectures those that have it
+            kinds = [kind for kind in kinds if kind == head]
+        elif head:
+            kinds = [head]
+        for kind in kinds:
+            title = f"{architecture.name}, {kind}"
+            networks[title] = architecture.build(head=kind, **own)
+        if not architecture.heads:
+            networks[architecture.name] = architecture.build(**own)
     return networks
 
 
@@ -75,7 +97,10 @@ def _laws(networks: dict[str, Network]) -> Table:
     for name in ("network, head", "ℓ₁", "ℓ₂", "ℓ∞", "leading term of ℓ₁"):
         table.add_column(name, no_wrap=True)
     for title, network in networks.items():
-        laws = [predict(network, q) for q in NORMS]
+        if missing(network):
+            table.add_row(title, *["–"] * len(ORDERS), "no law")
+            continue
+        laws = [predict(network, q) for q in ORDERS]
         exponents = [str(law.exponent) for law in laws]
         table.add_row(title, *exponents, _leading(laws[0]))
     return table

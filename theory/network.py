@@ -1,11 +1,13 @@
 """A network as plain data: layers are frozen dataclasses without arrays.
 
-A shape is `(features,)` for a vector and `(side, side, channels)` for an image; its entries are
-integers or SymPy expressions, so the same description is read for one size and for all sizes.
+A shape is `(features,)` for a vector, `(side, side, channels)` for an image and `(positions,
+features)` for a sequence (see `theory.tokens`); its entries are integers or SymPy expressions, so
+the same description is read for one size and for all sizes.
 To add a layer: a dataclass here with its `output_shape` (and `in_degree`, if an output reads
 more than one input), a rule in `theory.energy`, and an init/apply pair in `sim.layers`.
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, fields, replace
 from functools import lru_cache, singledispatch
@@ -39,16 +41,22 @@ class Layer:
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
+class Weighted(Layer):
+    """Base of the layers that are one matrix of random weights, drawn as `init` says."""
+
+    init: Initializer
+
+
 @dataclass(frozen=True, repr=False)
-class Dense(Layer):
-    """Fully connected, without bias: (n,) -> (features,)."""
+class Dense(Weighted):
+    """Fully connected, without bias: (n,) -> (features,), or the same at every position."""
 
     features: int
     init: Initializer
 
 
 @dataclass(frozen=True, repr=False)
-class Conv(Layer):
+class Conv(Weighted):
     """Square convolution without bias: (s, s, c) -> (s/stride, s/stride, channels).
 
     Output (i, j) reads input pixels stride·i + dilation·t, t centred on 0. `border` says what lies
@@ -108,6 +116,31 @@ class SiLU(SmoothActivation):
     """z / (1 + e^{−z})."""
 
 
+class Normalization(Layer):
+    """Base of the layers that subtract a mean and divide by a standard deviation.
+
+    Without scale and shift, which are 1 and 0 at initialization.
+    """
+
+
+@dataclass(frozen=True, repr=False)
+class LayerNorm(Normalization):
+    """(x − mean) / √(variance + epsilon), over the channels of each position."""
+
+    epsilon: float = 1e-5
+
+
+@dataclass(frozen=True, repr=False)
+class BatchNorm(Normalization):
+    """(x − mean) / √(variance + epsilon), over the inputs of a batch and all their positions.
+
+    Each channel has its own statistics. They are differentiated, so an input has a share in the
+    outputs of all others: the gradient is that of the sum over the batch.
+    """
+
+    epsilon: float = 1e-5
+
+
 @dataclass(frozen=True, repr=False)
 class AvgPool(Layer):
     """Mean over non-overlapping window × window squares."""
@@ -124,17 +157,17 @@ class MaxPool(Layer):
 
 @dataclass(frozen=True, repr=False)
 class GlobalAvgPool(Layer):
-    """Mean over all positions: (s, s, c) -> (c,)."""
+    """Mean over all positions: (s, s, c) or (n, c) -> (c,)."""
 
 
 @dataclass(frozen=True, repr=False)
 class GlobalMaxPool(Layer):
-    """Maximum over all positions: (s, s, c) -> (c,)."""
+    """Maximum over all positions: (s, s, c) or (n, c) -> (c,)."""
 
 
 @dataclass(frozen=True, repr=False)
 class Flatten(Layer):
-    """(s, s, c) -> (s·s·c,)."""
+    """(s, s, c) -> (s·s·c,) or (n, c) -> (n·c,)."""
 
 
 @dataclass(frozen=True)
@@ -148,14 +181,24 @@ class Serial(Layer):
 
 
 @dataclass(frozen=True, repr=False)
-class Residual(Layer):
-    """branch(x) + shortcut(x)."""
+class Branching(Layer):
+    """Base of the layers with two ways from their input to their output."""
 
     branch: Layer
     shortcut: Layer = Serial()
 
     def __repr__(self) -> str:
-        return f"Residual({self.branch}, shortcut={self.shortcut})"
+        return f"{type(self).__name__}({self.branch}, shortcut={self.shortcut})"
+
+
+@dataclass(frozen=True, repr=False)
+class Residual(Branching):
+    """branch(x) + shortcut(x)."""
+
+
+@dataclass(frozen=True, repr=False)
+class Concat(Branching):
+    """shortcut(x) and behind it branch(x), side by side along the channels."""
 
 
 def serial(*layers: Layer) -> Serial:
@@ -166,6 +209,11 @@ def serial(*layers: Layer) -> Serial:
 def residual(branch: Layer, shortcut: Layer | None = None) -> Residual:
     """branch(x) + shortcut(x); the shortcut is the identity unless given."""
     return Residual(branch, Serial() if shortcut is None else shortcut)
+
+
+def concat(branch: Layer, shortcut: Layer | None = None) -> Concat:
+    """shortcut(x) next to branch(x); the shortcut is the identity unless given."""
+    return Concat(branch, Serial() if shortcut is None else shortcut)
 
 
 @dataclass(frozen=True)
@@ -199,7 +247,7 @@ def parts(layer: Layer) -> tuple[Layer, ...]:
     """The layers that a composite layer is made of; none for the others."""
     if isinstance(layer, Serial):
         return layer.layers
-    if isinstance(layer, Residual):
+    if isinstance(layer, Branching):
         return (layer.branch, layer.shortcut)
     return ()
 
@@ -211,16 +259,24 @@ def show(shape: Shape) -> str:
 
 def number_of(shape: Shape) -> Size:
     """The number of coordinates of a shape."""
-    return shape[0] if len(shape) == 1 else shape[0] * shape[1] * shape[2]
+    return math.prod(shape)
 
 
-def _need_image(layer: Layer, shape: Shape) -> None:
-    if len(shape) != 3:
+def positions(shape: Shape) -> Size:
+    """The number of positions of a shape; 1 for a vector."""
+    return number_of(shape[:-1])
+
+
+def _need_positions(layer: Layer, shape: Shape) -> None:
+    if len(shape) == 1:
         raise ShapeError(f"{layer} needs an image, but its input is a vector of {shape[0]}.")
 
 
-def _divided(layer: Layer, shape: Shape, by: int) -> Size:
-    _need_image(layer, shape)
+def divided(layer: Layer, shape: Shape, by: int) -> Size:
+    """The side of an image divided by a number. Raises ShapeError, naming the layer."""
+    _need_positions(layer, shape)
+    if len(shape) == 2:
+        raise ShapeError(f"{layer} needs an image, but its input is a sequence of {show(shape)}.")
     side = shape[0]
     if isinstance(side, int):
         if side % by or side == 0:
@@ -242,14 +298,14 @@ def output_shape(layer: Layer, shape: Shape) -> Shape:
 
 @output_shape.register
 def _(layer: Dense, shape: Shape) -> Shape:
-    if len(shape) != 1:
+    if len(shape) == 3:
         raise ShapeError(f"{layer} needs a vector, but its input is {show(shape)}: Flatten first.")
-    return (layer.features,)
+    return (*shape[:-1], layer.features)
 
 
 @output_shape.register
 def _(layer: Conv, shape: Shape) -> Shape:
-    side = _divided(layer, shape, layer.stride)
+    side = divided(layer, shape, layer.stride)
     before, after = padding(layer)
     if layer.border == "reflect" and isinstance(shape[0], int) and shape[0] <= max(before, after):
         raise ShapeError(
@@ -262,15 +318,15 @@ def _(layer: Conv, shape: Shape) -> Shape:
 @output_shape.register(AvgPool)
 @output_shape.register(MaxPool)
 def _(layer: AvgPool | MaxPool, shape: Shape) -> Shape:
-    side = _divided(layer, shape, layer.window)
+    side = divided(layer, shape, layer.window)
     return (side, side, shape[2])
 
 
 @output_shape.register(GlobalAvgPool)
 @output_shape.register(GlobalMaxPool)
 def _(layer: Layer, shape: Shape) -> Shape:
-    _need_image(layer, shape)
-    return (shape[2],)
+    _need_positions(layer, shape)
+    return (shape[-1],)
 
 
 @output_shape.register
@@ -298,6 +354,17 @@ def _(layer: Residual, shape: Shape) -> Shape:
     return branch
 
 
+@output_shape.register
+def _(layer: Concat, shape: Shape) -> Shape:
+    branch, shortcut = (output_shape(way, shape) for way in (layer.branch, layer.shortcut))
+    sides = zip(branch[:-1], shortcut[:-1], strict=False)
+    if len(branch) != len(shortcut) or any(sp.simplify(a - b) != 0 for a, b in sides):
+        raise ShapeError(
+            f"{layer} puts a branch of {show(branch)} next to a shortcut of {show(shortcut)}."
+        )
+    return (*branch[:-1], shortcut[-1] + branch[-1])
+
+
 @singledispatch
 def fan_in(layer: Layer, shape: Shape) -> Size:
     """Inputs that one output reads, as initializers count them (border ignored).
@@ -309,7 +376,7 @@ def fan_in(layer: Layer, shape: Shape) -> Size:
 
 @fan_in.register
 def _(layer: Dense, shape: Shape) -> Size:
-    return shape[0]
+    return shape[-1]
 
 
 @fan_in.register
@@ -337,10 +404,11 @@ def _(layer: Conv, shape: Shape) -> Size:
 
 
 @lru_cache(maxsize=4096)
-def weight_variance(layer: Dense | Conv, shape: Shape) -> sp.Expr:
+def weight_variance(layer: Weighted, shape: Shape) -> sp.Expr:
     """Var(w) of one weight of `layer` when its input has `shape`."""
-    columns = layer.features if isinstance(layer, Dense) else layer.channels
-    return initializers.variance(layer.init, fan_in(layer, shape), fan_out(layer, shape), columns)
+    outputs = fan_out(layer, shape)
+    columns = layer.channels if isinstance(layer, Conv) else outputs
+    return initializers.variance(layer.init, fan_in(layer, shape), outputs, columns)
 
 
 @singledispatch
@@ -354,7 +422,7 @@ def in_degree(layer: Layer, shape: Shape) -> Size:
 
 @in_degree.register
 def _(layer: Dense, shape: Shape) -> Size:
-    return sp.sympify(shape[0])
+    return sp.sympify(shape[-1])
 
 
 @in_degree.register
@@ -383,7 +451,7 @@ def _(layer: AvgPool | MaxPool, shape: Shape) -> Size:
 @in_degree.register(GlobalAvgPool)
 @in_degree.register(GlobalMaxPool)
 def _(layer: Layer, shape: Shape) -> Size:
-    return sp.sympify(shape[0]) * shape[1]
+    return sp.sympify(positions(shape))
 
 
 def padding(layer: Conv) -> tuple[int, int]:
@@ -398,6 +466,7 @@ def with_border(layer: Any, border: Border) -> Any:
         return replace(layer, border=border)
     if isinstance(layer, Serial):
         return Serial(tuple(with_border(inner, border) for inner in layer.layers))
-    if isinstance(layer, Residual):
-        return Residual(with_border(layer.branch, border), with_border(layer.shortcut, border))
+    if isinstance(layer, Branching):
+        ways = (with_border(way, border) for way in (layer.branch, layer.shortcut))
+        return type(layer)(*ways)
     return layer

@@ -111,6 +111,8 @@ BAD = {
     "channels of a photograph": ("--channels 2", "photographs have 1 or 3 channels"),
     "no labels": ("--labels-per-seed 0", "--labels-per-seed must lie between 1 and --classes, 10"),
     "too many labels": ("--labels-per-seed 11", "--labels-per-seed must lie between 1"),
+    "a norm where there is none": ("--arch mlp --norm layer", "mlp takes no --norm"),
+    "patches and tokens": ("--arch vit --patch 4 --tokens 16", "not both"),
     "convolution first": (
         "--arch cnn --integrate-first",
         "needs a dense first layer, which cnn lacks",

@@ -26,9 +26,11 @@ from theory.network import (
     LeakyReLU,
     Network,
     ReLU,
+    concat,
     residual,
     serial,
 )
+from theory.tokens import MixPositions, Patches
 
 Z_BOUND = 4.5
 SEEDS = 8000
@@ -77,6 +79,10 @@ SINGLE = {
     "average pool": classifier(Conv(6, HE), AvgPool(2)),
     "global average": classifier(Conv(6, HE), GlobalAvgPool()),
     "residual": classifier(residual(serial(Conv(4, HE), ReLU(), Conv(2, HE)))),
+    "concatenation": classifier(concat(Conv(4, HE), Conv(4, LINEAR, kernel=1))),
+    "patches": classifier(Patches(2), Dense(6, HE), ReLU()),
+    "growing patches": classifier(Patches(tokens=16), Dense(6, HE)),
+    "positions": classifier(Patches(2), MixPositions(HE)),
     "projection": classifier(residual(Conv(4, HE, stride=2), Conv(4, HE, kernel=1, stride=2))),
 }
 
@@ -123,6 +129,13 @@ def test_broken_twins_are_caught(twin):
     network = architectures.mlp(width=(9, 7), channels=2)
     measured = squares(network, broken=TWINS[twin](network))
     assert abs(z_score(network, measured)) > Z_BOUND
+
+
+def test_a_concatenation_taken_for_a_sum_is_caught():
+    network, broken = (
+        classifier(join(Conv(4, HE), Conv(4, LINEAR, kernel=1))) for join in (concat, residual)
+    )
+    assert abs(z_score(network, squares(network, broken=broken))) > Z_BOUND
 
 
 def test_a_gradient_of_the_wrong_thing_is_caught():

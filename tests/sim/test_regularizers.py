@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from sim import layers, losses, regularizers
-from sim.batch_norm import BatchNorm, apply_batch, with_batch_norm, with_statistics
+from sim.batch_norm import RunningBatchNorm, apply_batch, with_batch_norm, with_statistics
 from sim.gradients import norm
 from sim.regularizers import Batch
 from theory.architectures import convnet_avdim
@@ -201,12 +201,12 @@ def test_running_statistics_become_those_of_the_data():
 
 def test_before_training_batch_norm_changes_nothing():
     weights, xs, _ = batch(NORMED)
-    kept = [layer for layer in NORMED.body.layers if not isinstance(layer, BatchNorm)]
+    kept = [layer for layer in NORMED.body.layers if not isinstance(layer, RunningBatchNorm)]
     assert kept == list(PLAIN.body.layers)
     bare = tuple(
         w
         for layer, w in zip(NORMED.body.layers, weights, strict=True)
-        if not isinstance(layer, BatchNorm)
+        if not isinstance(layer, RunningBatchNorm)
     )
     for x in xs:
         np.testing.assert_allclose(

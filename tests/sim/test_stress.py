@@ -9,6 +9,7 @@ from sim import gradients, layers, scaled
 from sim.montecarlo import Draws, sample
 from theory import architectures, predict
 from theory.initializers import Scheme
+from theory.network import Conv, Dense, Flatten, Network, ReLU, concat, serial
 
 
 def constant(std):
@@ -89,8 +90,14 @@ def test_two_hundred_layers_follow_the_exact_law(width, monkeypatch):
     assert distance() > 4.5
 
 
-def test_ordinary_networks_are_the_same_bits_either_way(monkeypatch):
-    net = architectures.resnet(width=4)
+LAST = Scheme("he").last()
+CONCATENATED = Network(
+    "concatenated", serial(concat(Conv(4, LAST)), ReLU(), Flatten(), Dense(3, LAST))
+)
+
+
+@pytest.mark.parametrize("net", [architectures.resnet(width=4), CONCATENATED])
+def test_ordinary_networks_are_the_same_bits_either_way(net, monkeypatch):
     assert not scaled.needed(net.body, net.input_shape(8), jnp.float32)
     plain = norms_of(net, 8, jnp.float32)
     monkeypatch.setattr(scaled, "needed", lambda *_: True)

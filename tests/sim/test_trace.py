@@ -24,7 +24,7 @@ SIGNS = Scheme("he", "rademacher")
 
 def described(name, **options):
     """(init, apply, shape, network) of an architecture with weights of random signs."""
-    network = ARCHITECTURES[name].build(width=3, init=SIGNS, **options)
+    network = ARCHITECTURES[name].build(**{"width": 3, "init": SIGNS, **options})
     shape = network.input_shape(32 if name == "convnet-avdim" else 8)
 
     def init(key):
@@ -39,6 +39,7 @@ CASES = [
     ("resnet", {"head": "gmaxpool"}),
     ("resnet-preact", {"head": "avgpool", "activation": "leaky-relu"}),
     ("convnet-avdim", {"head": "dense", "pooling": "max", "depth": 3}),
+    ("densenet", {"head": "gap", "depth": 1}),
 ]
 SLOW = [(name, {"head": head}) for name in ("cnn", "resnet", "resnet-preact") for head in HEADS]
 SLOW += [("convnet-avdim", {"pooling": pooling}) for pooling in ("stride", "average", "max")]
@@ -61,6 +62,15 @@ def test_smooth_activations_agree_with_the_wide_limit(name, activation):
     expected = logit_energy_map(wide.resolve(network.body, shape).body, shape)
     np.testing.assert_allclose(found.energy.sum(-1), expected, rtol=2e-5)
     assert found.basis == "wide"
+
+
+def test_layer_norms_agree_with_the_wide_limit_up_to_finite_sizes():
+    """The trace divides by norms of 27 pixels and of 32 channels, the limit by their means."""
+    init, apply, shape, network = described("cnn", norm="layer", depth=2, width=32)
+    expected = logit_energy_map(wide.resolve(network.body, shape).body, shape)
+    assert trace(init, apply, shape).energy.sum() / expected.sum() == pytest.approx(
+        1 / (1 - 2 / 27) / (1 - 2 / 32) ** 2, abs=0.1
+    )
 
 
 SHAPE = (4, 4, 2)

@@ -4,7 +4,7 @@ import pytest
 import sympy as sp
 
 from theory import architectures
-from theory.architectures import ARCHITECTURES, HEADS
+from theory.architectures import ARCHITECTURES
 from theory.initializers import Scheme
 from theory.network import (
     AvgPool,
@@ -29,7 +29,7 @@ HE = Scheme("he").hidden(sp.Rational(1, 2))
 
 def networks():
     for architecture in ARCHITECTURES.values():
-        heads = HEADS if architecture.has_option("head") else [None]
+        heads = architecture.heads or [None]
         for head in heads:
             options = {} if head is None else {"head": head}
             yield pytest.param(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from theory import activations, architectures, predict, wide
+from theory import activations, architectures, predict, units, wide
 from theory.architectures import ARCHITECTURES
 from theory.energy import gain
 from theory.law import bases, d
@@ -80,7 +80,7 @@ def test_deeper_streams_pass_more():
 def test_sampling_agrees_with_gaussian_means(activation):
     """The two ways to resolve a network, where both are right."""
     body = architectures.mlp(width=8, depth=4, activation=activation).body
-    exact, sampled = (way(body, SHAPE) for way in (wide.resolve, wide._by_sampling))
+    exact, sampled = (way(body, SHAPE) for way in (wide.resolve, units.by_sampling))
     assert float(gain(sampled.body, SHAPE)) == pytest.approx(float(gain(exact.body, SHAPE)), 1e-3)
     assert float(sampled.mean_square) == pytest.approx(float(exact.mean_square), rel=1e-3)
 

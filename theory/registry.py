@@ -1,0 +1,127 @@
+"""The list of named architectures, and what their options have in common.
+
+An architecture is a function of its options that returns a `Network`; `@architecture` registers
+it under its own name (underscores become hyphens) with the widths and image sides that an
+experiment uses unless told otherwise. They are in `theory.architectures`.
+"""
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_type_hints
+
+from theory.initializers import Scheme, unknown
+from theory.network import (
+    GELU,
+    Activation,
+    BatchNorm,
+    Border,
+    Erf,
+    Identity,
+    LayerNorm,
+    LeakyReLU,
+    Network,
+    Normalization,
+    ReLU,
+    SiLU,
+    Tanh,
+)
+
+Head = Literal["dense", "avgpool", "gap", "gmaxpool"]
+TokenHead = Literal["gap", "dense"]
+ViTHead = Literal["cls", "gap"]
+Pooling = Literal["stride", "average", "max"]
+Norm = Literal["none", "layer", "batch"]
+HEADS: tuple[str, ...] = get_args(Head)
+POOLINGS: tuple[str, ...] = get_args(Pooling)
+BORDERS: tuple[str, ...] = get_args(Border)
+NORMS: dict[str, tuple[Normalization, ...]] = {
+    "none": (),
+    "layer": (LayerNorm(),),
+    "batch": (BatchNorm(),),
+}
+
+ACTIVATIONS: dict[str, Activation] = {
+    "relu": ReLU(),
+    "leaky-relu": LeakyReLU(),
+    "identity": Identity(),
+    "tanh": Tanh(),
+    "erf": Erf(),
+    "gelu": GELU(),
+    "silu": SiLU(),
+}
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A registered architecture: how to build it and which sweep shows its law."""
+
+    name: str
+    build: Callable[..., Network]
+    widths: tuple[int, ...]
+    sizes: tuple[int, ...]
+
+    def has_option(self, name: str) -> bool:
+        """True if the architecture takes this option."""
+        return name in inspect.signature(self.build).parameters
+
+    @property
+    def heads(self) -> tuple[str, ...]:
+        """The heads that it can have; none if it has no such option."""
+        return get_args(get_type_hints(self.build).get("head"))
+
+
+ARCHITECTURES: dict[str, Architecture] = {}
+
+
+def architecture(
+    widths: tuple[int, ...], sizes: tuple[int, ...]
+) -> Callable[[Callable[..., Network]], Callable[..., Network]]:
+    """Register a function as an architecture, with its default widths and image sides."""
+
+    def register(build: Callable[..., Network]) -> Callable[..., Network]:
+        name = build.__name__.replace("_", "-")
+        ARCHITECTURES[name] = Architecture(name, build, widths, sizes)
+        return build
+
+    return register
+
+
+def find(name: str) -> Architecture:
+    """The architecture of that name. Raises ValueError, suggesting the nearest name."""
+    if name not in ARCHITECTURES:
+        raise ValueError(unknown("architecture", name, ARCHITECTURES))
+    return ARCHITECTURES[name]
+
+
+def scheme_of(init: str | Scheme) -> Scheme:
+    """The scheme of that name. Raises ValueError for an unknown one."""
+    return Scheme(init) if isinstance(init, str) else init
+
+
+def activation_of(activation: str | Activation) -> Activation:
+    """The activation of that name. Raises ValueError for an unknown one."""
+    if isinstance(activation, Activation):
+        return activation
+    if activation not in ACTIVATIONS:
+        raise ValueError(unknown("activation", activation, ACTIVATIONS))
+    return ACTIVATIONS[activation]
+
+
+def positive(**sizes: int) -> None:
+    """Raises ValueError, naming it, for a size below 1."""
+    for name, value in sizes.items():
+        if value < 1:
+            raise ValueError(f"{name} must be at least 1, not {value}.")
+
+
+def choice(what: str, value: str, known: Any) -> None:
+    """Raises ValueError for a name that is not known."""
+    if value not in known:
+        raise ValueError(unknown(what, value, known))
+
+
+def norm_of(norm: str) -> tuple[Normalization, ...]:
+    """The layers of a normalization of that name. Raises ValueError for an unknown one."""
+    choice("norm", norm, NORMS)
+    return NORMS[norm]
