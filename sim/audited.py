@@ -294,7 +294,7 @@ class Traced:
         self.network = squared(init, apply, self.shape)
         tape = self.network.tape
         classes = self.network.logits.shape[0]
-        ones = jnp.full(classes, 1 / classes)
+        ones = np.full(classes, 1 / classes)
         arrived, self.gains = tape.pull(self.network.logits.node, ones)
         self.predicted = np.zeros(self.shape) if arrived is None else np.asarray(arrived, float)
         self.nodes = live.tapped_nodes(self.network)

@@ -11,12 +11,10 @@ that is not elementwise; nothing has to be known of it but its values and slopes
 from collections.abc import Callable
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
-from sim.trace.values import Known, Pointwise, Signal, Tape, evaluated
+from sim.trace.arrays import Dual
+from sim.trace.values import Known, Pointwise, Signal, Tape
 from theory.energy import HALF_ACTIVE
 
 GAUSSIAN = "large width: what an activation reads is Gaussian"
@@ -55,37 +53,31 @@ def _settled(value: Pointwise, tape: Tape) -> Signal:
         if moments is not None and np.all(np.isfinite(moments)):
             gain, mean_square = moments
             rests, centred = (GAUSSIAN,), odd
-            square = lambda known: jnp.asarray(mean_square, float)  # noqa: E731
+            square = lambda known: np.asarray(mean_square, float)  # noqa: E731
         else:
-            draws = base.draws
-            squares = evaluated(lambda: jnp.mean(jnp.square(_slope(function, draws)), axis=0))
-            gain, kind, rests = np.asarray(squares), "statistic", (FORWARD_PASSES,)
-    factor = jnp.asarray(gain, float)
-    node = tape.add([base], base.shape, lambda e: e * factor, kind, value.source, rests)
+            gain = np.mean(np.square(_with_slope(function, base.draws)[1], dtype=float), axis=0)
+            kind, rests = "statistic", (FORWARD_PASSES,)
+    node = tape.add([base], base.shape, lambda e: (e * gain,), kind, value.source, rests)
 
-    def draws_of(known: Known) -> Array:
+    def draws_of(known: Known) -> Any:
         return function(base.within(known, "draws"))
 
     return Signal(node, base.shape, draws_of, square, centred, [base])
 
 
-def _slope(function: Callable[[Array], Array], z: Array) -> Array:
-    value, slope = jax.jvp(function, (z,), (jnp.ones_like(z),))
-    if not jnp.issubdtype(value.dtype, jnp.floating):
-        return jnp.zeros(z.shape)
-    return slope.astype(float)
+def _with_slope(
+    function: Callable[[Any], Any], z: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Values and slopes; a slope is 0 where there is none."""
+    found = function(Dual(z, np.ones_like(z)))
+    return (found.value, found.tangent) if isinstance(found, Dual) else (found, np.zeros(z.shape))
 
 
-def _probed(function: Callable[[Array], Array]) -> tuple[Any, Any, bool]:
+def _probed(function: Callable[[Any], Any]) -> tuple[Any, Any, bool]:
     """Slopes for z > 0 and z < 0 of a positively homogeneous function (None, None for others), and
     whether φ(−z) = −φ(z), so that a symmetric input leaves a symmetric output."""
     z = np.concatenate([PROBES, -PROBES])
-
-    def probed() -> tuple[Array, Array]:
-        points = jnp.asarray(z, float)
-        return function(points), _slope(function, points)
-
-    values, slopes = (np.asarray(x, float) for x in evaluated(probed))
+    values, slopes = (np.asarray(x, float) for x in _with_slope(function, z))
     ratios = values / z
     positive, negative = np.split(ratios, 2)
     odd = bool(np.allclose(positive, negative, rtol=1e-5, atol=1e-7))
@@ -99,7 +91,7 @@ def _probed(function: Callable[[Array], Array]) -> tuple[Any, Any, bool]:
 
 
 def gaussian_moments(
-    function: Callable[[Array], Array], variances: np.ndarray
+    function: Callable[[Any], Any], variances: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """E φ'(z)² and E φ(z)² for z ~ N(0, v), for each v of an array.
 
@@ -114,8 +106,7 @@ def gaussian_moments(
     t, step = np.linspace(-np.arcsinh(REACH), np.arcsinh(REACH), NODES, retstep=True)
     nodes = np.sinh(t)
     weights = np.exp(-(nodes**2) / 2) * np.cosh(t) / np.sqrt(2 * np.pi) * step
-    z = jnp.asarray(np.sqrt(grid)[:, None] * nodes, float)
-    slopes, values = evaluated(lambda: (_slope(function, z), function(z)))
+    values, slopes = _with_slope(function, np.sqrt(grid)[:, None] * nodes)
     gains = np.asarray(slopes, float) ** 2 @ weights
     squares = np.asarray(values, float) ** 2 @ weights
     if grid.size == distinct.size:

@@ -11,19 +11,21 @@ gradients that point in the same direction, and those are still added in squares
 """
 
 from collections.abc import Callable
+from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
-from sim.trace.values import Known, Signal, evaluated
+from sim.trace.arrays import Dual
+from sim.trace.values import Known, Signal
 
-PROBES, ENTRIES = 16, 2**20
+Function = Callable[[Any, Any], Any]
+"""Of arrays or of `Dual`s."""
+
+PROBES, ENTRIES = 16, 2**18
 """Sets of random signs, as long as they are no more than so many signs in all."""
 
 
-def mixed(function: Callable[[Array, Array], Array], a: Signal, b: Signal) -> tuple[float, float]:
+def mixed(function: Function, a: Signal, b: Signal) -> tuple[float, float]:
     """Factors for the energies that y = function(a, b) sends to a and to b.
 
     1 where the two share nothing. The mixed term goes to the one that reads the shared signal entry
@@ -64,7 +66,7 @@ def _shared(direct: Signal, other: Signal) -> Signal | None:
     return None if is_own and direct is at else at
 
 
-def _along(signal: Signal, start: Signal) -> Callable[[Array], Array]:
+def _along(signal: Signal, start: Signal) -> Callable[[Any], Any]:
     """The forward passes of a signal as a function of those of one that it is made of."""
     order = _above(signal)
     moved = {id(start)}
@@ -74,7 +76,7 @@ def _along(signal: Signal, start: Signal) -> Callable[[Array], Array]:
             moved.add(id(x))
             steps.append(x)
 
-    def function(value: Array) -> Array:
+    def function(value: Any) -> Any:
         known: Known = {(id(start), "draws"): (start, value)}
         for x in steps:
             known[id(x), "draws"] = x, x.compute("draws", known)
@@ -83,24 +85,24 @@ def _along(signal: Signal, start: Signal) -> Callable[[Array], Array]:
     return function
 
 
-def _mixed_share(
-    function: Callable[[Array, Array], Array], direct: Signal, other: Signal, start: Signal
-) -> float:
+def _mixed_share(function: Function, direct: Signal, other: Signal, start: Signal) -> float:
     """The mixed term over the term of `direct` alone."""
     values, both = start.draws, [_along(x, start) for x in (direct, other)]
-    values = values.astype(float)
     probes = int(np.clip(ENTRIES // values.size, 1, PROBES))
-    drawn = np.random.default_rng(2).choice([-1.0, 1.0], (probes, *values.shape))
+    random = np.random.default_rng(2)
+    a, b = direct.draws, other.draws
+    by_a = _slope(function(Dual(a, np.ones_like(a)), b))
+    by_b = _slope(function(a, Dual(b, np.ones_like(b))))
+    mixed_term = own_term = 0.0
+    for _ in range(probes):
+        signs = 2 * random.integers(0, 2, values.shape, np.int8) - np.int8(1)
+        along = signs.astype(values.dtype)
+        da, db = (_slope(f(Dual(values, along))) for f in both)
+        own = by_a * along * da
+        mixed_term += float(np.mean(own * (by_b * along * db), dtype=float))
+        own_term += float(np.mean(np.square(own), dtype=float))
+    return 2 * mixed_term / own_term
 
-    def means(signs: Array) -> Array:
-        (a, b), (da, db) = jax.jvp(lambda u: tuple(f(u) for f in both), (values,), (signs,))
-        by_a = jax.jvp(lambda a: function(a, b), (a,), (jnp.ones_like(a),))[1]
-        by_b = jax.jvp(lambda b: function(a, b), (b,), (jnp.ones_like(b),))[1]
-        own = by_a * signs * da
-        return jnp.stack([jnp.mean(own * by_b * signs * db), jnp.mean(own**2)])
 
-    def share() -> Array:
-        mixed_term, own_term = jnp.mean(jax.lax.map(means, jnp.asarray(drawn, float)), axis=0)
-        return 2 * mixed_term / own_term
-
-    return float(evaluated(share))
+def _slope(value: Any) -> Any:
+    return value.tangent if isinstance(value, Dual) else np.zeros((1,) * np.ndim(value))
