@@ -99,11 +99,12 @@ def _differentiated(equation: Any, values: Sequence[Any]) -> list[Any]:
     if name in elementwise.SLOPES:
         slopes = elementwise.SLOPES[name](parameters)(*aligned(plain), outputs[0])
         terms = [
-            s * t
+            _scaled(s, t)
             for s, t in zip(slopes, _aligned_tangents(plain, tangents), strict=True)
             if t is not None
         ]
-        return [Dual(outputs[0], np.broadcast_to(sum(terms), outputs[0].shape))]
+        tangent = terms[0] if len(terms) == 1 else sum(terms)
+        return [Dual(outputs[0], np.broadcast_to(tangent, outputs[0].shape))]
     if name in LINEAR:
         given = [
             x if t is None and j >= LINEAR[name] else np.zeros_like(x) if t is None else t
@@ -116,6 +117,10 @@ def _differentiated(equation: Any, values: Sequence[Any]) -> list[Any]:
         weight = np.sum(chosen, axis=axes)
         return [Dual(outputs[0], np.sum(tangents[0] * chosen, axis=axes) / weight)]
     return _by_jvp(equation, plain, tangents)
+
+
+def _scaled(slope: Any, tangent: np.ndarray) -> np.ndarray:
+    return tangent if isinstance(slope, int) and slope == 1 else slope * tangent
 
 
 def _aligned_tangents(plain: list[np.ndarray], tangents: list[Any]) -> list[Any]:
@@ -204,7 +209,9 @@ def _gather(parameters: Parameters, x: np.ndarray, indices: np.ndarray) -> np.nd
     return np.moveaxis(found, range(1, total + 1), [axis + 1 for axis in where])
 
 
-def _starts(x: np.ndarray, sizes: Sequence[int], indices: Sequence[np.ndarray]) -> tuple[slice, ...]:
+def _starts(
+    x: np.ndarray, sizes: Sequence[int], indices: Sequence[np.ndarray]
+) -> tuple[slice, ...]:
     found = []
     for length, size, index in zip(x.shape[1:], sizes, indices, strict=True):
         start = int(np.clip(int(np.ravel(index)[0]), 0, length - size))

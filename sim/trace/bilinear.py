@@ -70,7 +70,9 @@ def contraction(numbers: Any, left: Shape, right: Shape) -> Bilinear:
     """A product of two stacks of matrices, a (…, m, k) and b (…, k, n), after reordering axes."""
     (left_sum, right_sum), (left_batch, right_batch) = numbers
 
-    def orders(shape: Shape, batch: Sequence[int], summed: Sequence[int]) -> tuple[list[int], Shape]:
+    def orders(
+        shape: Shape, batch: Sequence[int], summed: Sequence[int]
+    ) -> tuple[list[int], Shape]:
         free = [axis for axis in range(len(shape)) if axis not in (*batch, *summed)]
         return free, tuple(shape[axis] for axis in free)
 
@@ -130,14 +132,15 @@ def contraction(numbers: Any, left: Shape, right: Shape) -> Bilinear:
 
 
 def padding(
-    shape: Shape, config: Sequence[tuple[int, int, int]]
+    shape: Shape, config: Sequence[Sequence[int]]
 ) -> tuple[Shape, tuple[slice, ...], tuple[slice, ...]]:
     """Of an array padded by (low, high, interior) along each axis; low and high may be negative.
 
     The shape that results, which entries go there, and where they are then.
     """
     sides, inside, outside = [], [], []
-    for n, (low, high, interior) in zip(shape, config, strict=True):
+    for n, ends in zip(shape, config, strict=True):
+        low, high, interior = map(int, ends)
         step = interior + 1
         side = max(0, low + high + (n - 1) * step + 1 if n else low + high)
         first = max(0, -(low // step)) if low < 0 else 0
@@ -146,7 +149,9 @@ def padding(
         start = low + first * step
         sides.append(side)
         inside.append(slice(first, last))
-        outside.append(slice(start, start + (last - first - 1) * step + 1 if last > first else start, step))
+        outside.append(
+            slice(start, start + (last - first - 1) * step + 1 if last > first else start, step)
+        )
     return tuple(sides), tuple(inside), tuple(outside)
 
 
@@ -158,7 +163,7 @@ class Windows:
     """Of the array."""
     window: Shape
     strides: Shape
-    padding: Sequence[tuple[int, int]]
+    padding: Sequence[Sequence[int]]
     base_dilation: Shape
     window_dilation: Shape
 
@@ -181,11 +186,14 @@ class Windows:
         """Every place in a window, and the entries of the padded array that windows have there."""
         outputs = self.outputs
         for tap in np.ndindex(*self.window):
-            yield tap, tuple(
-                slice(t * d, t * d + s * (o - 1) + 1, s)
-                for t, d, s, o in zip(
-                    tap, self.window_dilation, self.strides, outputs, strict=True
-                )
+            yield (
+                tap,
+                tuple(
+                    slice(t * d, t * d + s * (o - 1) + 1, s)
+                    for t, d, s, o in zip(
+                        tap, self.window_dilation, self.strides, outputs, strict=True
+                    )
+                ),
             )
 
     def spread(self, x: np.ndarray) -> np.ndarray:
@@ -322,9 +330,7 @@ def convolution(parameters: Parameters, left: Shape, right: Shape) -> Bilinear:
         found = np.zeros((len(y), *places.window, groups, channels // groups, features // groups))
         for tap, where in places.taps():
             axes = "abcdef"[: len(places.window) + 1]
-            found[:, *tap] = np.einsum(
-                f"n{axes}gi,n{axes}go->ngio", padded[:, *where], y
-            )
+            found[:, *tap] = np.einsum(f"n{axes}gi,n{axes}go->ngio", padded[:, *where], y)
         w = np.moveaxis(found, -3, -2)
         return back(w.reshape(*w.shape[:-2], features), right_order)
 

@@ -100,7 +100,9 @@ def leaves(
 def _drawn_by_jax(init: Callable[[Any], Any], leaf: int, shape: tuple[int, ...]) -> Random:
     def make(draws: Draws) -> np.ndarray:
         keys = jax.random.split(jax.random.key(draws.seed), draws.number)
-        mapped = jax.jit(lambda keys: jax.lax.map(lambda key: jax.tree.leaves(init(key))[leaf], keys))
+        mapped = jax.jit(
+            lambda keys: jax.lax.map(lambda key: jax.tree.leaves(init(key))[leaf], keys)
+        )
         return np.asarray(mapped(keys))
 
     return Random(shape, make)
@@ -119,7 +121,8 @@ def interpret(closed: core.ClosedJaxpr, arguments: Sequence[Value]) -> list[Valu
         ]
         values |= zip(equation.outvars, outputs(equation, operands), strict=True)
     return [
-        Fixed(literal(x)) if isinstance(x, core.Literal) else values[x] for x in closed.jaxpr.outvars
+        Fixed(literal(x)) if isinstance(x, core.Literal) else values[x]
+        for x in closed.jaxpr.outvars
     ]
 
 
@@ -200,7 +203,10 @@ def _moments(equation: Any, operands: Sequence[Value]) -> Moments | None:
         if name == "convert_element_type":
             return parts[0]
         full = [
-            [np.broadcast_to(m, v.aval.shape)[None] for m, v in zip(x, equation.invars, strict=True)]
+            [
+                np.broadcast_to(m, v.aval.shape)[None]
+                for m, v in zip(x, equation.invars, strict=True)
+            ]
             for x in zip(*parts, strict=True)
         ]
         mean, variance = (evaluate(equation, x)[0][0] for x in full)
@@ -295,7 +301,9 @@ def _truncated_normal(low: float, high: float) -> Distribution:
     inside = ends[1] - ends[0]
     bells = [math.exp(-(x**2) / 2) / math.sqrt(2 * math.pi) for x in (low, high)]
     mean = (bells[0] - bells[1]) / inside
-    tails = [x * bell if math.isfinite(x) else 0.0 for x, bell in zip((low, high), bells, strict=True)]
+    tails = [
+        x * bell if math.isfinite(x) else 0.0 for x, bell in zip((low, high), bells, strict=True)
+    ]
     variance = 1 + (tails[0] - tails[1]) / inside - mean**2
 
     def sampler(generator: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> np.ndarray:

@@ -77,9 +77,7 @@ def _fused(equation: Any, operands: Sequence[Operand], place: Source) -> Pointwi
     if len(bases) != 1 or any(isinstance(x, Weight) for x in operands) or None in scalars:
         return None
     (base,) = bases.values()
-    constants = [
-        np.reshape(x.uniform, 1) if isinstance(x, Constant) else None for x in operands
-    ]
+    constants = [np.reshape(x.uniform, 1) if isinstance(x, Constant) else None for x in operands]
 
     def function(z: Any) -> Any:
         values = [
@@ -101,10 +99,10 @@ def _signals(operands: Sequence[Any]) -> list[Signal]:
     return [x for x in operands if isinstance(x, Signal)]
 
 
-def _square(operand: Any, known: Known) -> np.ndarray:
+def _square(operand: Any) -> np.ndarray:
     """The mean square of every entry."""
     if isinstance(operand, Signal):
-        return operand.within(known, "square")
+        return operand.square
     if isinstance(operand, Weight):
         return operand.second
     return np.square(np.asarray(operand.value, float))
@@ -119,8 +117,12 @@ def _is_centred(operand: Any) -> bool:
 def _drawn(operand: Any, known: Known) -> Any:
     """In every forward pass."""
     if isinstance(operand, Signal):
-        return operand.within(known, "draws")
-    return operand.draw() if isinstance(operand, Weight) else np.asarray(operand.value)[None]
+        return operand.within(known)
+    return (
+        operand.draw()[: known.passes]
+        if isinstance(operand, Weight)
+        else np.asarray(operand.value)[None]
+    )
 
 
 def _draws(equation: Any, operands: Sequence[Any], output: int = 0) -> Callable[[Known], Any]:
@@ -169,8 +171,8 @@ def _arrange(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) 
             given = [np.asarray(x)[None] for x in (*values, *indices)]
             return evaluate(equation, given)[i][0]
 
-        def square(known: Known, moved: Callable[..., np.ndarray] = moved) -> np.ndarray:
-            return moved([_square(x, known) for x in entries])
+        def square(moved: Callable[..., np.ndarray] = moved) -> np.ndarray:
+            return moved([_square(x) for x in entries])
 
         shape = variable.aval.shape
         pull = _moved_back(equation, entries, moved)
@@ -226,8 +228,8 @@ def _select(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -
     chosen = _full(np.asarray(which.value).astype(int), shape)
     signals = [(i, x) for i, x in enumerate(cases) if isinstance(x, Signal)]
 
-    def square(known: Known) -> np.ndarray:
-        squares = [_full(_square(x, known), shape) for x in cases]
+    def square() -> np.ndarray:
+        squares = [_full(_square(x), shape) for x in cases]
         return np.choose(chosen, squares) if len(squares) < 32 else np.stack(squares)[chosen]
 
     def pull(energy: np.ndarray) -> Sequence[np.ndarray]:
@@ -246,9 +248,9 @@ def _select(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -
 def _add(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -> list[Operand]:
     shape, terms = _shape(equation), _signals(operands)
 
-    def square(known: Known) -> np.ndarray:
+    def square() -> np.ndarray:
         # cross terms have a factor of mean zero, or hypothesis H neglects them
-        return sum((_full(_square(x, known), shape) for x in operands), np.zeros(()))
+        return sum((_full(_square(x), shape) for x in operands), np.zeros(()))
 
     draws = _draws(equation, operands)
     centred = all(map(_is_centred, operands))
@@ -256,9 +258,7 @@ def _add(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -> l
         return [Signal(terms[0].node, shape, draws, square, centred, terms)]
     left, right = mixed(lambda a, b: evaluate(equation, [a, b])[0], terms[0], terms[1])
     one, other = (_reduced(x.shape) for x in terms)
-    node = tape.add(
-        terms, shape, lambda e: (one(left * e), other(right * e)), "sum", place
-    )
+    node = tape.add(terms, shape, lambda e: (one(left * e), other(right * e)), "sum", place)
     return [Signal(node, shape, draws, square, centred, terms)]
 
 
@@ -275,9 +275,9 @@ def _sum(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -> l
     def summed(values: np.ndarray) -> np.ndarray:
         return evaluate(equation, [values[None]])[0][0]
 
-    def square(known: Known) -> np.ndarray:
+    def square() -> np.ndarray:
         # entries that are not centred are positive and alike: as if they were equal
-        return summed(np.ones(x.shape)) * summed(x.within(known, "square"))
+        return summed(np.ones(x.shape)) * summed(x.square)
 
     node = tape.add([x], shape, _unsummed(equation, x), "average", place, (POOLED_UNCORRELATED,))
     known_square = None if x.centred else square
@@ -319,9 +319,7 @@ def _window_max(equation: Any, operands: Sequence[Any], tape: Tape, place: Sourc
     # entries that a border has are never selected
     counts = np.maximum(over.sums(np.ones((1, *x.shape))), 1)
     return [
-        _selected(
-            equation, x, lambda e: (over.sums_transposed(e[None] / counts)[0],), tape, place
-        )
+        _selected(equation, x, lambda e: (over.sums_transposed(e[None] / counts)[0],), tape, place)
     ]
 
 
@@ -333,9 +331,7 @@ def _larger(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -
     shape = _shape(equation)
     one, other = (_reduced(x.shape) for x in terms)
     rests = (UNIFORM_SELECTION,)
-    node = tape.add(
-        terms, shape, lambda e: (one(e / 2), other(e / 2)), "maximum", place, rests
-    )
+    node = tape.add(terms, shape, lambda e: (one(e / 2), other(e / 2)), "maximum", place, rests)
     return [Signal(node, shape, _draws(equation, operands), reads=terms)]
 
 
@@ -369,8 +365,8 @@ def _multiplied(
     is_weighted = any(isinstance(x, Weight) for x in factors)
     pull: Pull
 
-    def square(known: Known) -> np.ndarray:
-        return both.forward(_square(left, known)[None], _square(right, known)[None])[0]
+    def square() -> np.ndarray:
+        return both.forward(_square(left)[None], _square(right)[None])[0]
 
     if len(terms) == 2:
         squares = left.square[None], right.square[None]
@@ -383,7 +379,7 @@ def _multiplied(
         exact = by_entry or left.centred or right.centred
     else:
         is_left = isinstance(left, Signal)
-        second = _square(right if is_left else left, {})[None]
+        second = _square(right if is_left else left)[None]
         back = both.to_left if is_left else both.to_right
         pull = lambda e: (back(e[None], second)[0],)  # noqa: E731
         kind = "weights" if is_weighted else "scale" if by_entry else "average"

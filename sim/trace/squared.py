@@ -1,5 +1,6 @@
 """The squared network of a model, before any energy is sent through it."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -57,16 +58,16 @@ def _read(
     closed: core.ClosedJaxpr, leaves: list[initial.Value], seed: int, shape: tuple[int, ...]
 ) -> tuple[Tape, list[Any], list[list[Operand]]]:
     """The squared network of a jaxpr, its outputs, and those of its equations."""
-    passes = Draws(weights.FORWARD, seed + 1)
+    passes = Draws(weights.passes(math.prod(shape)), seed + 1)
     tape = Tape()
     made: list[list[Operand]] = []
     operands: dict[int, tuple[Any, Constant | Weight]] = {}
 
     def inputs(known: Any) -> np.ndarray:
         generator = np.random.default_rng((seed, 1))
-        return generator.standard_normal((weights.FORWARD, *shape), np.float32)
+        return generator.standard_normal((passes.number, *shape), np.float32)
 
-    x = Signal(tape.node(shape), shape, inputs, lambda known: np.ones(shape), centred=True)
+    x = Signal(tape.node(shape), shape, inputs, lambda: np.ones(shape), centred=True)
 
     def operand(value: Any, place: Source) -> Operand:
         if isinstance(value, Signal | Pointwise):

@@ -21,8 +21,9 @@ from sim.trace.values import Known, Signal
 Function = Callable[[Any, Any], Any]
 """Of arrays or of `Dual`s."""
 
-PROBES, ENTRIES = 16, 2**18
-"""Sets of random signs, as long as they are no more than so many signs in all."""
+PROBES, ENTRIES = 16, 2**16
+"""Sets of random signs, as long as they are no more than so many signs in all; as many of the
+forward passes."""
 
 
 def mixed(function: Function, a: Signal, b: Signal) -> tuple[float, float]:
@@ -66,40 +67,40 @@ def _shared(direct: Signal, other: Signal) -> Signal | None:
     return None if is_own and direct is at else at
 
 
-def _along(signal: Signal, start: Signal) -> Callable[[Any], Any]:
-    """The forward passes of a signal as a function of those of one that it is made of."""
-    order = _above(signal)
+def _along(signal: Signal, start: Signal, passes: int) -> Callable[[Any], Any]:
+    """Forward passes of a signal as a function of those of one that it is made of."""
     moved = {id(start)}
     steps = []
-    for x in order:
+    for x in _above(signal):
         if id(x) not in moved and any(id(y) in moved for y in x.reads) and not x.weighted:
             moved.add(id(x))
             steps.append(x)
 
     def function(value: Any) -> Any:
-        known: Known = {(id(start), "draws"): (start, value)}
+        known = Known({id(start): (start, value)}, passes)
         for x in steps:
-            known[id(x), "draws"] = x, x.compute("draws", known)
-        return signal.within(known, "draws")
+            known.values[id(x)] = x, x.passed(known)
+        return signal.within(known)
 
     return function
 
 
 def _mixed_share(function: Function, direct: Signal, other: Signal, start: Signal) -> float:
     """The mixed term over the term of `direct` alone."""
-    values, both = start.draws, [_along(x, start) for x in (direct, other)]
-    probes = int(np.clip(ENTRIES // values.size, 1, PROBES))
-    random = np.random.default_rng(2)
-    a, b = direct.draws, other.draws
+    largest = max(x.draws[0].size for x in (direct, other, start))
+    passes = int(np.clip(ENTRIES // largest, 1, len(start.draws)))
+    values = start.draws[:passes]
+    along = [_along(x, start, passes) for x in (direct, other)]
+    a, b = direct.draws[:passes], other.draws[:passes]
     by_a = _slope(function(Dual(a, np.ones_like(a)), b))
     by_b = _slope(function(a, Dual(b, np.ones_like(b))))
+    random = np.random.default_rng(2)
     mixed_term = own_term = 0.0
-    for _ in range(probes):
-        signs = 2 * random.integers(0, 2, values.shape, np.int8) - np.int8(1)
-        along = signs.astype(values.dtype)
-        da, db = (_slope(f(Dual(values, along))) for f in both)
-        own = by_a * along * da
-        mixed_term += float(np.mean(own * (by_b * along * db), dtype=float))
+    for _ in range(int(np.clip(ENTRIES // values.size, 1, PROBES))):
+        signs = (2 * random.integers(0, 2, values.shape, np.int8) - np.int8(1)).astype(values.dtype)
+        da, db = (_slope(f(Dual(values, signs))) for f in along)
+        own = by_a * signs * da
+        mixed_term += float(np.mean(own * (by_b * signs * db), dtype=float))
         own_term += float(np.mean(np.square(own), dtype=float))
     return 2 * mixed_term / own_term
 

@@ -51,9 +51,22 @@ class Weight:
         return np.broadcast_to(np.asarray(self.moment, float), self.shape)
 
 
-Known = dict[tuple[int, str], tuple["Signal", Any]]
-"""Values of signals by signal and name, besides those that signals keep."""
-Compute = Callable[[Known], Any]
+@dataclass(frozen=True)
+class Known:
+    """Forward passes of some signals, other ones than those that they keep."""
+
+    values: dict[int, tuple["Signal", Any]] = field(default_factory=dict)
+    """By the id of a signal: it, and what stands for its `draws`."""
+    passes: int | None = None
+    """So many of what all other signals and the weights have."""
+
+
+ENTRIES, FEWEST = 2**18, 4
+
+
+def few(draws: np.ndarray) -> np.ndarray:
+    """As many passes of large arrays as are needed: moments of many entries are averaged anyway."""
+    return draws[: max(FEWEST, ENTRIES // max(1, draws[0].size))]
 
 
 class Signal:
@@ -70,29 +83,27 @@ class Signal:
         self,
         node: int,
         shape: tuple[int, ...],
-        draws: Compute,
-        square: Compute | None = None,
+        draws: Callable[[Known], Any],
+        square: Callable[[], np.ndarray] | None = None,
         centred: bool = False,
         reads: Sequence["Signal"] = (),
         weighted: bool = False,
     ) -> None:
         self.node, self.shape, self.centred, self.reads = node, tuple(shape), centred, reads
         self.weighted = weighted
+        self.passed = draws
+        """The forward passes, from those of `reads`."""
         self._measured = square is None
-        self._compute = {"draws": draws, "square": square or self._mean_square}
+        self._compute = {"draws": lambda: draws(Known()), "square": square or self._mean_square}
         self._values: dict[str, np.ndarray] = {}
 
-    def _mean_square(self, known: Known) -> np.ndarray:
-        return np.mean(np.square(self.within(known, "draws"), dtype=float), axis=0)
+    def _mean_square(self) -> np.ndarray:
+        return np.mean(np.square(few(self.draws)), axis=0, dtype=float)
 
-    def within(self, known: Known, name: str) -> Any:
-        """A value, that of `known` if it is there."""
-        place = (id(self), name)
-        return known[place][1] if place in known else self._value(name)
-
-    def compute(self, name: str, known: Known) -> Any:
-        """A value made anew of those that `known` has, even if it is there already."""
-        return self._compute[name](known)
+    def within(self, known: Known) -> Any:
+        """The forward passes, those of `known` if they are there."""
+        found = known.values.get(id(self))
+        return self.draws[: known.passes] if found is None else found[1]
 
     def _needed(self, name: str) -> list[tuple["Signal", str]]:
         """All that is to be computed for a value, in an order in which it can be.
@@ -115,7 +126,7 @@ class Signal:
     def _value(self, name: str) -> np.ndarray:
         if name not in self._values:
             for signal, kind in self._needed(name):
-                signal._values[kind] = signal._compute[kind]({})
+                signal._values[kind] = signal._compute[kind]()
         return self._values[name]
 
     @property

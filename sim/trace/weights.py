@@ -18,10 +18,18 @@ ENTRIES, FEWEST = 2**18, 4
 """Arrays without known moments are drawn until there are so many entries: a relative standard
 error of 0.3 % for the second moment of Gaussian ones. Large arrays are drawn so often at least."""
 
-FORWARD = 16
-"""Forward passes, where the moments of something have to be taken from them."""
+PASSES = (16, 64)
+"""Forward passes, where the moments of something have to be taken from them: no fewer and no more
+than this, and as many as make `INPUTS` coordinates."""
+
+INPUTS = 2**16
 
 SIX_SIGMA = 6.0
+
+
+def passes(dimension: int) -> int:
+    """How many forward passes for an input of so many coordinates."""
+    return int(np.clip(INPUTS // dimension, *PASSES))
 
 
 def operand(value: Value, passes: Draws, place: Source) -> Constant | Weight:
@@ -84,5 +92,3 @@ def _second_moment(w: np.ndarray, place: Source) -> Any:
     unequal = draws * squares.var() / spread - 1
     allowed = SIX_SIGMA * np.sqrt((2 + 12 / draws) / entries) + 0.02
     return squares if unequal > allowed else pooled
-
-
