@@ -5,17 +5,21 @@ may be `Dual`, with derivatives along one direction. A primitive without an impl
 evaluated by JAX, one pass after the other.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from sim.trace import elementwise
-from sim.trace.bilinear import Bilinear, bilinear, padding, window_sum
+from sim.trace.bilinear import Bilinear, bilinear
 from sim.trace.walk import bind
+from sim.trace.windows import padding, window_sum
 
 Parameters = dict[str, Any]
 Function = Callable[..., Any]
@@ -30,6 +34,18 @@ class Dual:
 
 
 Value = np.ndarray | Dual
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Matrix products on one core: they are small, and sampling has the others meanwhile."""
+    with _threads().limit(limits=1, user_api="blas"):
+        yield
+
+
+@lru_cache(maxsize=1)
+def _threads() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def evaluate(equation: Any, values: Sequence[Any]) -> list[Any]:
@@ -177,7 +193,7 @@ def _concatenate(parameters: Parameters, *parts: np.ndarray) -> np.ndarray:
 
 
 def _pad(parameters: Parameters, x: np.ndarray, value: np.ndarray) -> np.ndarray:
-    config = [(0, 0, 0), *parameters["padding_config"]]
+    config = [(0, 0, 0), *(tuple(map(int, ends)) for ends in parameters["padding_config"])]
     shape, inside, outside = padding(x.shape, config)
     passes = max(len(x), len(value))
     dtype = np.result_type(x, value)
@@ -272,7 +288,7 @@ STRUCTURAL: dict[str, Function] = {
     "argmax": lambda p, x: np.argmax(x, axis=p["axes"][0] + 1).astype(p["index_dtype"]),
     "argmin": lambda p, x: np.argmin(x, axis=p["axes"][0] + 1).astype(p["index_dtype"]),
     "cumsum": _cumulated,
-    "reduce_window_sum": lambda p, x: window_sum(p, x),
+    "reduce_window_sum": window_sum,
 }
 
 LINEAR = {

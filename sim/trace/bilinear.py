@@ -1,4 +1,4 @@
-"""Products, contractions and convolutions in NumPy, with their transposes; sums over windows.
+"""Products, contractions and convolutions in NumPy, with their transposes.
 
 Arrays have one more axis than in the jaxpr, the first, as in `sim.trace.arrays`. Where all entries
 of the second factor are the same, which second moments of weights mostly are, a contraction is a
@@ -6,14 +6,13 @@ sum; an array says so by strides of 0 (`numpy.broadcast_to`).
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-Shape = tuple[int, ...]
-Parameters = dict[str, Any]
+from sim.trace.windows import Parameters, Shape, Windows
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,8 @@ def bilinear(equation: Any, left: Shape, right: Shape) -> Bilinear:
         return multiplication(left, right)
     if name == "dot_general":
         return contraction(equation.params["dimension_numbers"], left, right)
-    return convolution(equation.params, left, right)
+    convolution = Convolution(equation.params, left, right)
+    return Bilinear(convolution.forward, convolution.to_left, convolution.to_right)
 
 
 def uniform(x: np.ndarray) -> Any:
@@ -131,207 +131,90 @@ def contraction(numbers: Any, left: Shape, right: Shape) -> Bilinear:
     return Bilinear(forward, to_left, to_right)
 
 
-def padding(
-    shape: Shape, config: Sequence[Sequence[int]]
-) -> tuple[Shape, tuple[slice, ...], tuple[slice, ...]]:
-    """Of an array padded by (low, high, interior) along each axis; low and high may be negative.
+class Convolution:
+    """conv_general_dilated: for each tap of the kernel, a contraction over channels.
 
-    The shape that results, which entries go there, and where they are then.
+    Images are ordered (pass, *places, image, group, channel), kernels (pass, *taps, group, channel
+    in, channel out).
     """
-    sides, inside, outside = [], [], []
-    for n, ends in zip(shape, config, strict=True):
-        low, high, interior = map(int, ends)
-        step = interior + 1
-        side = max(0, low + high + (n - 1) * step + 1 if n else low + high)
-        first = max(0, -(low // step)) if low < 0 else 0
-        last = min(n, (side - 1 - low) // step + 1) if side else 0
-        last = max(first, last)
-        start = low + first * step
-        sides.append(side)
-        inside.append(slice(first, last))
-        outside.append(
-            slice(start, start + (last - first - 1) * step + 1 if last > first else start, step)
+
+    def __init__(self, parameters: Parameters, left: Shape, right: Shape) -> None:
+        numbers = parameters["dimension_numbers"]
+        image, image_channel, *image_axes = numbers.lhs_spec
+        kernel_out, kernel_in, *kernel_axes = numbers.rhs_spec
+        if parameters["batch_group_count"] != 1:
+            raise NotImplementedError("convolutions in groups of images")
+        self.groups = parameters["feature_group_count"]
+        self.places = Windows(
+            tuple(left[axis] for axis in image_axes),
+            tuple(right[axis] for axis in kernel_axes),
+            tuple(parameters["window_strides"]),
+            tuple(parameters["padding"]),
+            tuple(parameters["lhs_dilation"]),
+            tuple(parameters["rhs_dilation"]),
         )
-    return tuple(sides), tuple(inside), tuple(outside)
+        self.channels = left[image_channel] // self.groups
+        self.features = right[kernel_out] // self.groups
+        self.images = left[image]
+        self.left_order = [*image_axes, image, image_channel]
+        self.right_order = [*kernel_axes, kernel_in, kernel_out]
+        self.out_order = [*numbers.out_spec[2:], *numbers.out_spec[:2]]
 
+    def _image(self, x: np.ndarray, order: Sequence[int]) -> np.ndarray:
+        x = x.transpose(0, *(axis + 1 for axis in order))
+        return x.reshape(*x.shape[:-1], self.groups, x.shape[-1] // self.groups)
 
-@dataclass(frozen=True)
-class Windows:
-    """Windows over some axes of an array; those that are not listed stay as they are."""
-
-    shape: Shape
-    """Of the array."""
-    window: Shape
-    strides: Shape
-    padding: Sequence[Sequence[int]]
-    base_dilation: Shape
-    window_dilation: Shape
-
-    def _padded(self) -> tuple[Shape, tuple[slice, ...], tuple[slice, ...]]:
-        config = [(*ends, d - 1) for ends, d in zip(self.padding, self.base_dilation, strict=True)]
-        return padding(self.shape, config)
-
-    @property
-    def outputs(self) -> Shape:
-        """How many windows there are along each axis."""
-        sides, _, _ = self._padded()
-        return tuple(
-            max(0, (n - (w - 1) * d - 1) // s + 1)
-            for n, w, d, s in zip(
-                sides, self.window, self.window_dilation, self.strides, strict=True
-            )
-        )
-
-    def taps(self) -> Iterator[tuple[Shape, tuple[slice, ...]]]:
-        """Every place in a window, and the entries of the padded array that windows have there."""
-        outputs = self.outputs
-        for tap in np.ndindex(*self.window):
-            yield (
-                tap,
-                tuple(
-                    slice(t * d, t * d + s * (o - 1) + 1, s)
-                    for t, d, s, o in zip(
-                        tap, self.window_dilation, self.strides, outputs, strict=True
-                    )
-                ),
-            )
-
-    def spread(self, x: np.ndarray) -> np.ndarray:
-        """The array (…, *shape, rest) padded with zeros, `shape` being its axes behind the first."""
-        sides, inside, outside = self._padded()
-        if sides == self.shape:
-            return x
-        padded = np.zeros((len(x), *sides, *x.shape[1 + len(sides) :]), x.dtype)
-        padded[:, *outside] = x[:, *inside]
-        return padded
-
-    def gathered(self, padded: np.ndarray) -> np.ndarray:
-        """The transpose of `spread`."""
-        sides, inside, outside = self._padded()
-        if sides == self.shape:
-            return padded
-        x = np.zeros((len(padded), *self.shape, *padded.shape[1 + len(sides) :]), padded.dtype)
-        x[:, *inside] = padded[:, *outside]
-        return x
-
-    def sums(self, x: np.ndarray) -> np.ndarray:
-        """The sum over every window."""
-        padded, total = self.spread(x), 0
-        for _, where in self.taps():
-            total = total + padded[:, *where]
-        return np.asarray(total)
-
-    def sums_transposed(self, y: np.ndarray) -> np.ndarray:
-        """Every entry gets what its windows have."""
-        padded = np.zeros((len(y), *self._padded()[0], *y.shape[1 + len(self.shape) :]), y.dtype)
-        for _, where in self.taps():
-            padded[:, *where] += y
-        return self.gathered(padded)
-
-
-def windows(parameters: Parameters, shape: Shape) -> Windows:
-    """Those of an equation reduce_window_sum or reduce_window_max."""
-    ones = (1,) * len(shape)
-    return Windows(
-        shape,
-        tuple(parameters["window_dimensions"]),
-        tuple(parameters["window_strides"]),
-        tuple(parameters["padding"]),
-        tuple(parameters["base_dilation"] or ones),
-        tuple(parameters["window_dilation"] or ones),
-    )
-
-
-def window_sum(parameters: Parameters, x: np.ndarray) -> np.ndarray:
-    """reduce_window_sum."""
-    return windows(parameters, x.shape[1:]).sums(x)
-
-
-def convolution(parameters: Parameters, left: Shape, right: Shape) -> Bilinear:
-    """conv_general_dilated: for each tap of the kernel, a contraction over channels."""
-    numbers = parameters["dimension_numbers"]
-    (image, image_channel, *image_axes) = numbers.lhs_spec
-    (kernel_out, kernel_in, *kernel_axes) = numbers.rhs_spec
-    if parameters["batch_group_count"] != 1:
-        raise NotImplementedError("convolutions in groups of images")
-    groups = parameters["feature_group_count"]
-    places = Windows(
-        tuple(left[axis] for axis in image_axes),
-        tuple(right[axis] for axis in kernel_axes),
-        tuple(parameters["window_strides"]),
-        tuple(parameters["padding"]),
-        tuple(parameters["lhs_dilation"]),
-        tuple(parameters["rhs_dilation"]),
-    )
-    images, channels, features = left[image], left[image_channel], right[kernel_out]
-    left_order = [*image_axes, image, image_channel]
-    right_order = [*kernel_axes, kernel_in, kernel_out]
-    out_order = [*numbers.out_spec[2:], numbers.out_spec[0], numbers.out_spec[1]]
-
-    def ordered(x: np.ndarray, order: Sequence[int]) -> np.ndarray:
-        return x.transpose(0, *(axis + 1 for axis in order))
-
-    def back(x: np.ndarray, order: Sequence[int]) -> np.ndarray:
+    def _back(self, x: np.ndarray, order: Sequence[int]) -> np.ndarray:
+        x = x.reshape(*x.shape[:-2], x.shape[-2] * x.shape[-1])
         return x.transpose(0, *(int(axis) + 1 for axis in np.argsort(order)))
 
-    def grouped(x: np.ndarray, order: Sequence[int]) -> np.ndarray:
-        """An image by (pass, *places, image, group, channel)."""
-        x = ordered(x, order)
-        return x.reshape(*x.shape[:-1], groups, x.shape[-1] // groups)
-
-    def kernel(w: np.ndarray) -> np.ndarray:
-        """By (pass, *taps, group, channel in, channel out)."""
-        w = ordered(w, right_order)
-        w = w.reshape(*w.shape[:-1], groups, features // groups)
+    def _kernel(self, w: np.ndarray) -> np.ndarray:
+        w = w.transpose(0, *(axis + 1 for axis in self.right_order))
+        w = w.reshape(*w.shape[:-1], self.groups, self.features)
         return np.moveaxis(w, -2, -3)
 
-    def tapped(w: np.ndarray, tap: Shape, rank: int) -> np.ndarray:
-        part = w[:, *tap]
-        return part.reshape(len(part), *[1] * (rank - part.ndim), *part.shape[1:])
-
-    def mixed(x: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-        """Channels of every group mixed, x (pass, *places, image, group, channel)."""
-        if groups == 1:
-            flat = x.reshape(len(x), -1, x.shape[-1])
-            y = np.matmul(flat, matrix.reshape(len(matrix), *matrix.shape[-2:]))
+    def _mixed(self, x: np.ndarray, matrices: np.ndarray) -> np.ndarray:
+        """Channels of every group mixed, by matrices (pass, group, from, to)."""
+        if self.groups == 1:
+            y = np.matmul(x.reshape(len(x), -1, x.shape[-1]), matrices[:, 0])
             return y.reshape(len(y), *x.shape[1:-1], y.shape[-1])
-        return np.einsum("...gi,...gio->...go", x, matrix)
+        between = (1,) * (x.ndim - matrices.ndim + 1)
+        matrices = matrices.reshape(len(matrices), *between, *matrices.shape[1:])
+        return np.einsum("...gi,...gio->...go", x, matrices)
 
-    def flattened(y: np.ndarray) -> np.ndarray:
-        return y.reshape(*y.shape[:-2], y.shape[-2] * y.shape[-1])
-
-    def forward(x: np.ndarray, w: np.ndarray) -> np.ndarray:
-        value, x = uniform(w), grouped(x, left_order)
+    def forward(self, x: np.ndarray, w: np.ndarray) -> np.ndarray:
+        value, x = uniform(w), self._image(x, self.left_order)
         if value is not None:
-            y = value * places.sums(np.sum(x, axis=-1, keepdims=True))
-            y = np.broadcast_to(y, (*y.shape[:-1], features // groups))
-            return back(flattened(y), out_order)
-        padded, kernels, total = places.spread(x), kernel(w), 0
-        for tap, where in places.taps():
-            part = padded[:, *where]
-            total = total + mixed(part, tapped(kernels, tap, part.ndim + 1))
-        return back(flattened(np.asarray(total)), out_order)
+            y = value * self.places.sums(np.sum(x, axis=-1, keepdims=True))
+            y = np.broadcast_to(y, (*y.shape[:-1], self.features))
+        else:
+            padded, kernel, y = self.places.spread(x), self._kernel(w), np.zeros(())
+            for tap, where in self.places.taps():
+                y = y + self._mixed(padded[:, *where], kernel[:, *tap])
+        return self._back(y, self.out_order)
 
-    def to_left(y: np.ndarray, w: np.ndarray) -> np.ndarray:
-        value, y = uniform(w), grouped(y, out_order)
+    def to_left(self, y: np.ndarray, w: np.ndarray) -> np.ndarray:
+        value, y = uniform(w), self._image(y, self.out_order)
         if value is not None:
-            x = value * places.sums_transposed(np.sum(y, axis=-1, keepdims=True))
-            x = np.broadcast_to(x, (*x.shape[:-1], channels // groups))
-            return back(flattened(x), left_order)
-        kernels = np.swapaxes(kernel(w), -1, -2)
-        sides, _, _ = places._padded()
-        padded = np.zeros((len(y), *sides, images, groups, channels // groups), y.dtype)
-        for tap, where in places.taps():
-            padded[:, *where] += mixed(y, tapped(kernels, tap, y.ndim + 1))
-        return back(flattened(places.gathered(padded)), left_order)
+            x = value * self.places.sums_transposed(np.sum(y, axis=-1, keepdims=True))
+            x = np.broadcast_to(x, (*x.shape[:-1], self.channels))
+        else:
+            kernel = np.swapaxes(self._kernel(w), -1, -2)
+            passes = max(len(y), len(w))
+            shape = (passes, *self.places.padded, self.images, self.groups, self.channels)
+            padded = np.zeros(shape, y.dtype)
+            for tap, where in self.places.taps():
+                padded[:, *where] += self._mixed(y, kernel[:, *tap])
+            x = self.places.gathered(padded)
+        return self._back(x, self.left_order)
 
-    def to_right(y: np.ndarray, x: np.ndarray) -> np.ndarray:
-        padded, y = places.spread(grouped(x, left_order)), grouped(y, out_order)
-        found = np.zeros((len(y), *places.window, groups, channels // groups, features // groups))
-        for tap, where in places.taps():
-            axes = "abcdef"[: len(places.window) + 1]
-            found[:, *tap] = np.einsum(f"n{axes}gi,n{axes}go->ngio", padded[:, *where], y)
-        w = np.moveaxis(found, -3, -2)
-        return back(w.reshape(*w.shape[:-2], features), right_order)
-
-    return Bilinear(forward, to_left, to_right)
+    def to_right(self, y: np.ndarray, x: np.ndarray) -> np.ndarray:
+        padded = self.places.spread(self._image(x, self.left_order))
+        y = self._image(y, self.out_order)
+        passes = max(len(y), len(x))
+        window, axes = self.places.window, "abcdef"[: len(self.places.window) + 1]
+        w = np.zeros((passes, *window, self.groups, self.channels, self.features), y.dtype)
+        for tap, where in self.places.taps():
+            w[:, *tap] = np.einsum(f"n{axes}gi,n{axes}go->ngio", padded[:, *where], y)
+        w = np.moveaxis(w, -3, -2)
+        return self._back(w, self.right_order)

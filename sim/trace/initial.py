@@ -5,7 +5,6 @@ only moves, scales and shifts them. Other arrays are drawn, by NumPy: an initial
 JAX's, and nothing has to be compiled. Random numbers of different calls are taken as independent.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,13 +13,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
-from scipy import special
 
 from sim.trace.arrays import evaluate
+from sim.trace.random import DISTRIBUTIONS, Draws, Moments, Random
 from sim.trace.walk import CALLS, bind, inner_jaxpr, literal
-
-Moments = tuple[Any, Any]
-"""Arrays: mean and variance: of every entry, or, as numbers, of all alike."""
 
 
 @dataclass(frozen=True)
@@ -43,49 +39,10 @@ class Unknown:
     """What is read in none of these ways."""
 
 
-@dataclass(eq=False)
-class Random:
-    """An array of random numbers."""
-
-    shape: tuple[int, ...]
-    make: Callable[["Draws"], np.ndarray]
-    """(draws, *shape), from the draws of what it reads."""
-    reads: tuple["Random", ...] = ()
-    moments: Moments | None = None
-    """None if they are to be found by drawing."""
-    fresh: bool = True
-    """Whether every step of a scan makes it anew."""
-
-
 Value = Fixed | Token | Random | Unknown
 
 
-class Draws:
-    """So many draws of random arrays, each made once."""
-
-    def __init__(self, number: int, seed: int) -> None:
-        self.number, self.seed = number, seed
-        self.generator = np.random.default_rng(seed)
-        self._made: dict[int, tuple[Random, np.ndarray]] = {}
-
-    def of(self, array: Random) -> np.ndarray:
-        """The draws (number, *shape) of an array."""
-        waiting = [array]
-        while waiting:
-            last = waiting[-1]
-            missing = [x for x in last.reads if id(x) not in self._made]
-            if missing:
-                waiting += missing
-                continue
-            waiting.pop()
-            if id(last) not in self._made:
-                self._made[id(last)] = last, last.make(self)
-        return self._made[id(array)][1]
-
-
-def leaves(
-    init: Callable[[Any], Any], closed: core.ClosedJaxpr, seed: int = 0
-) -> list[Fixed | Token | Random]:
+def leaves(init: Callable[[Any], Any], closed: core.ClosedJaxpr, seed: int = 0) -> list[Value]:
     """Every leaf of the weights; `closed` is the jaxpr of `init`, a function of a key.
 
     A leaf that cannot be read is drawn by JAX.
@@ -132,42 +89,46 @@ def outputs(equation: Any, operands: list[Value]) -> list[Value]:
     if any(isinstance(x, Unknown) for x in operands):
         return [Unknown()] * count
     if all(isinstance(x, Fixed) for x in operands):
-        return [Fixed(value) for value in fixed(equation, [x.value for x in operands])]
+        return [Fixed(x) for x in _fixed(equation, [_value(x) for x in operands])]
     if name in CALLS:
         call = _named(equation, operands)
         return interpret(inner_jaxpr(equation), operands) if call is None else [call]
+    if not any(isinstance(x, Token) for x in operands):
+        return _derived(equation, operands)
     if name == "scan":
         return _scan(equation, operands)
     if name == "random_bits":
         return [_bits(equation.outvars[0].aval, operands[0])]
-    if any(isinstance(x, Random) for x in operands):
-        if any(isinstance(x, Token) for x in operands):
-            return [Unknown()] * count
-        return derived(equation, operands)
+    is_number = any(jnp.issubdtype(x.aval.dtype, jnp.inexact) for x in equation.outvars)
+    if is_number or any(isinstance(x, Random) for x in operands):
+        return [Unknown()] * count
     varies = any(isinstance(x, Token) and x.varies for x in operands)
     return [Token(varies)] * count
 
 
-def fixed(equation: Any, values: list[Any]) -> list[Any]:
+def _fixed(equation: Any, values: list[Any]) -> list[Any]:
     """The outputs of an equation whose operands are known; keys are left to JAX."""
     if equation.primitive.name in CALLS:
-        inner = interpret(inner_jaxpr(equation), [Fixed(value) for value in values])
-        return [value.value for value in inner if isinstance(value, Fixed)]
+        return [_value(x) for x in interpret(inner_jaxpr(equation), [*map(Fixed, values)])]
     avals = [x.aval for x in (*equation.invars, *equation.outvars)]
     if any(jnp.issubdtype(aval.dtype, jax.dtypes.prng_key) for aval in avals):
         return bind(equation, *values)
     return [x[0] for x in evaluate(equation, [np.asarray(value)[None] for value in values])]
 
 
-def derived(equation: Any, operands: Sequence[Value]) -> list[Value]:
+def _value(x: Value) -> Any:
+    assert isinstance(x, Fixed)
+    return x.value
+
+
+def _derived(equation: Any, operands: Sequence[Value]) -> list[Value]:
     """The outputs of an equation of random and fixed arrays."""
     randoms = tuple(x for x in operands if isinstance(x, Random))
     is_fresh = any(x.fresh for x in randoms)
 
     def make(draws: Draws, i: int) -> np.ndarray:
         values = [
-            draws.of(x) if isinstance(x, Random) else np.asarray(x.value)[None]  # type: ignore[union-attr]
-            for x in operands
+            draws.of(x) if isinstance(x, Random) else np.asarray(_value(x))[None] for x in operands
         ]
         return evaluate(equation, values)[i]
 
@@ -230,8 +191,7 @@ def _moments(equation: Any, operands: Sequence[Value]) -> Moments | None:
 def _own_moments(value: Value) -> Moments | None:
     if isinstance(value, Random):
         return value.moments
-    assert isinstance(value, Fixed)
-    mean = np.asarray(value.value, float)
+    mean = np.asarray(_value(value), float)
     one = mean.ravel()[0] if mean.size else 0.0
     mean = np.asarray(one) if np.all(mean == one) else mean
     return mean, np.zeros(())
@@ -261,7 +221,7 @@ def _named(equation: Any, operands: Sequence[Value]) -> Random | None:
         return None
     if not jnp.issubdtype(aval.dtype, jnp.floating):
         return None
-    bounds = [np.asarray(x.value, float) for x in rest if isinstance(x, Fixed)]
+    bounds = [np.asarray(_value(x), float) for x in rest]
     if any(bound.size != 1 for bound in bounds):
         return None
     dtype = np.float64 if aval.dtype == np.float64 else np.float32
@@ -277,56 +237,6 @@ def _named(equation: Any, operands: Sequence[Value]) -> Random | None:
 def _is_jax_random(closed: core.ClosedJaxpr) -> bool:
     file = getattr(getattr(closed.jaxpr, "debug_info", None), "func_filename", None)
     return file is not None and "jax/_src/random" in file.replace("\\", "/")
-
-
-Sampler = Callable[[np.random.Generator, tuple[int, ...], Any], np.ndarray]
-Distribution = tuple[tuple[float, float], Sampler]
-
-
-def _normal() -> Distribution:
-    return (0.0, 1.0), lambda generator, shape, dtype: generator.standard_normal(shape, dtype)
-
-
-def _uniform(low: float = 0.0, high: float = 1.0) -> Distribution:
-    def sampler(generator: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-        return dtype(low) + dtype(high - low) * generator.random(shape, dtype)
-
-    middle = (low + high) / 2
-    middle = 0.0 if abs(middle) < 1e-6 * (high - low) else middle  # float32 has no exact bounds
-    return (middle, (high - low) ** 2 / 12), sampler
-
-
-def _truncated_normal(low: float, high: float) -> Distribution:
-    ends = special.ndtr(low), special.ndtr(high)
-    inside = ends[1] - ends[0]
-    bells = [math.exp(-(x**2) / 2) / math.sqrt(2 * math.pi) for x in (low, high)]
-    mean = (bells[0] - bells[1]) / inside
-    tails = [
-        x * bell if math.isfinite(x) else 0.0 for x, bell in zip((low, high), bells, strict=True)
-    ]
-    variance = 1 + (tails[0] - tails[1]) / inside - mean**2
-
-    def sampler(generator: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-        numbers = generator.random(shape, dtype)
-        return special.ndtri(dtype(ends[0]) + dtype(inside) * numbers)
-
-    return (mean, variance), sampler
-
-
-def _rademacher() -> Distribution:
-    return (0.0, 1.0), lambda generator, shape, dtype: (
-        2 * generator.integers(0, 2, shape, np.int8) - 1
-    ).astype(dtype)
-
-
-DISTRIBUTIONS: dict[str, Callable[..., Distribution]] = {
-    "_normal": _normal,
-    "_normal_real": _normal,
-    "_uniform": _uniform,
-    "_truncated_normal": _truncated_normal,
-    "_rademacher": _rademacher,
-}
-"""By the name that `jax.random` gives the call: functions of its bounds."""
 
 
 def _scan(equation: Any, operands: list[Value]) -> list[Value]:

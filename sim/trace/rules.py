@@ -5,12 +5,13 @@ tape and the source line, and returns the outputs. To add a primitive: a functio
 """
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 
 from sim.trace.arrays import evaluate, inverse_of, times
-from sim.trace.bilinear import Bilinear, bilinear, multiplication, summed_to, windows
+from sim.trace.bilinear import Bilinear, bilinear, multiplication, summed_to
 from sim.trace.pointwise import settled
 from sim.trace.source import Source
 from sim.trace.twice import mixed
@@ -25,6 +26,7 @@ from sim.trace.values import (
     TraceError,
     Weight,
 )
+from sim.trace.windows import windows
 from theory.energy import POOLED_UNCORRELATED, UNCORRELATED, UNIFORM_SELECTION
 
 PRODUCTS = (
@@ -206,7 +208,7 @@ def _moved_back(
     ends = np.cumsum([1, *sizes])  # 0 is no entry of a signal
 
     def pull(energy: np.ndarray) -> Sequence[np.ndarray]:
-        numbers = (np.arange(a, b) for a, b in zip(ends, ends[1:], strict=False))
+        numbers = (np.arange(a, b) for a, b in pairwise(ends))
         places = [
             next(numbers).reshape(x.shape) if isinstance(x, Signal) else np.zeros(x.shape, int)
             for x in entries
@@ -352,7 +354,6 @@ def _product(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) 
         both = bilinear(equation, left.shape, right.shape)
     except NotImplementedError as error:
         raise TraceError(f"{place}: there is no rule for {error}.") from None
-    by_entry = equation.primitive.name == "mul"
     return [_multiplied(equation, both, operands, tape, place)]
 
 

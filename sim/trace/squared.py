@@ -11,8 +11,10 @@ import numpy as np
 from jax.extend import core
 
 from sim.trace import initial, weights
-from sim.trace.initial import Draws, Fixed
+from sim.trace.arrays import one_thread
+from sim.trace.initial import Fixed
 from sim.trace.pointwise import settled
+from sim.trace.random import Draws
 from sim.trace.rules import apply
 from sim.trace.source import Source
 from sim.trace.values import Constant, Operand, Pointwise, Signal, Tape, TraceError, Weight
@@ -45,7 +47,8 @@ def squared(
     x = jax.ShapeDtypeStruct(shape, jnp.zeros(0).dtype)
     closed = jax.make_jaxpr(apply_model)(structure, x)
     leaves = initial.leaves(init, init_jaxpr)
-    tape, outputs, made = _read(closed, leaves, seed, shape)
+    with one_thread():
+        tape, outputs, made = _read(closed, leaves, seed, shape)
     logits = outputs[0]
     if len(outputs) != 1 or len(closed.out_avals[0].shape) != 1:
         raise TraceError("the model does not give one vector of logits for one input.")

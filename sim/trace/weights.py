@@ -5,12 +5,12 @@ or made of several leaves. So the moments are those of the arrays that an equati
 reads, whatever was computed from the weights before; nothing about that has to be known.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from sim.trace.initial import Draws, Fixed, Random, Token, Unknown, Value
+from sim.trace.initial import Fixed, Token, Unknown, Value
+from sim.trace.random import Draws, Random
 from sim.trace.source import Source
 from sim.trace.values import Constant, TraceError, Weight
 
