@@ -101,7 +101,7 @@ def _signals(operands: Sequence[Any]) -> list[Signal]:
     return [x for x in operands if isinstance(x, Signal)]
 
 
-def _square(operand: Any) -> np.ndarray:
+def _square(operand: Any) -> Any:
     """The mean square of every entry."""
     if isinstance(operand, Signal):
         return operand.square
