@@ -66,6 +66,12 @@ def evaluate(equation: Any, values: Sequence[Any]) -> list[Any]:
         return _by_jax(equation, values)
 
 
+def is_implemented(name: str) -> bool:
+    """Whether NumPy evaluates a primitive, and not JAX."""
+    products = ("mul", "dot_general", "conv_general_dilated", "split")
+    return name in elementwise.FUNCTIONS or name in STRUCTURAL or name in products
+
+
 def times(product: Bilinear, a: Any, b: Any) -> Any:
     """A product of arrays or of `Dual`s."""
     if isinstance(a, Dual):
@@ -94,7 +100,7 @@ def aligned(values: Sequence[Any]) -> list[np.ndarray]:
 
 
 def _by_jax(equation: Any, values: Sequence[np.ndarray]) -> list[np.ndarray]:
-    passes = max(len(x) for x in values)
+    passes = max((len(x) for x in values), default=1)
     columns = []
     for i in range(passes):
         given = [jnp.asarray(x[i if len(x) > 1 else 0]) for x in values]
@@ -248,8 +254,8 @@ def _dynamic_update_slice(
     return result
 
 
-def _behind(axes: Sequence[int]) -> tuple[int, ...]:
-    return tuple(axis + 1 for axis in axes)
+def _behind(axes: Sequence[Any]) -> tuple[int, ...]:
+    return tuple(int(axis) + 1 for axis in axes)
 
 
 def _cumulated(parameters: Parameters, x: np.ndarray) -> np.ndarray:

@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax.extend import core
 
-from sim.trace.arrays import evaluate
+from sim.trace.arrays import evaluate, is_implemented
 from sim.trace.random import DISTRIBUTIONS, Draws, Moments, Random
-from sim.trace.walk import CALLS, bind, inner_jaxpr, literal
+from sim.trace.walk import CALLS, bind, inner_jaxpr, literal, plain_platform
 
 
 @dataclass(frozen=True)
@@ -45,9 +45,9 @@ Value = Fixed | Token | Random | Unknown
 def leaves(init: Callable[[Any], Any], closed: core.ClosedJaxpr, seed: int = 0) -> list[Value]:
     """Every leaf of the weights; `closed` is the jaxpr of `init`, a function of a key.
 
-    A leaf that cannot be read is drawn by JAX.
+    A leaf that cannot be read is drawn by JAX, compiled as a whole.
     """
-    found = interpret(closed, [Token()])
+    found = _interpret(closed, [Token()], in_pieces=False)
     return [
         _drawn_by_jax(init, i, closed.out_avals[i].shape) if isinstance(value, Unknown) else value
         for i, value in enumerate(found)
@@ -65,7 +65,9 @@ def _drawn_by_jax(init: Callable[[Any], Any], leaf: int, shape: tuple[int, ...])
     return Random(shape, make)
 
 
-def interpret(closed: core.ClosedJaxpr, arguments: Sequence[Value]) -> list[Value]:
+def _interpret(
+    closed: core.ClosedJaxpr, arguments: Sequence[Value], in_pieces: bool
+) -> list[Value]:
     """The outputs of a jaxpr."""
     values: dict[Any, Value] = {
         variable: Fixed(const)
@@ -76,25 +78,31 @@ def interpret(closed: core.ClosedJaxpr, arguments: Sequence[Value]) -> list[Valu
         operands = [
             Fixed(literal(x)) if isinstance(x, core.Literal) else values[x] for x in equation.invars
         ]
-        values |= zip(equation.outvars, outputs(equation, operands), strict=True)
+        values |= zip(equation.outvars, outputs(equation, operands, in_pieces), strict=True)
     return [
         Fixed(literal(x)) if isinstance(x, core.Literal) else values[x]
         for x in closed.jaxpr.outvars
     ]
 
 
-def outputs(equation: Any, operands: list[Value]) -> list[Value]:
-    """Those of one equation."""
+def outputs(equation: Any, operands: list[Value], in_pieces: bool = True) -> list[Value]:
+    """Those of one equation; if `in_pieces`, JAX evaluates what primitives NumPy does not."""
     name, count = equation.primitive.name, len(equation.outvars)
     if any(isinstance(x, Unknown) for x in operands):
         return [Unknown()] * count
+    if name == "platform_index":
+        return [Fixed(plain_platform(equation))]
+    if name == "cond" and isinstance(operands[0], Fixed):
+        branch = equation.params["branches"][int(operands[0].value)]
+        return _interpret(branch, operands[1:], in_pieces)
     if all(isinstance(x, Fixed) for x in operands):
         return [Fixed(x) for x in _fixed(equation, [_value(x) for x in operands])]
     if name in CALLS:
         call = _named(equation, operands)
-        return interpret(inner_jaxpr(equation), operands) if call is None else [call]
+        return _interpret(inner_jaxpr(equation), operands, in_pieces) if call is None else [call]
     if not any(isinstance(x, Token) for x in operands):
-        return _derived(equation, operands)
+        is_readable = in_pieces or is_implemented(name)
+        return _derived(equation, operands) if is_readable else [Unknown()] * count
     if name == "scan":
         return _scan(equation, operands)
     if name == "random_bits":
@@ -109,7 +117,7 @@ def outputs(equation: Any, operands: list[Value]) -> list[Value]:
 def _fixed(equation: Any, values: list[Any]) -> list[Any]:
     """The outputs of an equation whose operands are known; keys are left to JAX."""
     if equation.primitive.name in CALLS:
-        return [_value(x) for x in interpret(inner_jaxpr(equation), [*map(Fixed, values)])]
+        return [_value(x) for x in _interpret(inner_jaxpr(equation), [*map(Fixed, values)], True)]
     avals = [x.aval for x in (*equation.invars, *equation.outvars)]
     if any(jnp.issubdtype(aval.dtype, jax.dtypes.prng_key) for aval in avals):
         return bind(equation, *values)
@@ -246,7 +254,7 @@ def _scan(equation: Any, operands: list[Value]) -> list[Value]:
     if parameters["num_carry"] or not all(isinstance(x, Fixed | Token) for x in operands):
         return [Unknown()] * len(outputs)
     steps: list[Value] = [Token(varies=True)] * (len(operands) - fixed)
-    found = interpret(parameters["jaxpr"], [*operands[:fixed], *steps])
+    found = _interpret(parameters["jaxpr"], [*operands[:fixed], *steps], in_pieces=False)
     return [_stacked(value, length) for value in found]
 
 

@@ -167,7 +167,7 @@ def _arrange(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) 
     outputs: list[Operand] = []
     for i, variable in enumerate(equation.outvars):
 
-        def moved(values: Sequence[np.ndarray], i: int = i) -> np.ndarray:
+        def moved(values: Sequence[Any], i: int = i) -> np.ndarray:
             if name == "neg":
                 return values[0]
             given = [np.asarray(x)[None] for x in (*values, *indices)]
@@ -186,7 +186,7 @@ def _arrange(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) 
 
 
 def _moved_back(
-    equation: Any, entries: Sequence[Any], moved: Callable[[Sequence[np.ndarray]], np.ndarray]
+    equation: Any, entries: Sequence[Any], moved: Callable[[Sequence[Any]], np.ndarray]
 ) -> Pull:
     """The transpose of an arrangement, from where it takes every entry of its output."""
     name, terms = equation.primitive.name, _signals(entries)

@@ -98,7 +98,7 @@ class Signal:
         self._values: dict[str, np.ndarray] = {}
 
     def _mean_square(self) -> np.ndarray:
-        return np.mean(np.square(few(self.draws)), axis=0, dtype=float)
+        return np.asarray(np.mean(np.square(few(self.draws)), axis=0, dtype=float))
 
     def within(self, known: Known) -> Any:
         """The forward passes, those of `known` if they are there."""

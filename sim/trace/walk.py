@@ -47,8 +47,7 @@ def walk(
     for equation in closed.jaxpr.eqns:
         operands = [read(variable) for variable in equation.invars]
         if equation.primitive.name == "platform_index":
-            # all branches for platforms compute the same: the one for any other is the plain one
-            values[equation.outvars[0]] = np.int32(len(equation.params["platforms"]) - 1)
+            values[equation.outvars[0]] = plain_platform(equation)
             continue
         line = place or source.of(equation)
         if not any(map(is_signal, operands)):
@@ -75,6 +74,14 @@ def bind(equation: Any, *operands: Any) -> list[Any]:
         return eval_jaxpr(inner.jaxpr, inner.consts, *operands)
     outputs = primitive.bind(*operands, **equation.params)
     return list(outputs) if primitive.multiple_results else [outputs]
+
+
+def plain_platform(equation: Any) -> np.int32:
+    """The branch of an equation platform_index that is for any other platform.
+
+    All branches compute the same, and this one by no trick of one machine.
+    """
+    return np.int32(len(equation.params["platforms"]) - 1)
 
 
 def literal(variable: core.Literal) -> np.ndarray:

@@ -18,7 +18,7 @@ ENTRIES, FEWEST = 2**18, 4
 """Arrays without known moments are drawn until there are so many entries: a relative standard
 error of 0.3 % for the second moment of Gaussian ones. Large arrays are drawn so often at least."""
 
-PASSES = (16, 64)
+PASSES = (8, 64)
 """Forward passes, where the moments of something have to be taken from them: no fewer and no more
 than this, and as many as make `INPUTS` coordinates."""
 
