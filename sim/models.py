@@ -21,7 +21,7 @@ import inspect
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from sim import digest as digests
 from sim import layers, memory
 from theory.network import Layer, Network, Shape, output_shape, serial
 
@@ -90,6 +91,19 @@ def pair(model: Own, shape: tuple[int, ...]) -> Pair:
         raise ModelError(f"{model.name} fails at the input shape {shape}: {_words(error)}.") from (
             error
         )
+
+
+def digest(model: Own, shape: tuple[int, ...]) -> str:
+    """Of what a model computes at one input shape: its initializer, logits and input gradients."""
+    init, apply = pair(model, shape)
+
+    def gradient(key: Any, x: Any, cotangent: Any) -> Any:
+        logits, back = jax.vjp(partial(apply, init(key)), x)
+        return logits, back(cotangent)
+
+    x = jnp.zeros(shape)
+    logits = jax.eval_shape(lambda key: apply(init(key), x), jax.random.key(0))
+    return digests.of(gradient, jax.random.key(0), x, logits)
 
 
 def _takes_a_key(factory: Callable[..., Any]) -> bool:
