@@ -14,12 +14,6 @@ def original(x):
     return jnp.sum(jax.nn.relu(x) * TABLE) + 2 * x[0]
 
 
-def renamed(values):  # with a comment
-    active = jax.nn.relu(values)
-    total = jnp.sum(active * jnp.arange(3.0))
-    return total + 2 * values[0]
-
-
 @jax.custom_vjp
 def twice(x):
     return 2 * x
@@ -42,9 +36,12 @@ def of(function):
 
 def test_names_and_comments_do_not_matter():
     table = TABLE + 0
-    again = lambda x: jnp.sum(jax.nn.relu(x) * table) + 2 * x[0]  # noqa: E731
-    assert of(again) == of(original)
-    assert of(renamed) == of(lambda x: renamed(x))
+
+    def renamed(values):  # with a comment
+        total = jnp.sum(jax.nn.relu(values) * table)
+        return total + 2 * values[0]
+
+    assert of(renamed) == of(original)
 
 
 @pytest.mark.parametrize("name", OTHERS)

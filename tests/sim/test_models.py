@@ -103,6 +103,18 @@ def test_a_model_and_an_architecture_or_its_options_are_refused(tmp_path):
     assert complete(Config()).arch == "resnet"
 
 
+def test_a_factory_may_make_arrays_whenever_it_is_called():
+    def factory(shape):
+        table = jnp.arange(12.0)
+        return lambda key: jax.random.normal(key, (12, 3)), lambda w, x: (x.ravel() * table) @ w
+
+    own = models.Own("table", factory)
+    weights = jnp.ones((12, 3))
+    first = jax.jit(lambda x: models.pair(own, x.shape)[1](weights, x))(jnp.ones((2, 2, 3)))
+    again = models.pair(own, (2, 2, 3))[1](weights, jnp.ones((2, 2, 3)))
+    np.testing.assert_array_equal(first, again)
+
+
 def loaded(folder, monkeypatch, source):
     """The configuration of a small run of the module `mine` as it is now."""
     (folder / "mine.py").write_text(source)
