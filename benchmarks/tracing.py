@@ -1,7 +1,8 @@
 """What a trace costs, next to the Monte Carlo that it replaces: the mean norm to 1 %.
 
-Both are measured twice: with everything that a fresh process has to trace and compile for a size,
-and without. The imports of both are left out.
+Both are measured twice: the first time at a size, with all that JAX has to compile, and again. What
+`python -m sim.scaling --model` does before either, imports and a look at the model's shapes and
+memory, is left out.
 """
 
 import time
@@ -12,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from sim import layers, models, montecarlo
+from sim import layers, memory, models, montecarlo
 from sim.trace import trace
 from sim.trace.prediction import norm
 from theory import architectures
-from theory.network import Network, serial
+from theory.network import Network, output_shape, serial
 
 PRECISION = 0.01
 """Relative standard error of the mean of ‖∂f_k‖_1."""
@@ -63,6 +64,8 @@ def compare(case: Case, side: int) -> dict[str, Any]:
     own, shape = network.body.layers[0], network.input_shape(side)
     assert isinstance(own, models.Own)
     init, apply = models.pair(own, shape)
+    output_shape(network.body, shape)
+    memory.bytes_per_seed(network.body, shape, 1)
     once, found = _timed(lambda: trace(init, apply, shape))
     again, _ = _timed(lambda: trace(init, apply, shape))
     draws = montecarlo.Draws(quantities=("logit",), norms=(1.0,), lazy=False)

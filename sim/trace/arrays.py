@@ -18,7 +18,7 @@ from threadpoolctl import ThreadpoolController
 
 from sim.trace import elementwise
 from sim.trace.bilinear import Bilinear, bilinear
-from sim.trace.walk import bind
+from sim.trace.walk import array, bind
 from sim.trace.windows import padding, window_sum
 
 Parameters = dict[str, Any]
@@ -104,7 +104,7 @@ def _by_jax(equation: Any, values: Sequence[np.ndarray]) -> list[np.ndarray]:
     columns = []
     for i in range(passes):
         given = [jnp.asarray(x[i if len(x) > 1 else 0]) for x in values]
-        columns.append([np.asarray(output) for output in bind(equation, *given)])
+        columns.append([array(output) for output in bind(equation, *given)])
     return [np.stack(outputs) for outputs in zip(*columns, strict=True)]
 
 

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from scipy import special
 
+from sim.trace.walk import array
+
 Function = Callable[..., Any]
 Made = Callable[[dict[str, Any]], Function]
 
@@ -145,7 +147,10 @@ FUNCTIONS["integer_pow"], SLOPES["integer_pow"] = _power, _power_slope
 
 
 def _converted(parameters: dict[str, Any]) -> Function:
-    """Arithmetic stays that of NumPy: double precision is kept, less than single is not used."""
+    """Arithmetic stays that of NumPy: double precision is kept, less than single is not used.
+
+    Infinite and too large numbers have no integer; NumPy would warn.
+    """
     dtype = parameters["new_dtype"]
 
     def function(x: Any) -> Any:
@@ -153,7 +158,7 @@ def _converted(parameters: dict[str, Any]) -> Function:
             return x if x.dtype in (np.float32, np.float64) else x.astype(np.float32)
         return x.astype(dtype)
 
-    return function
+    return quiet(function)
 
 
 FUNCTIONS["convert_element_type"] = _converted

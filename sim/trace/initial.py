@@ -16,7 +16,7 @@ from jax.extend import core
 
 from sim.trace.arrays import evaluate, is_implemented
 from sim.trace.random import DISTRIBUTIONS, Draws, Moments, Random
-from sim.trace.walk import CALLS, bind, inner_jaxpr, literal, plain_platform
+from sim.trace.walk import CALLS, array, bind, inner_jaxpr, literal, plain_platform
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def _drawn_by_jax(init: Callable[[Any], Any], leaf: int, shape: tuple[int, ...])
         mapped = jax.jit(
             lambda keys: jax.lax.map(lambda key: jax.tree.leaves(init(key))[leaf], keys)
         )
-        return np.asarray(mapped(keys))
+        return array(mapped(keys))
 
     return Random(shape, make)
 
@@ -121,7 +121,7 @@ def _fixed(equation: Any, values: list[Any]) -> list[Any]:
     avals = [x.aval for x in (*equation.invars, *equation.outvars)]
     if any(jnp.issubdtype(aval.dtype, jax.dtypes.prng_key) for aval in avals):
         return bind(equation, *values)
-    return [x[0] for x in evaluate(equation, [np.asarray(value)[None] for value in values])]
+    return [x[0] for x in evaluate(equation, [array(value)[None] for value in values])]
 
 
 def _value(x: Value) -> Any:
@@ -136,7 +136,7 @@ def _derived(equation: Any, operands: Sequence[Value]) -> list[Value]:
 
     def make(draws: Draws, i: int) -> np.ndarray:
         values = [
-            draws.of(x) if isinstance(x, Random) else np.asarray(_value(x))[None] for x in operands
+            draws.of(x) if isinstance(x, Random) else array(_value(x))[None] for x in operands
         ]
         return evaluate(equation, values)[i]
 

@@ -18,7 +18,7 @@ from sim.trace.random import Draws
 from sim.trace.rules import apply
 from sim.trace.source import Source
 from sim.trace.values import Constant, Operand, Pointwise, Signal, Tape, TraceError, Weight
-from sim.trace.walk import literal, walk
+from sim.trace.walk import array, literal, walk
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def _read(
         if isinstance(value, core.Literal):
             return Constant(literal(value))
         if not isinstance(value, initial.Value):
-            return Constant(np.asarray(value))
+            return Constant(array(value))
         if id(value) not in operands:
             operands[id(value)] = value, weights.operand(value, passes, place)
         return operands[id(value)][1]

@@ -85,8 +85,15 @@ def plain_platform(equation: Any) -> np.int32:
 
 
 def literal(variable: core.Literal) -> np.ndarray:
-    """The value of a literal, in the type that the jaxpr gives it."""
-    return np.asarray(variable.val, getattr(variable.aval, "dtype", None))
+    """The value of a literal, as `array` gives it, in the type that the jaxpr has."""
+    return array(np.asarray(variable.val, getattr(variable.aval, "dtype", None)))
+
+
+def array(value: Any) -> np.ndarray:
+    """An array of NumPy, in single precision where JAX has less, which NumPy hardly knows."""
+    found = np.asarray(value)
+    is_short = found.dtype.itemsize < 4 and jnp.issubdtype(found.dtype, jnp.floating)
+    return found.astype(np.float32) if is_short else found
 
 
 def inner_jaxpr(equation: Any) -> core.ClosedJaxpr:

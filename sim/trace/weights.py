@@ -13,6 +13,7 @@ from sim.trace.initial import Fixed, Token, Unknown, Value
 from sim.trace.random import Draws, Random
 from sim.trace.source import Source
 from sim.trace.values import Constant, TraceError, Weight
+from sim.trace.walk import array
 
 ENTRIES, FEWEST = 2**18, 4
 """Arrays without known moments are drawn until there are so many entries: a relative standard
@@ -38,7 +39,7 @@ def operand(value: Value, passes: Draws, place: Source) -> Constant | Weight:
     Raises TraceError for weights whose mean is not zero, and for what is no number.
     """
     if isinstance(value, Fixed):
-        return Constant(np.asarray(value.value))
+        return Constant(array(value.value))
     if isinstance(value, Token | Unknown):
         raise TraceError(f"{place}: what is made of a random key there has no rule.")
     if value.moments is None:

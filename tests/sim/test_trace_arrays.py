@@ -185,6 +185,12 @@ def test_known_distributions_have_the_moments_of_jax(name):
         assert abs(np.mean((sample - mean) ** 2) - variance) < 4.5 * spread / np.sqrt(n) + 1e-5
 
 
+def test_half_precision_is_read_in_single():
+    draw = jax.nn.initializers.lecun_normal(dtype=jnp.bfloat16)
+    (found,) = read(lambda key: draw(key, (3, 3, 3, 8)))
+    assert float(found.moments[1]) == pytest.approx(1 / 27, rel=0.01)
+
+
 def test_a_function_of_another_library_with_a_known_name_is_not_taken_for_it():
     @jax.jit
     def _normal(key):
