@@ -173,7 +173,9 @@ def _rounded(parameters: dict[str, Any]) -> Function:
 
 
 FUNCTIONS["round"] = _rounded
-FUNCTIONS["bitcast_convert_type"] = lambda p: lambda x: np.ascontiguousarray(x).view(p["new_dtype"])
+FUNCTIONS["bitcast_convert_type"] = lambda p: (
+    lambda x: array(np.ascontiguousarray(x).view(p["new_dtype"]))
+)
 
 
 def _selected(which: Any, *cases: Any) -> Any:
