@@ -82,10 +82,10 @@ def pair(model: Own, shape: tuple[int, ...]) -> Pair:
     Raises ModelError if the factory fails there, or returns what is no model.
     """
     try:
+        if _takes_a_key(model.factory):
+            return _drawing(model.factory, shape)
         # asked for first while something is being traced, arrays of the factory are no part of that
         with jax.ensure_compile_time_eval():
-            if _takes_a_key(model.factory):
-                return _drawing(model.factory, shape)
             return _adapted(model.factory(shape), shape)
     except ModelError:
         raise

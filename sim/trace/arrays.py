@@ -55,12 +55,12 @@ def evaluate(equation: Any, values: Sequence[Any]) -> list[Any]:
         return _differentiated(equation, values)
     if name in elementwise.FUNCTIONS:
         return [elementwise.FUNCTIONS[name](parameters)(*aligned(values))]
-    if name in ("mul", "dot_general", "conv_general_dilated"):
-        return [bilinear(equation, *(x.shape[1:] for x in values)).forward(*values)]
     if name == "split":
         cuts = np.cumsum(parameters["sizes"])[:-1]
         return list(np.split(values[0], cuts, axis=parameters["axis"] + 1))
     try:
+        if name in PRODUCTS:
+            return [bilinear(equation, *(x.shape[1:] for x in values)).forward(*values)]
         return [STRUCTURAL[name](parameters, *values)]
     except (KeyError, NotImplementedError):
         return _by_jax(equation, values)
@@ -68,8 +68,7 @@ def evaluate(equation: Any, values: Sequence[Any]) -> list[Any]:
 
 def is_implemented(name: str) -> bool:
     """Whether NumPy evaluates a primitive, and not JAX."""
-    products = ("mul", "dot_general", "conv_general_dilated", "split")
-    return name in elementwise.FUNCTIONS or name in STRUCTURAL or name in products
+    return name == "split" or any(name in x for x in (elementwise.FUNCTIONS, STRUCTURAL, PRODUCTS))
 
 
 def times(product: Bilinear, a: Any, b: Any) -> Any:
@@ -113,7 +112,7 @@ def _differentiated(equation: Any, values: Sequence[Any]) -> list[Any]:
     name, parameters = equation.primitive.name, equation.params
     plain = [x.value if isinstance(x, Dual) else np.asarray(x) for x in values]
     tangents = [x.tangent if isinstance(x, Dual) else None for x in values]
-    if name in ("mul", "dot_general", "conv_general_dilated"):
+    if name in PRODUCTS:
         return [times(bilinear(equation, *(x.shape[1:] for x in plain)), *values)]
     outputs = evaluate(equation, plain)
     if name in FLAT or not np.issubdtype(outputs[0].dtype, np.floating):
@@ -305,5 +304,7 @@ LINEAR = {
     "concatenate": 10**6,
 }
 """How many of the first operands a primitive is linear in; the others are indices."""
+
+PRODUCTS = ("mul", "dot_general", "conv_general_dilated")
 
 FLAT = {"stop_gradient", "sign", "floor", "ceil", "round", "argmax", "argmin", "iota"}
