@@ -21,7 +21,7 @@ from sim.trace.values import Known, Signal
 Function = Callable[[Any, Any], Any]
 """Of arrays or of `Dual`s."""
 
-PROBES, ENTRIES = 4, 2**16
+PROBES, ENTRIES = 2, 2**15
 """Sets of random signs, as long as they are no more than so many signs in all; as many of the
 forward passes."""
 
