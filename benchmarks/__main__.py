@@ -54,6 +54,12 @@ def precision(chosen: argparse.Namespace) -> Any:
     return rows
 
 
+def tracing(chosen: argparse.Namespace) -> Any:
+    from benchmarks import tracing
+
+    return [tracing.compare(case, side) for case in tracing.CASES for side in tracing.SIDES]
+
+
 def show_machine(found: Any) -> None:
     print(f"matrix product {found['matmul'] / 1e9:.0f} GFLOP/s, ", end="")
     print(f"normal variates {found['normals'] / 1e6:.0f} M/s", end="")
@@ -114,6 +120,28 @@ def show_precision(rows: Any) -> None:
         print()
 
 
+def show_tracing(rows: Any) -> None:
+    print("\ntraces, and the Monte Carlo for 1 % of E‖∂f_k‖₁: seconds, and their ratio")
+    print(f"{'':<17}{'the first time':>30}{'again':>33}")
+    print(f"{'model':<12}{'side':>5}" + f"{'trace':>10}{'sampling':>11}{'ratio':>9}" * 2, end="")
+    print(f"{'seeds':>8}{'predicted/measured':>24}")
+    for row in rows:
+        print(f"{row['model']:<12}{row['side']:>5}", end="")
+        for time in ("first", "again"):
+            print(f"{row['trace'][time]:>10.3f}{row['monte carlo'][time]:>11.2f}", end="")
+            print(f"{row['ratio'][time]:>9.1%}", end="")
+        error = row["standard error"]
+        print(f"{row['seeds']:>8.0f}{row['predicted over measured']:>15.3f} ± {error:.3f}")
+    for time in ("first", "again"):
+        whole = {}
+        for row in rows:
+            before = whole.get(row["model"], (0.0, 0.0))
+            times = row["trace"][time], row["monte carlo"][time]
+            whole[row["model"]] = before[0] + times[0], before[1] + times[1]
+        shares = ", ".join(f"{name} {a / b:.1%}" for name, (a, b) in whole.items())
+        print(f"all sides together, {'the first time' if time == 'first' else time}: {shares}")
+
+
 PARTS: dict[str, tuple[Callable[[argparse.Namespace], Any], Callable[[Any], None]]] = {
     "machine": (machine, show_machine),
     "convolutions": (convolutional, show_convolutional),
@@ -121,6 +149,7 @@ PARTS: dict[str, tuple[Callable[[argparse.Namespace], Any], Callable[[Any], None
     "growth": (growth, show_growth),
     "variance": (variance, show_variance),
     "precision": (precision, show_precision),
+    "trace": (tracing, show_tracing),
 }
 """What is measured, and how it is printed."""
 

@@ -115,6 +115,11 @@ def labelled(config: Config, found: list[Audited]) -> xr.Dataset:
     rows = found[0].rows
     if any([row.name for row in one.rows] != [row.name for row in rows] for one in found):
         raise ValueError("the layers are not the same at all sizes, so gaps cannot be compared.")
+    chosen = [one.shown for one in found if one.shown is not None]
+    shown = np.any(chosen, axis=0) if chosen else np.ones(len(rows), bool)
+    rows = [row for row, is_shown in zip(rows, shown, strict=True) if is_shown]
+    # nodes of a model have no names of their own
+    names = [f"{i}: {row.name}" if chosen else row.name for i, row in enumerate(rows)]
     dims = {
         **dict.fromkeys(("arrived", "expected", "left", "active"), ("size", "row", "seed")),
         **dict.fromkeys(("flow", "paper"), ("size", "row")),
@@ -122,9 +127,10 @@ def labelled(config: Config, found: list[Audited]) -> xr.Dataset:
         **dict.fromkeys(("square", "sum"), ("size", "leaf", "seed")),
         "node": ("size", "leaf", "seed", "end"),
     }
-    variables: dict[str, Any] = {
-        name: (axes, np.stack([getattr(one, name) for one in found])) for name, axes in dims.items()
-    }
+    variables: dict[str, Any] = {}
+    for name, axes in dims.items():
+        values = np.stack([getattr(one, name) for one in found])
+        variables[name] = axes, values[:, shown] if axes[1] == "row" else values
     largest = max(one.map.shape[-1] for one in found)
 
     def padded(image: np.ndarray) -> np.ndarray:
@@ -135,7 +141,7 @@ def labelled(config: Config, found: list[Audited]) -> xr.Dataset:
     variables["map"] = ("size", "seed", "y", "x"), np.stack([padded(one.map) for one in found])
     predicted = np.stack([padded(one.predicted_map) for one in found])
     variables["predicted_map"] = ("size", "y", "x"), predicted
-    texts = ("name", "kind", "where", "rests", "reason")
+    texts = ("kind", "where", "rests", "reason")
     return xr.Dataset(
         variables,
         coords={
@@ -143,6 +149,7 @@ def labelled(config: Config, found: list[Audited]) -> xr.Dataset:
             "d": ("size", scaling.dimensions(config), {"long_name": "input dimension"}),
             "leaf": list(found[0].leaves),
             "end": ["output", "input"],
+            "name": ("row", names),
             **{text: ("row", [getattr(row, text) for row in rows]) for text in texts},
         },
         attrs={

@@ -11,7 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Bool, Float, Key
 
 from sim import taps
 from sim.layers import INPUTS
@@ -88,6 +88,8 @@ class Audited:
     total: float
     """E‖∂_x f_k‖_2² by the law."""
     basis: str
+    shown: Bool[np.ndarray, " rows"] | None = None
+    """Rows that say something at this size; None: all."""
 
 
 def _of_inputs(measure: Callable[..., Any], weights: Any, xs: Array, key: Key[Array, ""]) -> Any:
@@ -299,7 +301,7 @@ class Traced:
         self.network = squared(init, apply, self.shape)
         tape = self.network.tape
         classes = self.network.logits.shape[0]
-        ones = jnp.full(classes, 1 / classes)
+        ones = np.full(classes, 1 / classes)
         arrived, self.gains = tape.pull(self.network.logits.node, ones)
         self.predicted = np.zeros(self.shape) if arrived is None else np.asarray(arrived, float)
         self.nodes = live.tapped_nodes(self.network)
@@ -332,24 +334,21 @@ class Traced:
                 expected[node] = sum(gain * energies[step.output] for step, gain in parts)
                 energies.setdefault(node, expected[node])
         flows = _flows(self.network, self.gains, energies, expected)
-        chosen = [
-            node
-            for node in self.nodes
-            if node in expected and _is_shown(consumers[node], measured[node], expected[node])
-        ]
+        chosen = [node for node in self.nodes if node in expected]
+        shown = [_is_shown(consumers[n], measured[n], expected[n]) for n in chosen]
         reasons = _Reasons(self.network)
         unknown = np.full(len(raw["energy"]), np.nan)
         steps = [consumers[node][0][0] for node in chosen]
         ways = [len(consumers[node]) for node in chosen]
         rows = [
             Row(
-                f"{i}: {step.kind if n == 1 else f'{n} ways'}",
+                step.kind if n == 1 else f"{n} ways",
                 step.kind if n == 1 else "sum",
                 str(step.source),
                 "; ".join(step.assumptions),
                 reasons.of(node, step, n),
             )
-            for i, (node, step, n) in enumerate(zip(chosen, steps, ways, strict=True))
+            for node, step, n in zip(chosen, steps, ways, strict=True)
         ]
         left = [sum(energies[step.output] for step, _ in consumers[node]) for node in chosen]
         is_half = [
@@ -372,6 +371,7 @@ class Traced:
             predicted_map=self.predicted.sum(axis=-1),
             total=float(self.predicted.sum()),
             basis=basis_of(assumptions),
+            shown=np.array(shown),
             **_common(raw, [f"array {i}" for i in range(len(raw["leaves"]))]),
         )
 
@@ -429,6 +429,12 @@ class _Reasons:
             ):
                 streams |= set(step.inputs)
         self.streams = streams
+        statistics: set[int] = set()
+        for step in reversed(steps):
+            leads = step.output in statistics and step.kind not in ("weights", "product")
+            if step.kind == "statistic" or leads:
+                statistics |= set(step.inputs)
+        self.statistics = statistics
 
     def of(self, node: int, step: Step, ways: int) -> str:
         if ways > 1:
@@ -436,6 +442,8 @@ class _Reasons:
         if step.kind == "maximum" or self.made_by.get(node) == "maximum":
             return MAX_POOLING
         if step.kind in ("product", "statistic"):
+            return PRODUCT
+        if step.kind != "weights" and step.output in self.statistics:
             return PRODUCT
         signal = self.signals.get(node)
         was_activated = signal is not None and not signal.centred

@@ -62,6 +62,12 @@ def merge(runs: Sequence[tuple[str, xr.Dataset]]) -> xr.Dataset:
         if kinds[0] != kinds[1]:
             raise RunError(f"{first} and {name} are runs of sim.{kinds[0]} and sim.{kinds[1]}.")
         _refuse_differences(first, _config(start), name, _config(samples))
+        computations = [run.attrs.get("computations", {}) for run in (start, samples)]
+        if any(computations[1].get(size, x) != x for size, x in computations[0].items()):
+            raise RunError(
+                f"{first} and {name} hold samples of different models of one name, "
+                f"{_config(start)['model']}."
+            )
         key = _config(samples)["seed"]
         by_key[key] = (name, _united(*by_key[key], name, samples) if key in by_key else samples)
     parts = [

@@ -29,6 +29,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from sim import digest as digests
 from sim import layers, memory
 from sim.trace.values import TraceError
 from theory.network import BatchNorm, Layer, Network, Shape, output_shape, serial, walk
@@ -115,13 +116,28 @@ def pair(model: Own, shape: tuple[int, ...]) -> Pair:
     try:
         if _takes_a_key(model.factory):
             return _drawing(model.factory, shape)
-        return _adapted(model.factory(shape), shape)
+        # asked for first while something is being traced, arrays of the factory are no part of that
+        with jax.ensure_compile_time_eval():
+            return _adapted(model.factory(shape), shape)
     except ModelError:
         raise
     except Exception as error:
         raise ModelError(f"{model.name} fails at the input shape {shape}: {_words(error)}.") from (
             error
         )
+
+
+def digest(model: Own, shape: tuple[int, ...]) -> str:
+    """Of what a model computes at one input shape: its initializer, logits and input gradients."""
+    init, apply = pair(model, shape)
+
+    def gradient(key: Any, x: Any, cotangent: Any) -> Any:
+        logits, back = jax.vjp(partial(apply, init(key)), x)
+        return logits, back(cotangent)
+
+    x = jnp.zeros(shape)
+    logits = jax.eval_shape(lambda key: apply(init(key), x), jax.random.key(0))
+    return digests.of(gradient, jax.random.key(0), x, logits)
 
 
 def _takes_a_key(factory: Callable[..., Any]) -> bool:

@@ -135,7 +135,10 @@ def run(
     config = replace(config, widths=tuple(networks(config)), sizes=sizes_of(config))
     where = store.Where(jax.default_backend(), jax.process_count(), jax.device_count())
     with ExitStack() as stack:
-        first = partial(store.opened, out, asdict(config), unsampled, where, tell)
+        first = partial(
+            store.opened, out, asdict(config), unsampled, where, tell,
+            computations=computations(config),
+        )  # fmt: skip
         kept = hosts.led(
             lambda: stack.enter_context(first()), lambda: stack.enter_context(store.shared(out))
         )
@@ -357,6 +360,19 @@ def predictions(config: Config) -> xr.Dataset:
             "size": list(sizes_of(config)),
         },
     )
+
+
+def computations(config: Config) -> dict[str, str]:
+    """Digests by size of what a user's own model computes; none for architectures."""
+    if config.model is None:
+        return {}
+    from sim import models
+
+    (network,) = networks(config).values()
+    (own,) = network.body.layers
+    assert isinstance(own, models.Own)
+    sizes = sizes_of(config)
+    return {str(side): models.digest(own, network.input_shape(side)) for side in sizes}
 
 
 def sizes_of(config: Experiment) -> tuple[int, ...]:

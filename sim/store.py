@@ -50,12 +50,14 @@ def opened(
     where: Where,
     tell: Callable[[str], None] = lambda line: None,
     experiment: str = "scaling",
+    computations: dict[str, str] | None = None,
 ) -> Iterator["Run"]:
     """The run in the folder or at the URL `path`, created or extended to have room for `config`.
 
     `config` is JSON with explicit `widths` and `sizes`; `describe(config)` is the dataset of such
     a run, its samples NaN; `where` is what computes; `tell` hears a sentence for each damaged
-    chunk; `experiment` is the module of `sim` whose run it is. No other process can open the run
+    chunk; `experiment` is the module of `sim` whose run it is; `computations` are digests by size
+    of what a user's own model computes, which must not change. No other process can open the run
     meanwhile. Raises RunError.
     """
     with _sentences(path):
@@ -65,7 +67,7 @@ def opened(
         with folder.alone() as check:
             run = Run(folder, check)
             run.clear()
-            run.grow(config, describe, where.backend, experiment)
+            run.grow(config, describe, where.backend, experiment, computations or {})
             run.mend(tell)
             with run.session(where):
                 yield run
@@ -111,30 +113,40 @@ class Run:
                 self.folder.remove(name)
 
     def grow(
-        self, config: dict[str, Any], describe: Describe, backend: str, experiment: str
+        self,
+        config: dict[str, Any],
+        describe: Describe,
+        backend: str,
+        experiment: str,
+        computations: dict[str, str],
     ) -> None:
         """Make room for `config`. Raises RunError, naming it, for what cannot change."""
         config = json.loads(json.dumps(config))
-        attributes = {"format": FORMAT, "experiment": experiment, "sessions": []}
+        attributes: dict[str, Any] = {"format": FORMAT, "experiment": experiment, "sessions": []}
         if self.folder.exists("zarr.json"):
             attributes = layout.described(self.folder)
             stored = json.loads(attributes["config"])
             if (there := attributes.get("experiment", "scaling")) != experiment:
                 raise RunError(f"{self.folder} holds a run of python -m sim.{there}.")
             _refuse_differences(self.folder, stored, config)
+            _refuse_other_computations(self.folder, attributes, computations)
             _refuse_other_rounding(self.folder, attributes["sessions"], backend)
             config["seeds"] = max(stored["seeds"], config["seeds"])
             for name in ("widths", "sizes"):  # in order of arrival: chunks stay where they are
                 new = [value for value in config[name] if value not in stored[name]]
                 config[name] = stored[name] + new
-            if config == stored and self._is_whole():
+            known = attributes.get("computations", {})
+            if config == stored and computations.items() <= known.items() and self._is_whole():
                 self.find()
                 return
+            computations = known | computations
         dataset = describe(config).sel(size=config["sizes"])
         axes = ("seed", "width", "size")
         dataset["finished"] = axes, np.zeros([dataset.sizes[axis] for axis in axes], bool)
         dataset["finished"].attrs = {"long_name": "whether the sample has been computed"}
         dataset.attrs |= attributes | {"config": json.dumps(config)}
+        if computations:
+            dataset.attrs["computations"] = computations
         layout.lay_out(self.folder, dataset)
         self.find()
 
@@ -267,6 +279,19 @@ def _refuse_differences(folder: Folder, stored: dict[str, Any], config: dict[str
             f"{folder} holds a run with {', '.join(there)}, not {', '.join(asked)}; choose another "
             "--out."
         )
+
+
+def _refuse_other_computations(
+    folder: Folder, attributes: dict[str, Any], computations: dict[str, str]
+) -> None:
+    known = attributes.get("computations", {})
+    for size, digest in computations.items():
+        if known.get(size, digest) != digest:
+            model = json.loads(attributes["config"])["model"]
+            raise RunError(
+                f"{folder} holds samples of another {model}: what it computes at size {size} has "
+                "changed since; choose another --out."
+            )
 
 
 def _refuse_other_rounding(folder: Folder, sessions: list[dict[str, Any]], backend: str) -> None:

@@ -11,8 +11,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -70,13 +68,13 @@ def trace(
     found = squared(init, apply_model, shape, seed)
     tape, logits = found.tape, found.logits
     classes = logits.shape[0]
-    chosen = jnp.full(classes, 1 / classes) if logit is None else jax.nn.one_hot(logit, classes)
+    chosen = np.full(classes, 1 / classes) if logit is None else np.eye(classes)[logit]
     energy, gains = tape.pull(logits.node, chosen)
     rows = _rows(tape.steps, [sum(parts) for parts in gains])
     assumptions = tuple(dict.fromkeys(a for row in rows for a in row.assumptions))
     return Trace(
         energy=np.zeros(shape) if energy is None else np.asarray(energy, float),
-        logits=float(jnp.mean(logits.square)),
+        logits=float(np.mean(logits.square)),
         classes=classes,
         rows=rows,
         basis=basis_of(assumptions),

@@ -11,12 +11,10 @@ that is not elementwise; nothing has to be known of it but its values and slopes
 from collections.abc import Callable
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
-from sim.trace.values import Known, Pointwise, Signal, Tape, evaluated
+from sim.trace.arrays import Dual
+from sim.trace.values import Known, Pointwise, Signal, Tape, few
 from theory.energy import HALF_ACTIVE
 
 GAUSSIAN = "large width: what an activation reads is Gaussian"
@@ -24,7 +22,7 @@ FORWARD_PASSES = "large width: slopes are those of a few forward passes, whateve
 
 PROBES = np.array([0.25, 0.5, 1.0, 2.0, 4.0])
 NODES, REACH = 1000, 9.0
-VARIANCES = 129
+LOG_STEP, VARIANCES = 0.02, 129
 
 
 def settled(value: Pointwise, tape: Tape) -> Signal:
@@ -47,7 +45,7 @@ def _settled(value: Pointwise, tape: Tape) -> Signal:
             kind, rests, centred = "scale", (), base.centred
             if positive == 1:
                 return base
-        square = lambda known: gain * base.within(known, "square")  # noqa: E731
+        square = lambda: gain * base.square  # noqa: E731
     else:
         moments = None
         if base.centred:
@@ -55,42 +53,36 @@ def _settled(value: Pointwise, tape: Tape) -> Signal:
         if moments is not None and np.all(np.isfinite(moments)):
             gain, mean_square = moments
             rests, centred = (GAUSSIAN,), odd
-            square = lambda known: jnp.asarray(mean_square, float)  # noqa: E731
+            square = lambda: np.asarray(mean_square, float)  # noqa: E731
         else:
-            draws = base.draws
-            squares = evaluated(lambda: jnp.mean(jnp.square(_slope(function, draws)), axis=0))
-            gain, kind, rests = np.asarray(squares), "statistic", (FORWARD_PASSES,)
-    factor = jnp.asarray(gain, float)
-    node = tape.add([base], base.shape, lambda e: e * factor, kind, value.source, rests)
+            gain = np.mean(
+                np.square(_with_slope(function, few(base.draws))[1]), axis=0, dtype=float
+            )
+            kind, rests = "statistic", (FORWARD_PASSES,)
+    node = tape.add([base], base.shape, lambda e: (e * gain,), kind, value.source, rests)
 
-    def draws_of(known: Known) -> Array:
-        return function(base.within(known, "draws"))
+    def draws_of(known: Known) -> Any:
+        return function(base.within(known))
 
     return Signal(node, base.shape, draws_of, square, centred, [base])
 
 
-def _slope(function: Callable[[Array], Array], z: Array) -> Array:
-    value, slope = jax.jvp(function, (z,), (jnp.ones_like(z),))
-    if not jnp.issubdtype(value.dtype, jnp.floating):
-        return jnp.zeros(z.shape)
-    return slope.astype(float)
+def _with_slope(function: Callable[[Any], Any], z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Values and slopes; a slope is 0 where there is none."""
+    found = function(Dual(z, np.ones_like(z)))
+    return (found.value, found.tangent) if isinstance(found, Dual) else (found, np.zeros(z.shape))
 
 
-def _probed(function: Callable[[Array], Array]) -> tuple[Any, Any, bool]:
+def _probed(function: Callable[[Any], Any]) -> tuple[Any, Any, bool]:
     """Slopes for z > 0 and z < 0 of a positively homogeneous function (None, None for others), and
     whether φ(−z) = −φ(z), so that a symmetric input leaves a symmetric output."""
     z = np.concatenate([PROBES, -PROBES])
-
-    def probed() -> tuple[Array, Array]:
-        points = jnp.asarray(z, float)
-        return function(points), _slope(function, points)
-
-    values, slopes = (np.asarray(x, float) for x in evaluated(probed))
+    values, slopes = (np.asarray(x, float) for x in _with_slope(function, z))
     ratios = values / z
     positive, negative = np.split(ratios, 2)
-    odd = bool(np.allclose(positive, negative, rtol=1e-5, atol=1e-7))
+    odd = _close(positive, negative)
     # a gradient that is stopped is no slope, whatever the values
-    if not np.all(np.isfinite(ratios)) or not np.allclose(slopes, ratios, rtol=1e-5, atol=1e-7):
+    if not np.all(np.isfinite(ratios)) or not _close(slopes, ratios):
         return None, None, odd
     for half in (positive, negative):
         if np.ptp(half) > 1e-6 * abs(half[0]):
@@ -98,24 +90,28 @@ def _probed(function: Callable[[Array], Array]) -> tuple[Any, Any, bool]:
     return float(positive[0]), float(positive[0] if odd else negative[0]), odd
 
 
+def _close(a: np.ndarray, b: np.ndarray) -> bool:
+    return bool(np.all(np.abs(a - b) <= 1e-7 + 1e-5 * np.abs(b)))
+
+
 def gaussian_moments(
-    function: Callable[[Array], Array], variances: np.ndarray
+    function: Callable[[Any], Any], variances: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """E φ'(z)² and E φ(z)² for z ~ N(0, v), for each v of an array.
 
-    By quadrature at every variance if there are few, else at `VARIANCES` of them, with linear
-    interpolation in log v between.
+    By quadrature at every variance if there are few, else at some of them, `LOG_STEP` apart but no
+    more than `VARIANCES`, with linear interpolation in log v between.
     """
     distinct, where = np.unique(np.float32(variances), return_inverse=True)
     grid = np.maximum(distinct.astype(float), 1e-30)
-    if grid.size > VARIANCES:
-        grid = np.geomspace(grid[0], grid[-1], VARIANCES)
+    enough = int(np.clip(np.log(grid[-1] / grid[0]) / LOG_STEP + 2, 2, VARIANCES))
+    if grid.size > enough:
+        grid = np.geomspace(grid[0], grid[-1], enough)
     # an even number of nodes: none lies at 0, where there may be a kink
     t, step = np.linspace(-np.arcsinh(REACH), np.arcsinh(REACH), NODES, retstep=True)
     nodes = np.sinh(t)
     weights = np.exp(-(nodes**2) / 2) * np.cosh(t) / np.sqrt(2 * np.pi) * step
-    z = jnp.asarray(np.sqrt(grid)[:, None] * nodes, float)
-    slopes, values = evaluated(lambda: (_slope(function, z), function(z)))
+    values, slopes = _with_slope(function, np.sqrt(grid)[:, None] * nodes)
     gains = np.asarray(slopes, float) ** 2 @ weights
     squares = np.asarray(values, float) ** 2 @ weights
     if grid.size == distinct.size:

@@ -5,14 +5,13 @@ tape and the source line, and returns the outputs. To add a primitive: a functio
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
+from itertools import pairwise
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
+from sim.trace.arrays import evaluate, inverse_of, times
+from sim.trace.bilinear import Bilinear, bilinear, multiplication, summed_to
 from sim.trace.pointwise import settled
 from sim.trace.source import Source
 from sim.trace.twice import mixed
@@ -21,12 +20,13 @@ from sim.trace.values import (
     Known,
     Operand,
     Pointwise,
+    Pull,
     Signal,
     Tape,
     TraceError,
     Weight,
 )
-from sim.trace.walk import bind
+from sim.trace.windows import windows
 from theory.energy import POOLED_UNCORRELATED, UNCORRELATED, UNIFORM_SELECTION
 
 PRODUCTS = (
@@ -79,23 +79,14 @@ def _fused(equation: Any, operands: Sequence[Operand], place: Source) -> Pointwi
     if len(bases) != 1 or any(isinstance(x, Weight) for x in operands) or None in scalars:
         return None
     (base,) = bases.values()
-    to_float = equation.primitive.name == "convert_element_type" and jnp.issubdtype(
-        equation.params["new_dtype"], jnp.floating
-    )
+    constants = [np.reshape(x.uniform, 1) if isinstance(x, Constant) else None for x in operands]
 
-    def function(z: Array) -> Array:
-        def value(operand: Operand) -> Any:
-            if isinstance(operand, Constant):
-                return jnp.full(z.shape, operand.uniform, np.asarray(operand.value).dtype)
-            return operand.function(z) if isinstance(operand, Pointwise) else z
-
-        values = [value(x) for x in operands]
-        if to_float:  # arithmetic is that of the tracing, whatever the model's
-            return values[0].astype(float)
-        floats = [x.dtype for x in values if jnp.issubdtype(x.dtype, jnp.floating)]
-        common = jnp.result_type(*floats) if floats else None
-        same = [x.astype(common) if x.dtype in floats else x for x in values]
-        return bind(equation, *same)[0]
+    def function(z: Any) -> Any:
+        values = [
+            x.function(z) if isinstance(x, Pointwise) else z if c is None else c
+            for x, c in zip(operands, constants, strict=True)
+        ]
+        return evaluate(equation, values)[0]
 
     return Pointwise(base, function, place)
 
@@ -110,13 +101,13 @@ def _signals(operands: Sequence[Any]) -> list[Signal]:
     return [x for x in operands if isinstance(x, Signal)]
 
 
-def _square(operand: Any, known: Known) -> Array:
+def _square(operand: Any) -> Any:
     """The mean square of every entry."""
     if isinstance(operand, Signal):
-        return operand.within(known, "square")
+        return operand.square
     if isinstance(operand, Weight):
         return operand.second
-    return jnp.square(jnp.asarray(operand.value, float))
+    return np.square(np.asarray(operand.value, float))
 
 
 def _is_centred(operand: Any) -> bool:
@@ -125,48 +116,29 @@ def _is_centred(operand: Any) -> bool:
     return isinstance(operand, Weight) or operand.centred
 
 
-def _draw(equation: Any, operands: Sequence[Any], known: Known) -> Array:
-    """The output of an equation in every forward pass."""
-    axes = [None if isinstance(x, Constant) else 0 for x in operands]
-    values = [_drawn(x, known) for x in operands]
-    dtypes = [x.dtype for x in values if jnp.issubdtype(x.dtype, jnp.floating)]
-    common = jnp.result_type(*dtypes)
-    values = [x.astype(common) if x.dtype in dtypes else x for x in values]
-    if equation.primitive.name == "conv_general_dilated":
-        # mapped over kernels it would become a grouped convolution, which is slow
-        drawn = [x for x, axis in zip(values, axes, strict=True) if axis == 0]
-
-        def one(parts: list[Array]) -> Array:
-            given = iter(parts)
-            rest = [x if a is None else next(given) for x, a in zip(values, axes, strict=True)]
-            return _energetic(equation)(*rest)
-
-        return jax.lax.map(one, drawn)
-    return jax.vmap(_energetic(equation), in_axes=axes)(*values)
-
-
-def _drawn(operand: Any, known: Known) -> Array:
+def _drawn(operand: Any, known: Known) -> Any:
+    """In every forward pass."""
     if isinstance(operand, Signal):
-        return operand.within(known, "draws")
-    return operand.draw() if isinstance(operand, Weight) else jnp.asarray(operand.value)
+        return operand.within(known)
+    return (
+        operand.draw()[: known.passes]
+        if isinstance(operand, Weight)
+        else np.asarray(operand.value)[None]
+    )
 
 
-def _energetic(equation: Any) -> Callable[..., Array]:
-    """The equation as a function, in the arithmetic of the tracing, whatever the model's."""
-    parameters = equation.params
-    if "preferred_element_type" in parameters:
-        parameters = parameters | {"preferred_element_type": None}
-    primitive = equation.primitive
-
-    def function(*values: Array) -> Array:
-        outputs = primitive.bind(*values, **parameters)
-        return outputs[0] if primitive.multiple_results else outputs
-
-    return function
+def _draws(equation: Any, operands: Sequence[Any], output: int = 0) -> Callable[[Known], Any]:
+    """One output of an equation in every forward pass."""
+    return lambda known: evaluate(equation, [_drawn(x, known) for x in operands])[output]
 
 
 def _shape(equation: Any) -> tuple[int, ...]:
     return equation.outvars[0].aval.shape
+
+
+def _full(x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Entry by entry, a scalar may stand beside an array."""
+    return np.broadcast_to(x, shape)
 
 
 # Entries moved to other places, each output at most one input: coefficients 0 or 1.
@@ -175,6 +147,10 @@ VALUES = {
     "pad": 2, "gather": 1, "dynamic_slice": 1, "dynamic_update_slice": 2, "split": 1,
 }  # fmt: skip
 """How many of the first operands hold entries; the others, indices. All, where not listed."""
+
+IN_PLACE = ("reshape", "squeeze", "expand_dims", "convert_element_type", "reduce_precision", "neg")
+IN_PLACE += ("copy", "copy_p", "optimization_barrier", "name")
+"""Primitives that keep all entries in their order."""
 
 
 @rule(
@@ -191,31 +167,58 @@ def _arrange(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) 
     outputs: list[Operand] = []
     for i, variable in enumerate(equation.outvars):
 
-        def moved(*values: Array, i: int = i) -> Array:
-            if name in ("neg", "convert_element_type", "reduce_precision"):
+        def moved(values: Sequence[Any], i: int = i) -> np.ndarray:
+            if name == "neg":
                 return values[0]
-            return bind(equation, *values, *indices)[i]
+            given = [np.asarray(x)[None] for x in (*values, *indices)]
+            return evaluate(equation, given)[i][0]
 
-        def push(*energies: Array, moved: Callable[..., Array] = moved) -> Array:
-            given = iter(energies)
-            return moved(
-                *(next(given) if isinstance(x, Signal) else jnp.zeros(x.shape) for x in entries)
-            )
-
-        def square(known: Known, moved: Callable[..., Array] = moved) -> Array:
-            return moved(*(_square(x, known) for x in entries))
-
-        def draw(known: Known, i: int = i) -> Array:
-            axes = [None if isinstance(x, Constant) else 0 for x in entries]
-            values = [_drawn(x, known) for x in entries]
-            values = [x.astype(float) if x.dtype != bool else x for x in values]
-            return jax.vmap(lambda *v: bind(equation, *v, *indices)[i], axes)(*values)
+        def square(moved: Callable[..., np.ndarray] = moved) -> np.ndarray:
+            return moved([_square(x) for x in entries])
 
         shape = variable.aval.shape
-        node = tape.add(_signals(entries), shape, push, "arrange", place)
+        pull = _moved_back(equation, entries, moved)
+        node = tape.add(_signals(entries), shape, pull, "arrange", place)
         centred = all(map(_is_centred, entries))
-        outputs.append(Signal(node, shape, draw, square, centred, _signals(entries)))
+        draws = _draws(equation, operands, i)
+        outputs.append(Signal(node, shape, draws, square, centred, _signals(entries)))
     return outputs
+
+
+def _moved_back(
+    equation: Any, entries: Sequence[Any], moved: Callable[[Sequence[Any]], np.ndarray]
+) -> Pull:
+    """The transpose of an arrangement, from where it takes every entry of its output."""
+    name, terms = equation.primitive.name, _signals(entries)
+    if name in IN_PLACE and (name != "reshape" or equation.params["dimensions"] is None):
+        return lambda energy: (energy.reshape(terms[0].shape),)
+    if name == "transpose":
+        order = np.argsort(equation.params["permutation"])
+        return lambda energy: (energy.transpose(order),)
+    if name == "broadcast_in_dim":
+        kept = equation.params["broadcast_dimensions"]
+        sides = terms[0].shape
+        axes = [
+            axis
+            for axis in range(len(equation.params["shape"]))
+            if axis not in kept or sides[kept.index(axis)] == 1
+        ]
+        return lambda energy: (energy.sum(axis=tuple(axes)).reshape(sides),)
+    sizes = [int(np.prod(x.shape)) for x in terms]
+    ends = np.cumsum([1, *sizes])  # 0 is no entry of a signal
+
+    def pull(energy: np.ndarray) -> Sequence[np.ndarray]:
+        numbers = (np.arange(a, b) for a, b in pairwise(ends))
+        places = [
+            next(numbers).reshape(x.shape) if isinstance(x, Signal) else np.zeros(x.shape, int)
+            for x in entries
+        ]
+        taken = moved(places)
+        arrived = np.bincount(np.ravel(taken), np.ravel(energy), int(ends[-1]))
+        parts = np.split(arrived[1:], ends[1:-1] - 1)
+        return [part.reshape(x.shape) for part, x in zip(parts, terms, strict=True)]
+
+    return pull
 
 
 @rule("select_n")
@@ -223,25 +226,21 @@ def _select(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -
     which, *cases = operands
     if not isinstance(which, Constant):
         raise TraceError(f"{place}: what it selects depends on the input in a way without a rule.")
-    chosen = jnp.broadcast_to(jnp.asarray(which.value), _shape(equation))
+    shape = _shape(equation)
+    chosen = _full(np.asarray(which.value).astype(int), shape)
+    signals = [(i, x) for i, x in enumerate(cases) if isinstance(x, Signal)]
 
-    def moved(*values: Array) -> Array:
-        return jax.lax.select_n(chosen, *(jnp.broadcast_to(v, chosen.shape) for v in values))
+    def square() -> np.ndarray:
+        squares = [_full(_square(x), shape) for x in cases]
+        return np.choose(chosen, squares) if len(squares) < 32 else np.stack(squares)[chosen]
 
-    def push(*energies: Array) -> Array:
-        given = iter(energies)
-        every = [next(given) if isinstance(x, Signal) else jnp.zeros(chosen.shape) for x in cases]
-        return moved(*every)
+    def pull(energy: np.ndarray) -> Sequence[np.ndarray]:
+        return [energy * (chosen == i) for i, _ in signals]
 
-    def square(known: Known) -> Array:
-        return moved(*(_square(x, known) for x in cases))
-
-    def draw(known: Known) -> Array:
-        axes = [None if isinstance(x, Constant) else 0 for x in cases]
-        return jax.vmap(moved, axes)(*(_drawn(x, known).astype(float) for x in cases))
-
-    node = tape.add(_signals(cases), chosen.shape, push, "arrange", place)
-    return [Signal(node, chosen.shape, draw, square, all(map(_is_centred, cases)), _signals(cases))]
+    terms = [x for _, x in signals]
+    node = tape.add(terms, shape, pull, "arrange", place)
+    centred = all(map(_is_centred, cases))
+    return [Signal(node, shape, _draws(equation, operands), square, centred, terms)]
 
 
 # Sums of entries: coefficients ±1.
@@ -251,34 +250,53 @@ def _select(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -
 def _add(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -> list[Operand]:
     shape, terms = _shape(equation), _signals(operands)
 
-    def square(known: Known) -> Array:
+    def square() -> np.ndarray:
         # cross terms have a factor of mean zero, or hypothesis H neglects them
-        return sum((jnp.broadcast_to(_square(x, known), shape) for x in operands), jnp.zeros(shape))
+        return sum((_full(_square(x), shape) for x in operands), np.zeros(()))
 
-    def draw(known: Known) -> Array:
-        return _draw(equation, operands, known)
-
+    draws = _draws(equation, operands)
     centred = all(map(_is_centred, operands))
     if len(terms) == 1:  # a bias: nothing happens to the energy
-        return [Signal(terms[0].node, shape, draw, square, centred, terms)]
-    sign = -1 if equation.primitive.name == "sub" else 1
-    left, right = mixed(lambda a, b: a + sign * b, terms[0], terms[1])
-    node = tape.add(terms, shape, lambda a, b: left * a + right * b, "sum", place)
-    return [Signal(node, shape, draw, square, centred, terms)]
+        return [Signal(terms[0].node, shape, draws, square, centred, terms)]
+    left, right = mixed(lambda a, b: evaluate(equation, [a, b])[0], terms[0], terms[1])
+    one, other = (_reduced(x.shape) for x in terms)
+    node = tape.add(terms, shape, lambda e: (one(left * e), other(right * e)), "sum", place)
+    return [Signal(node, shape, draws, square, centred, terms)]
+
+
+def _reduced(shape: tuple[int, ...]) -> Callable[[np.ndarray], np.ndarray]:
+    """The transpose of what arithmetic does with a scalar, or a side of 1, beside an array."""
+    return lambda e: summed_to(e[None], shape)[0]
 
 
 @rule("reduce_sum", "reduce_window_sum", "cumsum")
 def _sum(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -> list[Operand]:
     (x,) = operands
-    push, shape = _energetic(equation), _shape(equation)
+    shape = _shape(equation)
 
-    def square(known: Known) -> Array:
+    def summed(values: np.ndarray) -> np.ndarray:
+        return evaluate(equation, [values[None]])[0][0]
+
+    def square() -> np.ndarray:
         # entries that are not centred are positive and alike: as if they were equal
-        return push(jnp.ones(x.shape)) * push(x.within(known, "square"))
+        return summed(np.ones(x.shape)) * summed(x.square)
 
-    node = tape.add([x], shape, push, "average", place, (POOLED_UNCORRELATED,))
+    node = tape.add([x], shape, _unsummed(equation, x), "average", place, (POOLED_UNCORRELATED,))
     known_square = None if x.centred else square
-    return [Signal(node, shape, partial(_draw, equation, operands), known_square, x.centred, [x])]
+    return [Signal(node, shape, _draws(equation, operands), known_square, x.centred, [x])]
+
+
+def _unsummed(equation: Any, x: Signal) -> Pull:
+    """The transpose of a sum."""
+    name, parameters = equation.primitive.name, equation.params
+    if name == "reduce_sum":
+        return lambda e: (np.broadcast_to(np.expand_dims(e, parameters["axes"]), x.shape),)
+    if name == "cumsum":
+        axis, forwards = parameters["axis"], parameters["reverse"]
+        turned = (lambda e: e) if forwards else (lambda e: np.flip(e, axis))
+        return lambda e: (turned(np.cumsum(turned(e), axis)),)
+    over = windows(parameters, x.shape)
+    return lambda e: (over.sums_transposed(e[None])[0],)
 
 
 # A maximum selects each of its inputs equally often.
@@ -288,16 +306,23 @@ def _sum(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -> l
 def _max(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -> list[Operand]:
     (x,) = operands
     axes = tuple(equation.params["axes"])
-    return [_selected(equation, x, lambda e: jnp.mean(e, axis=axes), tape, place)]
+    count = np.prod([x.shape[axis] for axis in axes])
+
+    def pull(e: np.ndarray) -> Sequence[np.ndarray]:
+        return (np.broadcast_to(np.expand_dims(e / count, axes), x.shape),)
+
+    return [_selected(equation, x, pull, tape, place)]
 
 
 @rule("reduce_window_max", "reduce_window_min")
 def _window_max(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -> list[Operand]:
     (x,) = operands
-    window = partial(jax.lax.reduce_window_sum_p.bind, **equation.params)
+    over = windows(equation.params, x.shape)
     # entries that a border has are never selected
-    counts = jnp.maximum(window(jnp.ones(x.shape)), 1)
-    return [_selected(equation, x, lambda e: window(e) / counts, tape, place)]
+    counts = np.maximum(over.sums(np.ones((1, *x.shape))), 1)
+    return [
+        _selected(equation, x, lambda e: (over.sums_transposed(e[None] / counts)[0],), tape, place)
+    ]
 
 
 @rule("max", "min")
@@ -306,17 +331,17 @@ def _larger(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -
     if len(terms) < 2:
         raise TraceError(f"{place}: a maximum of a signal and of an array has no rule.")
     shape = _shape(equation)
-    node = tape.add(terms, shape, lambda a, b: (a + b) / 2, "maximum", place, (UNIFORM_SELECTION,))
-    return [Signal(node, shape, partial(_draw, equation, operands), reads=terms)]
+    one, other = (_reduced(x.shape) for x in terms)
+    rests = (UNIFORM_SELECTION,)
+    node = tape.add(terms, shape, lambda e: (one(e / 2), other(e / 2)), "maximum", place, rests)
+    return [Signal(node, shape, _draws(equation, operands), reads=terms)]
 
 
-def _selected(
-    equation: Any, x: Signal, push: Callable[[Array], Array], tape: Tape, place: Source
-) -> Signal:
+def _selected(equation: Any, x: Signal, pull: Pull, tape: Tape, place: Source) -> Signal:
     shape = _shape(equation)
-    node = tape.add([x], shape, push, "maximum", place, (UNIFORM_SELECTION,))
+    node = tape.add([x], shape, pull, "maximum", place, (UNIFORM_SELECTION,))
     # selecting the largest of symmetric entries is still taken as symmetric by hypothesis H
-    return Signal(node, shape, partial(_draw, equation, [x]), reads=[x])
+    return Signal(node, shape, _draws(equation, [x]), reads=[x])
 
 
 # Products: with weights or constants, or of two signals.
@@ -325,43 +350,49 @@ def _selected(
 @rule("dot_general", "conv_general_dilated", "mul")
 def _product(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -> list[Operand]:
     left, right = operands
-    function = _energetic(equation)
-    shape = _shape(equation)
-    terms = _signals(operands)
-    push: Callable[..., Array]
+    try:
+        both = bilinear(equation, left.shape, right.shape)
+    except NotImplementedError as error:
+        raise TraceError(f"{place}: there is no rule for {error}.") from None
+    return [_multiplied(equation, both, operands, tape, place)]
 
-    def draw(known: Known) -> Array:
-        return _draw(equation, operands, known)
+
+def _multiplied(
+    equation: Any, both: Bilinear, factors: Sequence[Any], tape: Tape, place: Source
+) -> Signal:
+    left, right = factors
+    shape, by_entry = _shape(equation), equation.primitive.name in ("mul", "div")
+    terms = _signals(factors)
+    is_weighted = any(isinstance(x, Weight) for x in factors)
+    pull: Pull
+
+    def square() -> np.ndarray:
+        return both.forward(_square(left)[None], _square(right)[None])[0]
 
     if len(terms) == 2:
-        squares = left.square, right.square
-        first, last = (
-            mixed(jnp.multiply, left, right) if equation.primitive.name == "mul" else (1.0, 1.0)
-        )
-        push = lambda a, b: (  # noqa: E731
-            first * function(a, squares[1]) + last * function(squares[0], b)
+        squares = left.square[None], right.square[None]
+        first, last = mixed(lambda a, b: times(both, a, b), left, right) if by_entry else (1.0, 1.0)
+        pull = lambda e: (  # noqa: E731
+            first * both.to_left(e[None], squares[1])[0],
+            last * both.to_right(e[None], squares[0])[0],
         )
         kind, rests = "product", (PRODUCTS,)
-        exact = equation.primitive.name == "mul" or left.centred or right.centred
+        exact = by_entry or left.centred or right.centred
     else:
-        second = _square(right if isinstance(left, Signal) else left, {})
-        if isinstance(left, Signal):
-            push = lambda energy: function(energy, second)  # noqa: E731
-        else:
-            push = lambda energy: function(second, energy)  # noqa: E731
-        weighted = isinstance(left, Weight) or isinstance(right, Weight)
-        kind = "weights" if weighted else "scale" if equation.primitive.name == "mul" else "average"
-        rests = (UNCORRELATED,) if weighted else () if kind == "scale" else (POOLED_UNCORRELATED,)
-        exact = weighted or kind == "scale"
-    is_weighted = any(isinstance(x, Weight) for x in operands)
+        is_left = isinstance(left, Signal)
+        second = _square(right if is_left else left)[None]
+        back = both.to_left if is_left else both.to_right
+        pull = lambda e: (back(e[None], second)[0],)  # noqa: E731
+        kind = "weights" if is_weighted else "scale" if by_entry else "average"
+        rests = (UNCORRELATED,) if is_weighted else () if by_entry else (POOLED_UNCORRELATED,)
+        exact = is_weighted or by_entry
+    centred = any(_is_centred(x) for x in factors)
+    node = tape.add(terms, shape, pull, kind, place, rests)
 
-    def square(known: Known) -> Array:
-        return function(_square(left, known), _square(right, known))
+    def draws(known: Known) -> Any:
+        return times(both, *(_drawn(x, known) for x in factors))
 
-    centred = any(_is_centred(x) for x in operands)
-    node = tape.add(terms, shape, push, kind, place, rests)
-    known_square = square if exact else None
-    return [Signal(node, shape, draw, known_square, centred, terms, is_weighted)]
+    return Signal(node, shape, draws, square if exact else None, centred, terms, is_weighted)
 
 
 @rule("div")
@@ -373,22 +404,6 @@ def _quotient(equation: Any, operands: Sequence[Any], tape: Tape, place: Source)
     if isinstance(below, Constant):
         inverse = Constant(1 / np.asarray(below.value, float))
     else:
-        inverse = settled(Pointwise(below, lambda z: 1 / z, place), tape)
-    product = jax.make_jaxpr(jnp.multiply)(*[jnp.zeros(_shape(equation))] * 2).eqns[0]
-    return _product(product, [above, inverse], tape, place)
-
-
-# No derivative at all.
-
-
-@rule(
-    *("argmax", "argmin", "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not", "sign", "floor"),
-    *("ceil", "round", "is_finite", "reduce_and", "reduce_or", "stop_gradient"),
-)
-def _flat(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -> list[Operand]:
-    shape = _shape(equation)
-    return [
-        Signal(
-            tape.node(shape), shape, partial(_draw, equation, operands), reads=_signals(operands)
-        )
-    ]
+        inverse = settled(Pointwise(below, inverse_of, place), tape)
+    both = multiplication(above.shape, inverse.shape)
+    return [_multiplied(equation, both, [above, inverse], tape, place)]

@@ -2,6 +2,7 @@
 
 import sysconfig
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ def of(equation: Any) -> Source:
     return (own or outside or [Source()])[0]
 
 
+@lru_cache
 def is_library(file: str) -> bool:
     """True for files of installed packages and of Python itself."""
     installed = {"site-packages", "dist-packages"} & set(Path(file).parts)

@@ -1,20 +1,24 @@
 """The squared network of a model, before any energy is sent through it."""
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.extend import core
-from jaxtyping import Array
 
+from sim.trace import initial, weights
+from sim.trace.arrays import one_thread
+from sim.trace.initial import Fixed
 from sim.trace.pointwise import settled
+from sim.trace.random import Draws
 from sim.trace.rules import apply
 from sim.trace.source import Source
-from sim.trace.values import Constant, Operand, Pointwise, Signal, Tape, TraceError
-from sim.trace.walk import walk
-from sim.trace.weights import FORWARD, Frontier
+from sim.trace.values import Constant, Operand, Pointwise, Signal, Tape, TraceError, Weight
+from sim.trace.walk import array, literal, walk
 
 
 @dataclass(frozen=True)
@@ -30,9 +34,6 @@ class Squared:
     """The outputs of every equation that reads the input, in order."""
 
 
-_KNOWN = object()
-
-
 def squared(
     init: Callable[[Any], Any],
     apply_model: Callable[[Any, Any], Any],
@@ -40,16 +41,14 @@ def squared(
     seed: int = 0,
 ) -> Squared:
     """The squared network of a model at one input shape; arguments and errors as in `trace`."""
-    key = jax.random.key(seed)
-    leaves, structure = jax.tree.flatten(jax.eval_shape(init, key))
+    # the functions themselves are traced, so that JAX finds what it has traced before
+    key = jax.eval_shape(jax.random.key, 0)
+    init_jaxpr, structure = jax.make_jaxpr(init, return_shape=True)(key)
     x = jax.ShapeDtypeStruct(shape, jnp.zeros(0).dtype)
-
-    def of_leaves(leaves: list[Any], x: Any) -> Any:
-        return apply_model(jax.tree.unflatten(structure, leaves), x)
-
-    closed = jax.make_jaxpr(of_leaves)(leaves, x)
-    frontier = Frontier(lambda key: jax.tree.leaves(init(key)), closed)
-    tape, outputs, made = _read(closed, frontier, key, shape)
+    closed = jax.make_jaxpr(apply_model)(structure, x)
+    leaves = initial.leaves(init, init_jaxpr)
+    with one_thread():
+        tape, outputs, made = _read(closed, leaves, seed, shape)
     logits = outputs[0]
     if len(outputs) != 1 or len(closed.out_avals[0].shape) != 1:
         raise TraceError("the model does not give one vector of logits for one input.")
@@ -59,30 +58,43 @@ def squared(
 
 
 def _read(
-    closed: core.ClosedJaxpr, frontier: Frontier, key: Any, shape: tuple[int, ...]
-) -> tuple[Tape, list[Operand], list[list[Operand]]]:
+    closed: core.ClosedJaxpr, leaves: list[initial.Value], seed: int, shape: tuple[int, ...]
+) -> tuple[Tape, list[Any], list[list[Operand]]]:
     """The squared network of a jaxpr, its outputs, and those of its equations."""
-    given: Iterator[Operand] = frontier.operands(key)
+    passes = Draws(weights.passes(math.prod(shape)), seed + 1)
     tape = Tape()
     made: list[list[Operand]] = []
+    operands: dict[int, tuple[Any, Constant | Weight]] = {}
 
-    def inputs(known: Any) -> Array:
-        return jax.random.normal(jax.random.fold_in(key, 1), (FORWARD, *shape))
+    def inputs(known: Any) -> np.ndarray:
+        generator = np.random.default_rng((seed, 1))
+        return generator.standard_normal((passes.number, *shape), np.float32)
 
-    x = Signal(tape.node(shape), shape, inputs, lambda known: jnp.ones(shape), centred=True)
+    x = Signal(tape.node(shape), shape, inputs, lambda: np.ones(shape), centred=True)
 
-    def operand(value: Any) -> Operand:
+    def operand(value: Any, place: Source) -> Operand:
         if isinstance(value, Signal | Pointwise):
             return value
-        return Constant(value.val) if isinstance(value, core.Literal) else next(given)
+        if isinstance(value, core.Literal):
+            return Constant(literal(value))
+        if not isinstance(value, initial.Value):
+            return Constant(array(value))
+        if id(value) not in operands:
+            operands[id(value)] = value, weights.operand(value, passes, place)
+        return operands[id(value)][1]
 
-    def known(equation: Any, operands: list[Any]) -> list[Any]:
-        return [_KNOWN] * len(equation.outvars)
+    def known(equation: Any, given: list[Any]) -> list[Any]:
+        return initial.outputs(equation, [_value(x) for x in given])
 
-    def reads(equation: Any, operands: list[Any], place: Source) -> list[Any]:
-        made.append(apply(equation, [operand(value) for value in operands], tape, place))
+    def reads(equation: Any, given: list[Any], place: Source) -> list[Any]:
+        made.append(apply(equation, [operand(value, place) for value in given], tape, place))
         return list(made[-1])
 
-    weights = [_KNOWN] * (len(closed.jaxpr.invars) - 1)
-    outputs = walk(closed, [*weights, x], lambda v: isinstance(v, Signal | Pointwise), known, reads)
+    outputs = walk(closed, [*leaves, x], lambda v: isinstance(v, Signal | Pointwise), known, reads)
     return tape, [settled(v, tape) if isinstance(v, Pointwise) else v for v in outputs], made
+
+
+def _value(x: Any) -> initial.Value:
+    if isinstance(x, core.Literal):
+        return Fixed(literal(x))
+    return x if isinstance(x, initial.Value) else Fixed(x)

@@ -11,19 +11,22 @@ gradients that point in the same direction, and those are still added in squares
 """
 
 from collections.abc import Callable
+from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
 
-from sim.trace.values import Known, Signal, evaluated
+from sim.trace.arrays import Dual
+from sim.trace.values import Known, Signal
 
-PROBES, ENTRIES = 16, 2**20
-"""Sets of random signs, as long as they are no more than so many signs in all."""
+Function = Callable[[Any, Any], Any]
+"""Of arrays or of `Dual`s."""
+
+PROBES, ENTRIES = 2, 2**15
+"""Sets of random signs, as long as they are no more than so many signs in all; as many of the
+forward passes."""
 
 
-def mixed(function: Callable[[Array, Array], Array], a: Signal, b: Signal) -> tuple[float, float]:
+def mixed(function: Function, a: Signal, b: Signal) -> tuple[float, float]:
     """Factors for the energies that y = function(a, b) sends to a and to b.
 
     1 where the two share nothing. The mixed term goes to the one that reads the shared signal entry
@@ -64,43 +67,43 @@ def _shared(direct: Signal, other: Signal) -> Signal | None:
     return None if is_own and direct is at else at
 
 
-def _along(signal: Signal, start: Signal) -> Callable[[Array], Array]:
-    """The forward passes of a signal as a function of those of one that it is made of."""
-    order = _above(signal)
+def _along(signal: Signal, start: Signal, passes: int) -> Callable[[Any], Any]:
+    """Forward passes of a signal as a function of those of one that it is made of."""
     moved = {id(start)}
     steps = []
-    for x in order:
+    for x in _above(signal):
         if id(x) not in moved and any(id(y) in moved for y in x.reads) and not x.weighted:
             moved.add(id(x))
             steps.append(x)
 
-    def function(value: Array) -> Array:
-        known: Known = {(id(start), "draws"): (start, value)}
+    def function(value: Any) -> Any:
+        known = Known({id(start): (start, value)}, passes)
         for x in steps:
-            known[id(x), "draws"] = x, x.compute("draws", known)
-        return signal.within(known, "draws")
+            known.values[id(x)] = x, x.passed(known)
+        return signal.within(known)
 
     return function
 
 
-def _mixed_share(
-    function: Callable[[Array, Array], Array], direct: Signal, other: Signal, start: Signal
-) -> float:
+def _mixed_share(function: Function, direct: Signal, other: Signal, start: Signal) -> float:
     """The mixed term over the term of `direct` alone."""
-    values, both = start.draws, [_along(x, start) for x in (direct, other)]
-    values = values.astype(float)
-    probes = int(np.clip(ENTRIES // values.size, 1, PROBES))
-    drawn = np.random.default_rng(2).choice([-1.0, 1.0], (probes, *values.shape))
-
-    def means(signs: Array) -> Array:
-        (a, b), (da, db) = jax.jvp(lambda u: tuple(f(u) for f in both), (values,), (signs,))
-        by_a = jax.jvp(lambda a: function(a, b), (a,), (jnp.ones_like(a),))[1]
-        by_b = jax.jvp(lambda b: function(a, b), (b,), (jnp.ones_like(b),))[1]
+    largest = max(x.draws[0].size for x in (direct, other, start))
+    passes = int(np.clip(ENTRIES // largest, 1, len(start.draws)))
+    values = start.draws[:passes]
+    along = [_along(x, start, passes) for x in (direct, other)]
+    a, b = direct.draws[:passes], other.draws[:passes]
+    by_a = _slope(function(Dual(a, np.ones_like(a)), b))
+    by_b = _slope(function(a, Dual(b, np.ones_like(b))))
+    random = np.random.default_rng(2)
+    mixed_term = own_term = 0.0
+    for _ in range(int(np.clip(ENTRIES // values.size, 1, PROBES))):
+        signs = (2 * random.integers(0, 2, values.shape, np.int8) - np.int8(1)).astype(values.dtype)
+        da, db = (_slope(f(Dual(values, signs))) for f in along)
         own = by_a * signs * da
-        return jnp.stack([jnp.mean(own * by_b * signs * db), jnp.mean(own**2)])
+        mixed_term += float(np.mean(own * (by_b * signs * db), dtype=float))
+        own_term += float(np.mean(np.square(own), dtype=float))
+    return 2 * mixed_term / own_term
 
-    def share() -> Array:
-        mixed_term, own_term = jnp.mean(jax.lax.map(means, jnp.asarray(drawn, float)), axis=0)
-        return 2 * mixed_term / own_term
 
-    return float(evaluated(share))
+def _slope(value: Any) -> Any:
+    return value.tangent if isinstance(value, Dual) else np.zeros((1,) * np.ndim(value))

@@ -9,11 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jax.core import eval_jaxpr
-from jaxtyping import Array
 
 from sim.trace.source import Source
 
@@ -46,62 +42,68 @@ class Weight:
     shape: tuple[int, ...]
     moment: Any
     """E w²: one number, or one for every entry."""
-    draw: Callable[[], Array] = field(repr=False)
-    """The entries in every forward pass, (draws, *shape)."""
+    draw: Callable[[], np.ndarray] = field(repr=False)
+    """The entries in every forward pass, (passes, *shape)."""
 
     @property
-    def second(self) -> Array:
-        """E w² of every entry."""
-        return jnp.broadcast_to(jnp.asarray(self.moment, float), self.shape)
+    def second(self) -> np.ndarray:
+        """E w² of every entry, with strides of 0 if it is one number."""
+        return np.broadcast_to(np.asarray(self.moment, float), self.shape)
 
 
-Known = dict[tuple[int, str], tuple["Signal", Array]]
-"""What one compiled piece computes: values of signals, by signal and name."""
-Compute = Callable[[Known], Any]
+@dataclass(frozen=True)
+class Known:
+    """Forward passes of some signals, other ones than those that they keep."""
+
+    values: dict[int, tuple["Signal", Any]] = field(default_factory=dict)
+    """By the id of a signal: it, and what stands for its `draws`."""
+    passes: int | None = None
+    """So many of what all other signals and the weights have."""
+
+
+ENTRIES, FEWEST = 2**18, 4
+
+
+def few(draws: np.ndarray) -> np.ndarray:
+    """As many passes of large arrays as are needed: moments of many entries are averaged anyway."""
+    return draws[: max(FEWEST, ENTRIES // max(1, draws[0].size))]
 
 
 class Signal:
     """A node of the squared network.
 
     `square` is the mean square of every entry over weights and inputs, `draws` the entries in a
-    few forward passes (draws, *shape). Both are computed when they are first asked for, together
-    with all that they need, as one compiled function. Without a rule for it the mean square is that
-    of the draws. `reads` are the signals that they are computed from; `centred` says that the
-    entries are symmetric about zero, `weighted` that random weights have just mixed them.
+    few forward passes (passes, *shape). Both are computed when they are first asked for, and kept.
+    Without a rule for it the mean square is that of the draws. `reads` are the signals that they
+    are computed from; `centred` says that the entries are symmetric about zero, `weighted` that
+    random weights have just mixed them.
     """
 
     def __init__(
         self,
         node: int,
         shape: tuple[int, ...],
-        draws: Compute,
-        square: Compute | None = None,
+        draws: Callable[[Known], Any],
+        square: Callable[[], np.ndarray] | None = None,
         centred: bool = False,
         reads: Sequence["Signal"] = (),
         weighted: bool = False,
     ) -> None:
         self.node, self.shape, self.centred, self.reads = node, tuple(shape), centred, reads
         self.weighted = weighted
+        self.passed = draws
+        """The forward passes, from those of `reads`."""
         self._measured = square is None
-        self._compute = {"draws": draws, "square": square or self._mean_square}
-        self._values: dict[str, Array] = {}
+        self._compute = {"draws": lambda: draws(Known()), "square": square or self._mean_square}
+        self._values: dict[str, np.ndarray] = {}
 
-    def _mean_square(self, known: Known) -> Array:
-        return jnp.mean(jnp.square(self.within(known, "draws").astype(float)), axis=0)
+    def _mean_square(self) -> np.ndarray:
+        return np.asarray(np.mean(np.square(few(self.draws)), axis=0, dtype=float))
 
-    def within(self, known: Known, name: str) -> Array:
-        """A value inside of a piece that is being compiled."""
-        place = (id(self), name)
-        if place in known:
-            return known[place][1]
-        if name in self._values:
-            return self._values[name]
-        known[place] = self, self._compute[name](known)
-        return known[place][1]
-
-    def compute(self, name: str, known: Known) -> Array:
-        """A value made anew of those that `known` has, even if it is there already."""
-        return self._compute[name](known)
+    def within(self, known: Known) -> Any:
+        """The forward passes, those of `known` if they are there."""
+        found = known.values.get(id(self))
+        return self.draws[: known.passes] if found is None else found[1]
 
     def _needed(self, name: str) -> list[tuple["Signal", str]]:
         """All that is to be computed for a value, in an order in which it can be.
@@ -121,53 +123,21 @@ class Signal:
                 waiting += [(x, what, False) for x, what in below]
         return list(order.values())
 
-    def _value(self, name: str) -> Array:
+    def _value(self, name: str) -> np.ndarray:
         if name not in self._values:
-            needed = self._needed(name)
-
-            def piece() -> list[Array]:
-                known: Known = {}
-                return [signal.within(known, kind) for signal, kind in needed]
-
-            for (signal, kind), value in zip(needed, evaluated(piece), strict=True):
-                signal._values[kind] = value
+            for signal, kind in self._needed(name):
+                signal._values[kind] = signal._compute[kind]()
         return self._values[name]
 
     @property
-    def draws(self) -> Array:
+    def draws(self) -> np.ndarray:
         """The entries in a few forward passes."""
         return self._value("draws")
 
     @property
-    def square(self) -> Array:
+    def square(self) -> np.ndarray:
         """The mean square of every entry."""
         return self._value("square")
-
-
-def evaluated(function: Callable[[], Any]) -> Any:
-    """The value of a function without arguments, compiled as a whole.
-
-    Arrays that it closes over are handed to the compiled function as arguments.
-    """
-    closed, struct = jax.make_jaxpr(function, return_shape=True)()
-    run = jax.jit(lambda consts: eval_jaxpr(closed.jaxpr, consts))
-    values = run_once(run, closed.consts)
-    return jax.tree.unflatten(jax.tree.structure(struct), values)
-
-
-def run_once(function: Any, *arguments: Any) -> Any:
-    """The value of a jitted function that runs only once: compiled fast, not to run fast."""
-    lowered = function.lower(*arguments)
-    if jax.default_backend() != "cpu":
-        return lowered.compile()(*arguments)
-    options = {"xla_backend_optimization_level": 0}
-    faster = {"xla_cpu_use_fusion_emitters": False, "xla_cpu_parallel_codegen_split_count": 1}
-    try:
-        return lowered.compile(options | faster)(*arguments)
-    except jax.errors.JaxRuntimeError as error:
-        if "No such compile option" not in str(error):
-            raise
-        return lowered.compile(options)(*arguments)
 
 
 @dataclass(eq=False)
@@ -175,7 +145,8 @@ class Pointwise:
     """A function of every entry of `base` alone; its node is made when something else reads it."""
 
     base: Signal
-    function: Callable[[Array], Array]
+    function: Callable[[Any], Any]
+    """Of arrays of any shape, or of `sim.trace.arrays.Dual`."""
     source: Source
     settled: Signal | None = None
 
@@ -185,7 +156,7 @@ class Pointwise:
 
 
 Operand = Constant | Weight | Signal | Pointwise
-Push = Callable[..., Array]
+Pull = Callable[[np.ndarray], Sequence[np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -194,7 +165,8 @@ class Step:
 
     inputs: tuple[int, ...]
     output: int
-    push: Push = field(repr=False)
+    pull: Pull = field(repr=False)
+    """The transpose: the energy of the gradient at `output` to those at each of `inputs`."""
     kind: str
     source: Source
     assumptions: tuple[str, ...] = ()
@@ -216,37 +188,34 @@ class Tape:
         self,
         signals: list[Signal],
         shape: tuple[int, ...],
-        push: Push,
+        pull: Pull,
         kind: str,
         source: Source,
         assumptions: tuple[str, ...] = (),
     ) -> int:
-        """A new node that reads others by the linear map `push`."""
+        """A new node that reads others by the linear map whose transpose is `pull`."""
         output = self.node(shape)
         inputs = tuple(signal.node for signal in signals)
-        self.steps.append(Step(inputs, output, push, kind, source, assumptions))
+        self.steps.append(Step(inputs, output, pull, kind, source, assumptions))
         return output
 
-    def pull(self, output: int, energy: Array) -> tuple[Array | None, list[tuple[float, ...]]]:
+    def pull(
+        self, output: int, energy: np.ndarray
+    ) -> tuple[np.ndarray | None, list[tuple[float, ...]]]:
         """Energies of the gradient at node 0, given those at `output`, and each step's gains κ.
 
         The transposed squared network. None if nothing arrives. A step has a gain for each of its
         inputs: what arrives there over what left its output; NaN if nothing leaves.
         """
-
-        def transposed() -> tuple[Array | None, list[list[Array]]]:
-            energies, gains = {output: energy}, []
-            for step in reversed(self.steps):
-                above = energies.get(step.output)
-                if above is None:
-                    gains.append([jnp.array(jnp.nan) for _ in step.inputs])
-                    continue
-                structs = [jax.ShapeDtypeStruct(self.shapes[i], above.dtype) for i in step.inputs]
-                below = jax.linear_transpose(step.push, *structs)(above)
-                for node, part in zip(step.inputs, below, strict=True):
-                    energies[node] = energies[node] + part if node in energies else part
-                gains.append([jnp.sum(part) / jnp.sum(above) for part in below])
-            return energies.get(0), gains[::-1]
-
-        arrived, gains = evaluated(transposed)
-        return arrived, [tuple(map(float, parts)) for parts in gains]
+        energies, gains = {output: energy}, []
+        for step in reversed(self.steps):
+            above = energies.pop(step.output, None)
+            if above is None:
+                gains.append((np.nan,) * len(step.inputs))
+                continue
+            below, total = step.pull(above), float(np.sum(above))
+            for node, part in zip(step.inputs, below, strict=True):
+                energies[node] = energies[node] + part if node in energies else part
+            sums = [float(np.sum(part)) for part in below]
+            gains.append(tuple(part / total if total else np.nan for part in sums))
+        return energies.get(0), gains[::-1]

@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import eval_jaxpr
 from jax.extend import core
 
@@ -14,6 +15,7 @@ from sim.trace.source import Source
 CALLS = {
     *("jit", "pjit", "closed_call", "core_call", "remat", "remat2", "checkpoint"),
     *("custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr"),
+    "custom_vmap_call",
 }
 Known = Callable[[Any, list[Any]], list[Any]]
 Reads = Callable[[Any, list[Any], Source], list[Any]]
@@ -44,13 +46,18 @@ def walk(
 
     for equation in closed.jaxpr.eqns:
         operands = [read(variable) for variable in equation.invars]
+        if equation.primitive.name == "platform_index":
+            values[equation.outvars[0]] = plain_platform(equation)
+            continue
         line = place or source.of(equation)
         if not any(map(is_signal, operands)):
             outputs = known(equation, operands)
         elif equation.primitive.name in CALLS:
-            inner = _inner(equation)
+            inner = inner_jaxpr(equation)
             own_lines = place is None and not source.of_library(inner.jaxpr)
             outputs = inside(inner, operands, None if own_lines else line)
+        elif equation.primitive.name == "cond" and isinstance(operands[0], np.integer):
+            outputs = inside(equation.params["branches"][int(operands[0])], operands[1:], None)
         elif equation.primitive.name == "scan":
             outputs = _scan(equation, operands, inside, line)
         else:
@@ -63,14 +70,35 @@ def bind(equation: Any, *operands: Any) -> list[Any]:
     """The outputs of an equation at arrays."""
     primitive = equation.primitive
     if primitive.name in CALLS:
-        inner = _inner(equation)
+        inner = inner_jaxpr(equation)
         return eval_jaxpr(inner.jaxpr, inner.consts, *operands)
     outputs = primitive.bind(*operands, **equation.params)
     return list(outputs) if primitive.multiple_results else [outputs]
 
 
-def _inner(equation: Any) -> core.ClosedJaxpr:
-    names = ("jaxpr", "call_jaxpr", "fun_jaxpr")
+def plain_platform(equation: Any) -> np.int32:
+    """The branch of an equation platform_index that is for any other platform.
+
+    All branches compute the same, and this one by no trick of one machine.
+    """
+    return np.int32(len(equation.params["platforms"]) - 1)
+
+
+def literal(variable: core.Literal) -> np.ndarray:
+    """The value of a literal, as `array` gives it, in the type that the jaxpr has."""
+    return array(np.asarray(variable.val, getattr(variable.aval, "dtype", None)))
+
+
+def array(value: Any) -> np.ndarray:
+    """An array of NumPy, in single precision where JAX has less, which NumPy hardly knows."""
+    found = np.asarray(value)
+    is_short = found.dtype.itemsize < 4 and jnp.issubdtype(found.dtype, jnp.floating)
+    return found.astype(np.float32) if is_short else found
+
+
+def inner_jaxpr(equation: Any) -> core.ClosedJaxpr:
+    """What is called by an equation whose primitive is one of `CALLS`."""
+    names = ("jaxpr", "call_jaxpr", "fun_jaxpr", "call")
     inner = next(equation.params[name] for name in names if name in equation.params)
     return inner if isinstance(inner, core.ClosedJaxpr) else core.ClosedJaxpr(inner, ())
 

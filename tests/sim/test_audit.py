@@ -1,5 +1,6 @@
 """The audit: what it measures is the gradient, what holds passes, and what is broken is named."""
 
+import dataclasses
 import json
 
 import jax
@@ -8,11 +9,12 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from sim import audit, audit_report, audited, findings, layers, montecarlo, taps
+from sim import audit, audit_report, audited, findings, layers, models, montecarlo, taps
 from sim.audit import Config
 from sim.trace import live
 from sim.trace.squared import squared
 from theory import architectures
+from theory.network import Network, serial
 
 DRAWS = montecarlo.Draws(quantities=("logit",), norms=(2.0,), lazy=False)
 
@@ -95,6 +97,62 @@ def test_max_pooling_and_activated_streams_are_named():
     found = audit_of(network, 4, by_paper, seeds=128)
     assert list(found.reasons) == [audited.POST_ACTIVATION]
     assert audited.POST_ACTIVATION in findings.sentence(found)
+
+
+@pytest.mark.parametrize(("head", "named"), [("gap", [audited.SHARED_KERNELS]), ("dense", [])])
+def test_an_average_over_shared_kernels_is_named_where_there_is_one(head, named):
+    network = architectures.cnn(width=4, depth=3, head=head)
+    found = audit_of(network, 8, audited.reading(network, 8), seeds=1536)
+    assert list(found.reasons) == named
+    if named:
+        low, high = found.reasons[audited.SHARED_KERNELS].interval
+        assert low > 1.1
+        # nothing is left over
+        assert low < found.total[-1].value < high
+
+
+def pooled_model(shape):
+    """A convolutional model of nothing but jax with a global average."""
+    he = jax.nn.initializers.he_normal()
+
+    def init(key):
+        a, b, c = jax.random.split(key, 3)
+        return he(a, (3, 3, 3, 4)), he(b, (3, 3, 4, 4)), he(c, (4, 3))
+
+    def apply(w, x):
+        numbers = ("NHWC", "HWIO", "NHWC")
+        for kernel in w[:2]:
+            x = jax.lax.conv_general_dilated(
+                x[None], kernel, (1, 1), "SAME", dimension_numbers=numbers
+            )[0]
+            x = jax.nn.relu(x)
+        return x.mean(axis=(0, 1)) @ w[2]
+
+    return init, apply
+
+
+def test_an_average_over_shared_kernels_is_named_in_a_model_too():
+    network = Network("pooled", serial(models.Own("pooled", pooled_model)), 3)
+    found = audit_of(network, 8, audited.reading(network, 8), seeds=512)
+    assert list(found.reasons) == [audited.SHARED_KERNELS]
+    assert found.reasons[audited.SHARED_KERNELS].interval[0] > 1.1
+
+
+def test_a_node_that_says_something_at_one_size_is_a_row_at_all():
+    init, _ = model()
+
+    def apply(w, x):
+        return jax.nn.relu(2 * (x.ravel() @ w[0])) @ w[1] @ w[2]
+
+    network = Network("scaled", serial(models.Own("scaled", lambda shape: (init, apply))), 3)
+    reading = audited.reading(network, 4)
+    found = reading.understood(montecarlo.measured(network, 4, range(16), DRAWS, reading.measure))
+    hidden = dataclasses.replace(found, shown=np.zeros_like(found.shown))
+    config = audit.complete(Config(arch="mlp", sizes=(4, 8)))
+    both = audit.labelled(config, [found, hidden])
+    assert both.sizes["row"] == int(np.sum(found.shown))
+    assert both["name"].values[0] == "0: weights"
+    assert audit.labelled(config, [hidden, hidden]).sizes["row"] == 0
 
 
 @pytest.fixture(scope="module")

@@ -137,6 +137,7 @@ MODELS = {
     "bias": mixed(jax.nn.relu, bias=0.7),
     "centred": mixed(lambda z: z - z.mean(axis=-1, keepdims=True)),
     "leaky relu": mixed(lambda z: jax.nn.leaky_relu(z, 0.3)),
+    "half precision": mixed(lambda z: jax.nn.relu(z.astype(jnp.bfloat16) / 2).astype(float)),
     "stopped": mixed(lambda z: z + jax.lax.stop_gradient(z)),
     "calls": mixed(jax.jit(jax.checkpoint(lambda z: looped(jax.nn.relu(2 * z))))),
     "dilated": kernel(

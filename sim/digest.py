@@ -1,0 +1,70 @@
+"""A digest of what a function computes: of its jaxpr, whatever its variables and lines are called.
+
+Comments, names and the order of definitions in a source file do not change it; what is computed,
+in which order and with which constants, does.
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.extend import core
+
+NAMES = ("name", "debug_info", "in_tree", "out_tree", "sharding", "out_sharding", "ctx_mesh")
+"""Parameters of equations that decide nothing of what is computed."""
+
+
+def of(function: Callable[..., Any], *arguments: Any) -> str:
+    """The digest of a function at arguments of these shapes and types (`jax.ShapeDtypeStruct`)."""
+    found = hashlib.sha256()
+    for word in _closed(jax.make_jaxpr(function)(*arguments)):
+        found.update(word.encode() + b"\0")
+    return found.hexdigest()
+
+
+def _closed(closed: core.ClosedJaxpr) -> Iterator[str]:
+    for const in closed.consts:
+        yield from _value(const)
+    numbers: dict[Any, int] = {}
+
+    def number(variable: Any) -> str:
+        return str(numbers.setdefault(variable, len(numbers)))
+
+    for variable in (*closed.jaxpr.constvars, *closed.jaxpr.invars):
+        yield f"{number(variable)}:{variable.aval}"
+    for equation in closed.jaxpr.eqns:
+        yield str(equation.primitive)
+        for name in sorted(equation.params):
+            if name not in NAMES:
+                yield name
+                yield from _value(equation.params[name])
+        for x in equation.invars:
+            yield from _value(x.val) if isinstance(x, core.Literal) else (number(x),)
+        for x in equation.outvars:
+            yield f"{number(x)}:{x.aval}"
+    for x in closed.jaxpr.outvars:
+        yield from _value(x.val) if isinstance(x, core.Literal) else (number(x),)
+
+
+def _value(value: Any) -> Iterator[str]:
+    if isinstance(value, core.ClosedJaxpr):
+        yield from _closed(value)
+    elif isinstance(value, core.Jaxpr):
+        yield from _closed(core.ClosedJaxpr(value, ()))
+    elif isinstance(value, tuple | list):
+        yield str(len(value))
+        for entry in value:
+            yield from _value(entry)
+    elif isinstance(value, jax.Array | np.ndarray) and not _is_key(value):
+        array = np.asarray(value)
+        yield f"{array.dtype}{array.shape}{hashlib.sha256(array.tobytes()).hexdigest()}"
+    elif not callable(value):
+        yield re.sub(r"0x[0-9a-fA-F]+", "", repr(value))
+
+
+def _is_key(value: Any) -> bool:
+    return bool(jnp.issubdtype(value.dtype, jax.dtypes.prng_key))
