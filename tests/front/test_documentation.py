@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 
 from sim import layers
-from theory import energy, registry
+from theory import architectures, energy, registry
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -27,7 +27,7 @@ def test_how_to_add_a_layer_an_architecture_and_an_experiment(monkeypatch, capsy
     """All code of docs/extending.md, one block after the other, as a module of its own."""
     page = types.ModuleType("extending")
     monkeypatch.setitem(sys.modules, "extending", page)
-    known = dict(registry.ARCHITECTURES)
+    known = dict(architectures.ARCHITECTURES)
     monkeypatch.setattr(registry, "ARCHITECTURES", known)
     found = blocks(ROOT / "docs/extending.md")
     assert len(found) == 5
