@@ -13,8 +13,6 @@ import numpy as np
 
 from theory import architectures
 
-HALF_WIDTH = 0.005
-
 
 @dataclass(frozen=True)
 class Case:

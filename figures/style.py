@@ -23,8 +23,8 @@ DASHES: tuple[Any, ...] = (
     (0, (3, 3)),
 )
 
-COLUMN, PAGE = 3.4, 7.0
-"""Inches: the width of a column and of a page of two columns."""
+PAGE = 7.0
+"""Inches: the width of a page of two columns."""
 
 SETTINGS: dict[Any, Any] = {
     "figure.constrained_layout.use": True,

@@ -40,7 +40,7 @@ def figure_of(samples: xr.Dataset) -> Any:
     for panel, (name, quantity) in zip(panels, shown.items(), strict=False):
         # to first order the damage of an attack in ℓ_∞ is ε times the norm
         scale = 1.0 if quantity.eps is None else quantity.eps if p == "inf" else np.nan
-        ends.append(_draw_growth(panel, samples, quantity, None if law is None else scale * law))
+        ends.append(_draw_growth(panel, samples, quantity, scale * law))
         panel.set_title(f"{name}, test images", loc="left")
     for panel in panels[len(shown) : -1]:
         panel.set_axis_off()
@@ -70,12 +70,11 @@ def _look(i: int, training: str) -> dict[str, Any]:
 
 
 def _draw_growth(
-    panel: Any, samples: xr.Dataset, quantity: Quantity, law: np.ndarray | None
+    panel: Any, samples: xr.Dataset, quantity: Quantity, law: np.ndarray
 ) -> list[style.End]:
     """The means of every training at several sides; labels for the ends of their lines."""
     ds, ends = samples["d"].values.astype(float), []
-    if law is not None:
-        panel.plot(ds, law, color=trainings.GRAY, linewidth=0.8, zorder=0)
+    panel.plot(ds, law, color=trainings.GRAY, linewidth=0.8, zorder=0)
     robust = 0
     everywhere = [BEFORE, *trainings.config_of(samples)["trainings"]]
     for training in at_several_sides(samples) or everywhere:

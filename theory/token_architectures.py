@@ -5,6 +5,7 @@ it (`tokens`).
 """
 
 import math
+from typing import get_args
 
 from theory.activations import reference_gain
 from theory.initializers import Scheme
@@ -80,7 +81,7 @@ def mlp_mixer(
     pixels, or as `patch` says; with `tokens` there are so many at every size.
     """
     positive(width=width, depth=depth, classes=classes, channels=channels)
-    choice("head", head, ("gap", "dense"))
+    choice("head", head, get_args(TokenHead))
     scheme, act = scheme_of(init), activation_of(activation)
     hidden = scheme.hidden(reference_gain(act))
     layers: list[Layer] = [_patches(patch, tokens), Dense(width, scheme.last())]
@@ -114,7 +115,7 @@ def vit(
     `mlp_mixer`.
     """
     positive(width=width, depth=depth, classes=classes, channels=channels, heads=heads)
-    choice("head", head, ("cls", "gap"))
+    choice("head", head, get_args(ViTHead))
     if width % heads:
         raise ValueError(f"width must be divisible by the {heads} heads, unlike {width}.")
     scheme, act = scheme_of(init), activation_of(activation)

@@ -138,14 +138,12 @@ def predictions(samples: xr.Dataset) -> dict[str, float]:
     if len(ds) < 2:
         return {}
     for q in samples["q"].values:
-        values = predicted_norms(samples, str(q))
-        if values is not None:
-            found[str(q)] = float(np.log(values) @ slope_weights(ds))
+        found[str(q)] = float(np.log(predicted_norms(samples, str(q))) @ slope_weights(ds))
     return found
 
 
-def predicted_norms(samples: xr.Dataset, q: str) -> np.ndarray | None:
-    """The law's E‖∂_x L‖_q at every side, at initialization; None where it has no value."""
+def predicted_norms(samples: xr.Dataset, q: str) -> np.ndarray:
+    """The law's E‖∂_x L‖_q at every side, at initialization."""
     from sim import trained
     from theory.law import predict
 
@@ -153,10 +151,7 @@ def predicted_norms(samples: xr.Dataset, q: str) -> np.ndarray | None:
     found = []
     for side, d in zip(samples["size"].values.tolist(), _dimensions(samples), strict=True):
         net = trained.without_batch_norm(config["data"], side, config["width"], config["depth"])
-        value = predict(net, q, "loss")(d)
-        if value is None:
-            return None
-        found.append(float(value))
+        found.append(predict(net, q, "loss")(d))
     return np.array(found)
 
 

@@ -3,6 +3,7 @@
 import importlib.resources
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from sim import report, scaling
+from sim import audit, report, scaling, vulnerability
+from theory.architectures import ARCHITECTURES
 from theory.console import run
 
 QUICK = "--arch mlp --widths 8 --sizes 4 8 16 --seeds 32 --input gaussian".split()  # noqa: SIM905
@@ -35,6 +37,14 @@ def test_json_is_alone_on_stdout_and_follows_its_schema():
     assert {fit["q"] for fit in result["fits"]} == {"1", "1.5", "inf"}
     assert {fit["basis"] for fit in result["fits"]} == {"wide", "exact"}
     assert "exponent of d" in done.stderr
+
+
+@pytest.mark.parametrize("command", [audit, scaling, vulnerability])
+def test_the_help_names_every_architecture(command, capsys):
+    with pytest.raises(SystemExit):
+        command.main(["--help"])
+    (names,) = re.findall(r"Architecture: ([^.]*)\.", " ".join(capsys.readouterr().out.split()))
+    assert re.findall(r"[\w-]+", names) == list(ARCHITECTURES)
 
 
 def test_until_is_a_sentence_of_the_report():

@@ -18,6 +18,8 @@ import pytest
         ("sim.scaling", ["--help"], ("jax", "xarray", "matplotlib")),
         ("sim.report", ["--help"], ("jax", "matplotlib")),
         ("sim.vulnerability", ["--help"], ("jax", "xarray", "matplotlib", "optax")),
+        ("sim.audit", ["--help"], ("jax", "xarray", "matplotlib")),
+        ("sim.results", ["--help"], ("jax", "xarray", "matplotlib")),
         ("sim.penalty", ["--help"], ("jax", "xarray", "matplotlib", "optax")),
         ("sim.training", ["--help"], ("jax", "xarray", "matplotlib", "optax")),
         ("sim.training_report", ["--help"], ("jax", "xarray", "matplotlib", "optax")),
