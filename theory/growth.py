@@ -11,7 +11,8 @@ def growth(energy: Any, d: sp.Symbol) -> sp.Expr:
     """The exponent of d in a positive expression, lim d E'(d) / E(d).
 
     Gaussian means count with the power of their variance that they approach, or as constants
-    where that variance has a finite limit.
+    where that variance has a finite limit. Raises ValueError if the exponent depends on those
+    constants.
     """
 
     def largest(*args: sp.Expr) -> sp.Expr:
@@ -24,7 +25,12 @@ def growth(energy: Any, d: sp.Symbol) -> sp.Expr:
         return sp.Dummy(positive=True) * variance**power
 
     energy = energy.replace(sp.Max, largest).replace(_is_mean, tail)
-    found = sp.limit(d * sp.diff(energy, d) / energy, d, sp.oo)
+    over, under = sp.fraction(sp.together(energy))
+    if over.is_polynomial(d) and under.is_polynomial(d):
+        return sp.Integer(sp.Poly(over, d).degree() - sp.Poly(under, d).degree())
+    found = sp.cancel(sp.limit(d * sp.diff(energy, d) / energy, d, sp.oo))
+    if found.free_symbols:
+        raise ValueError("the exponent depends on constants of Gaussian means that are not known.")
     return sp.nsimplify(found, rational=True) if found.has(sp.Float) else found
 
 

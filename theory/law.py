@@ -25,6 +25,7 @@ from theory.growth import growth, settled
 from theory.initializers import exact, is_gaussian, unknown
 from theory.network import (
     Activation,
+    Branching,
     Conv,
     Dense,
     Flatten,
@@ -407,7 +408,7 @@ def _profile(body: Serial, channels: int) -> tuple[list[Any], list[Any]]:
     if not is_spatial(body):
         return [sp.Integer(1)], [sp.Integer(1)]
     periodic = with_border(body, "circular")
-    if any(isinstance(layer, wide.ResolvedNorm) for layer in walk(body)):
+    if any(isinstance(layer, wide.ResolvedNorm | Branching) for layer in walk(body)):
         periodic = wide.in_fractions(periodic)
     side = _smallest_side(periodic, channels)
     ones = np.full((1, 1), sp.Integer(1), dtype=object)

@@ -9,6 +9,7 @@ from typing import Any
 import sympy as sp
 
 from theory.energy import Connection, connection
+from theory.initializers import Orthogonal, VarianceScaling
 from theory.network import (
     Activation,
     BatchNorm,
@@ -83,7 +84,7 @@ LARGE = 2**20
 
 
 def in_fractions(layer: Any) -> Any:
-    """The same layers with fractions for the gains of a network that has normalizations.
+    """The same layers with fractions for gains and variances that are none.
 
     Within 1e-15; a gain that depends on the image is that of a very large one. Sums of products of
     the gains themselves, functions of π, take minutes to compare.
@@ -96,8 +97,16 @@ def in_fractions(layer: Any) -> Any:
         return Serial(tuple(map(in_fractions, layer.layers)))
     if isinstance(layer, Branching):
         return type(layer)(in_fractions(layer.branch), in_fractions(layer.shortcut))
+    init = getattr(layer, "init", None)
+    if isinstance(init, VarianceScaling):
+        return replace(layer, init=replace(init, scale=_near(sp.sympify(init.scale))))
+    if isinstance(init, Orthogonal):
+        gain = _near(sp.sympify(init.gain_squared))
+        return replace(layer, init=replace(init, gain_squared=gain))
     return layer
 
 
 def _near(gain: Any) -> Any:
+    if gain.is_Rational:
+        return gain
     return sp.Rational(float(gain.subs(dict.fromkeys(gain.free_symbols, LARGE))))

@@ -104,12 +104,15 @@ def test_norms_leave_the_exponents_of_heads(arch, norm, head, exponent):
         ({"head": "gap", "tokens": 16}, HALF),
         ({"head": "dense", "tokens": 16}, HALF),
         ({"head": "gap", "tokens": 4, "init": "constant", "depth": 1}, HALF),
+        # here the variances that norms divide by grow with d, and so do those of means within them
+        ({"head": "gap", "init": "constant", "width": 64}, 0),
+        ({"head": "dense", "init": "constant", "width": 64}, 1),
     ],
 )
 def test_exponents_of_mixers(options, exponent):
     """Patches that grow with the image are read like an MLP reads it; normalization undoes that a
     constant variance lets them grow."""
-    assert predict(architectures.mlp_mixer(width=8, **options), 1).exponent == exponent
+    assert predict(architectures.mlp_mixer(**{"width": 8, **options}), 1).exponent == exponent
 
 
 def test_concatenations_share_energy_like_channels():

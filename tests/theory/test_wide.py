@@ -142,6 +142,14 @@ def test_law_of_a_smooth_network_is_an_expression():
     assert not law.norm.doit().atoms(activations.GaussianMean)
 
 
+def test_irrational_gains_of_a_residual_network_are_near_fractions():
+    """Sums over the ways through three blocks are not compared symbol by symbol."""
+    network = architectures.resnet(width=16, activation="erf")
+    law = predict(network, 1)
+    assert law.exponent == HALF
+    assert law(3 * 64**2) == pytest.approx(2 * law(3 * 32**2), rel=1e-3)
+
+
 def test_a_gain_that_grows_with_the_image_is_refused_in_one_sentence():
     hidden = architectures.Scheme("constant").hidden(HALF)
     block = residual(serial(Dense(4, hidden)), Identity())
