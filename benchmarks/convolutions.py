@@ -12,8 +12,9 @@ from benchmarks import peers
 from benchmarks.timing import in_turns
 from sim import gradients, layers, montecarlo, threefry
 from theory import architectures
+from theory.fans import fan_in
 from theory.geometry import PAD_MODE
-from theory.network import (  # fmt: skip
+from theory.network import (
     Conv,
     Dense,
     Layer,
@@ -21,7 +22,6 @@ from theory.network import (  # fmt: skip
     Residual,
     Serial,
     Shape,
-    fan_in,
     number_of,
     output_shape,
     padding,

@@ -41,7 +41,8 @@ def compare(side: int, repeats: int) -> dict[str, Any]:
 
 def layer_sizes(network: Any, side: int) -> list[tuple[int, int]]:
     """(fan-in, features) of every dense layer."""
-    from theory.network import Dense, fan_in, output_shape
+    from theory.fans import fan_in
+    from theory.network import Dense, output_shape
 
     found, shape = [], network.input_shape(side)
     for layer in network.body.layers:

@@ -6,6 +6,7 @@ import importlib.util
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from theory.fans import fan_in, weight_variance
 from theory.network import (
     Conv,
     Dense,
@@ -16,10 +17,8 @@ from theory.network import (
     Residual,
     Serial,
     Shape,
-    fan_in,
     output_shape,
     padding,
-    weight_variance,
 )
 
 if TYPE_CHECKING:

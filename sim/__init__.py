@@ -9,8 +9,8 @@ from types import ModuleType
 SUBMODULES = (
     *("attacks", "audit", "audit_report", "audited", "checks", "damage", "datasets", "findings"),
     *("first_order", "gradients", "hosts", "inputs", "layers", "losses", "merge", "models"),
-    *("montecarlo", "penalty", "regularizers", "report", "scaling", "statements", "statistics"),
-    *("store", "taps", "trace", "training", "training_report"),
+    *("montecarlo", "penalty", "predictions", "regularizers", "report", "scaling", "statements"),
+    *("statistics", "store", "taps", "trace", "training", "training_report"),
     *("vulnerability", "vulnerability_report"),
 )
 

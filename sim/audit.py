@@ -16,8 +16,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from sim import cli, experiment, scaling
-from sim.experiment import Experiment
+from sim import cli, experiment
+from sim.experiment import ModelExperiment, dimensions, networks, sizes_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -26,12 +26,9 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Config(Experiment):
+class Config(ModelExperiment):
     """What to audit."""
 
-    arch: str | None = None
-    """Architecture: mlp, cnn, resnet, resnet-preact, convnet-avdim, densenet, mlp-mixer, vit.
-    Unless given: resnet."""
     model: str | None = None
     """Your own model instead: package.module:factory, as for `python -m sim.scaling`."""
     widths: tuple[int, ...] | None = None
@@ -81,14 +78,14 @@ def run(config: Config, advance: Callable[[int], None] = lambda done: None) -> x
     check(config)
     import jax
 
-    from sim import audited, models, montecarlo
-    from theory.law import missing
+    from sim import audited, montecarlo, predictions
     from theory.network import serial
 
     config = complete(config)
-    ((_, network),) = scaling.networks(config).items()
-    if config.model is None and missing(network):
-        network = replace(network, body=serial(models.as_own(network)))
+    ((_, network),) = networks(config).items()
+    own = predictions.to_trace(network)
+    if own is not None:
+        network = replace(network, body=serial(own))
     draws = montecarlo.Draws(
         quantities=("logit",),
         norms=(2.0,),
@@ -99,7 +96,7 @@ def run(config: Config, advance: Callable[[int], None] = lambda done: None) -> x
     )
     found: list[Audited] = []
     with jax.enable_x64(config.dtype == "float64"):
-        for side in scaling.sizes_of(config):
+        for side in sizes_of(config):
             reading = audited.reading(network, side)
             seeds = range(config.seeds)
             raw = montecarlo.measured(network, side, seeds, draws, reading.measure, advance)
@@ -145,8 +142,8 @@ def labelled(config: Config, found: list[Audited]) -> xr.Dataset:
     return xr.Dataset(
         variables,
         coords={
-            "size": ("size", list(scaling.sizes_of(config)), {"long_name": "side of the image"}),
-            "d": ("size", scaling.dimensions(config), {"long_name": "input dimension"}),
+            "size": ("size", list(sizes_of(config)), {"long_name": "side of the image"}),
+            "d": ("size", dimensions(config), {"long_name": "input dimension"}),
             "leaf": list(found[0].leaves),
             "end": ["output", "input"],
             "name": ("row", names),
@@ -165,9 +162,9 @@ def complete(config: Config) -> Config:
     """The configuration with its architecture, width and sizes filled in."""
     from theory.architectures import find
 
-    config = scaling.complete(config)
+    config = experiment.complete(config)
     if config.model is not None:
-        return replace(config, sizes=config.sizes or scaling.OWN_SIZES[:2])
+        return replace(config, sizes=config.sizes or experiment.OWN_SIZES[:2])
     architecture = find(str(config.arch))
     return replace(
         config,
@@ -179,12 +176,10 @@ def complete(config: Config) -> Config:
 def check(config: Config) -> None:
     """Raises ValueError, with one sentence, if it cannot be run."""
     config = complete(config)
-    experiment.check(config, networks=scaling.networks, sizes_of=scaling.sizes_of)
+    experiment.check(config)
     if config.widths is not None and len(config.widths) > 1:
         raise ValueError(f"an audit is of one width, not of {len(config.widths)}.")
-    experiment.check_memory(
-        config, False, 2 * config.inputs_per_seed, 1, scaling.networks, scaling.sizes_of
-    )
+    experiment.check_memory(config, lazy=False, inputs=2 * config.inputs_per_seed)
 
 
 def main(args: list[str] | None = None) -> int:
@@ -197,7 +192,7 @@ def main(args: list[str] | None = None) -> int:
     from sim import audit_report, compilation
 
     compilation.keep()
-    total = len(scaling.sizes_of(config)) * config.seeds
+    total = len(sizes_of(config)) * config.seeds
     with cli.one_sentence(), cli.progress(f"{config.arch}: auditing networks", total) as advance:
         samples = run(config, advance)
     audit_report.deliver(samples, output.json, output.figure)

@@ -9,6 +9,7 @@ import xarray as xr
 
 from sim import cli, findings
 from sim.findings import Estimate, Findings
+from theory.console import for_tables
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -58,11 +59,8 @@ def _score(z: float, bound: float) -> str:
 
 def show(found: Findings, to_stderr: bool = False) -> None:
     """Print the tables, on standard output or on standard error."""
-    from rich.console import Console
 
-    console = Console(stderr=to_stderr)
-    if not console.is_terminal:
-        console = Console(stderr=to_stderr, width=180)
+    console = for_tables(180, to_stderr)
     console.print(_layers(found))
     console.print(_hypotheses(found))
     console.print(

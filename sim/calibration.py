@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from theory.console import for_tables
+
 if TYPE_CHECKING:
     from sim.coverage import Share
 
@@ -280,12 +282,9 @@ def to_json(config: Config, results: dict[str, list[Any]]) -> str:
 def show(results: dict[str, list[Any]], to_stderr: bool = False) -> None:
     """Print the tables, on standard output or on standard error."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table as Printed
 
-    console = Console(stderr=to_stderr)
-    if not console.is_terminal:
-        console = Console(stderr=to_stderr, width=180)
+    console = for_tables(180, to_stderr)
     for table in tables(results):
         printed = Printed(title=table.title, box=box.SIMPLE_HEAD)
         for i, name in enumerate(table.header):

@@ -16,8 +16,9 @@ from jaxtyping import Array, Float
 
 from sim.gradients import total
 from sim.layers import Weights
+from theory.fans import weight_variance
 from theory.initializers import is_gaussian
-from theory.network import Dense, Flatten, Layer, Network, Serial, weight_variance
+from theory.network import Dense, Flatten, Layer, Network, Serial
 
 CLOSED_FORMS = (1.0, 2.0)
 

@@ -7,8 +7,7 @@ all of them.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 if TYPE_CHECKING:
@@ -77,6 +76,18 @@ class Experiment:
 
 
 @dataclass(frozen=True)
+class ModelExperiment(Experiment):
+    """Random networks of one family, or a user's own model in its place."""
+
+    arch: str | None = None
+    """Architecture: mlp, cnn, resnet, resnet-preact, convnet-avdim, densenet, mlp-mixer, vit.
+    Unless given: resnet."""
+    model: str | None = None
+    """Your own model instead: package.module:factory, a function of the input shape (side, side,
+    channels); what it returns: sim/models.py, examples/models.py."""
+
+
+@dataclass(frozen=True)
 class Keep:
     """Where samples are kept."""
 
@@ -94,11 +105,46 @@ OPTIONS = (
 )  # fmt: skip
 """Fields of `Experiment` that an architecture may take or not."""
 
+DEFAULT_ARCH = "resnet"
+
+DESCRIBED = (
+    *OPTIONS, "widths", "classes", "init", "distribution", "std", "sampler", "integrate_first",
+)  # fmt: skip
+"""Fields of experiments that say nothing about a user's own model."""
+
+OWN_SIZES = (8, 16, 32, 64)
+OWN_WIDTH = 1
+"""The label of a user's own model, whose width is not known, along the dimension of widths."""
+
+Config = TypeVar("Config", bound=Experiment)
+
+
+def complete(config: Config) -> Config:
+    """The configuration with its architecture filled in: the name of a user's model, if any.
+
+    Raises ValueError for an architecture and a model, or options that a model does not take.
+    """
+    if not isinstance(config, ModelExperiment):
+        return config
+    if config.model is None:
+        return config if config.arch is not None else replace(config, arch=DEFAULT_ARCH)
+    if config.arch not in (None, config.model):
+        raise ValueError(f"choose --arch {config.arch} or --model {config.model}, not both.")
+    own = (OWN_WIDTH,)
+    for name in DESCRIBED:
+        given = getattr(config, name, None)
+        if given != getattr(type(config), name, None) and not (name == "widths" and given == own):
+            raise ValueError(f"--model takes no --{name.replace('_', '-')}.")
+    return replace(config, arch=config.model)
+
 
 def sizes_of(config: Experiment) -> tuple[int, ...]:
     """The image sides of a run, in increasing order."""
     from theory.architectures import find
 
+    config = complete(config)
+    if isinstance(config, ModelExperiment) and config.model is not None:
+        return tuple(sorted(config.sizes or OWN_SIZES))
     return tuple(sorted(config.sizes or find(str(config.arch)).sizes))
 
 
@@ -112,6 +158,11 @@ def networks(config: Experiment) -> dict[int, Network]:
     from theory.architectures import find
     from theory.initializers import Scheme
 
+    config = complete(config)
+    if isinstance(config, ModelExperiment) and config.model is not None:
+        from sim import models
+
+        return {OWN_WIDTH: models.network(config.model, config.channels)}
     architecture = find(str(config.arch))
     scheme = Scheme(config.init, config.distribution, config.std)
     options = {name: getattr(config, name) for name in OPTIONS if getattr(config, name) is not None}
@@ -126,18 +177,10 @@ def networks(config: Experiment) -> dict[int, Network]:
     }
 
 
-Stored = TypeVar("Stored")
-Networks = Callable[[Any], dict[int, "Network"]]
-Sizes = Callable[[Any], tuple[int, ...]]
-
-
-def check(
-    config: Experiment, *lists: str, networks: Networks = networks, sizes_of: Sizes = sizes_of
-) -> None:
+def check(config: Experiment, *lists: str) -> None:
     """Raises ValueError, with one sentence, if the common part of it cannot be run.
 
     `lists` names the fields, besides widths and sizes, that hold a tuple of distinct values.
-    `networks` and `sizes_of` are for experiments with networks besides the named architectures.
     """
     from sim import inputs
     from theory.initializers import unknown
@@ -193,19 +236,15 @@ def check_attacks(attack_norms: tuple[str, ...], eps: tuple[float, ...]) -> None
             raise ValueError(f"--eps must be positive numbers, not {size:g}.")
 
 
+Stored = TypeVar("Stored")
+
+
 def restored(kind: type[Stored], fields: dict[str, Any]) -> Stored:
     """A configuration from what was read of it as JSON, which has lists for tuples."""
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
 
 
-def check_memory(
-    config: Experiment,
-    lazy: bool,
-    inputs: int,
-    together: int = 1,
-    networks: Networks = networks,
-    sizes_of: Sizes = sizes_of,
-) -> None:
+def check_memory(config: Experiment, lazy: bool, inputs: int, together: int = 1) -> None:
     """Raises ValueError if a network does not fit the memory, or the shapes of its layers.
 
     `inputs` points per network are differentiated at once, and `together` networks; with `lazy`,

@@ -14,6 +14,7 @@ from sim.convolution import convolve
 from sim.lazy import LazyGaussian
 from sim.weights import draw
 from theory import initializers
+from theory.fans import fan_in, weight_variance
 from theory.geometry import PAD_MODE
 from theory.initializers import is_gaussian
 from theory.network import (
@@ -39,10 +40,8 @@ from theory.network import (
     Shape,
     SiLU,
     Tanh,
-    fan_in,
     output_shape,
     padding,
-    weight_variance,
 )
 from theory.tokens import (
     ClassToken,

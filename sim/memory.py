@@ -3,8 +3,9 @@
 import os
 from functools import singledispatch
 
+from theory.fans import fan_in
 from theory.initializers import is_gaussian
-from theory.network import Conv, Dense, Layer, Serial, Shape, fan_in, number_of, parts
+from theory.network import Conv, Dense, Layer, Serial, Shape, number_of, parts
 from theory.network import output_shape as _output_shape
 from theory.tokens import MixPositions, SelfAttention
 

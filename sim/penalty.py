@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from sim import cli, experiment
+from theory.console import for_tables
 
 if TYPE_CHECKING:
     import numpy as np
@@ -250,14 +251,11 @@ def to_json(config: Config, results: list[Result]) -> str:
 def show(config: Config, results: list[Result], to_stderr: bool = False) -> None:
     """Print the table, on standard output or on standard error."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     from sim.report import with_error
 
-    console = Console(stderr=to_stderr)
-    if not console.is_terminal:
-        console = Console(stderr=to_stderr, width=130)
+    console = for_tables(130, to_stderr)
     table = Table(title=f"Proposition 3, {config.seeds} seeds", box=box.SIMPLE_HEAD)
     for column in ("p", "order of the difference", "augmented", "clean", "verdict"):
         table.add_column(column, justify="left" if column in ("p", "verdict") else "right")

@@ -16,6 +16,7 @@ from tyro.conf import Positional
 
 from sim import cli, statistics
 from sim.statistics import FALSE_ALARM, LEVEL, Fit, Point
+from theory.console import for_tables
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -144,11 +145,8 @@ DROPPED = ("attack", "d → ∞", "rests on", "ratio to H")
 
 def show(report: Report, to_stderr: bool = False) -> None:
     """Print the table, on standard output or on standard error."""
-    from rich.console import Console
 
-    console = Console(stderr=to_stderr)
-    if not console.is_terminal:
-        console = Console(stderr=to_stderr, width=130)
+    console = for_tables(130, to_stderr)
     shown, unlimited = columns(report), console.options.update(max_width=1000)
     for name in DROPPED:
         if console.measure(_table(report, shown), options=unlimited).maximum > console.width:

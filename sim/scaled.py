@@ -23,6 +23,7 @@ from jaxtyping import Array, Float
 from sim.layers import Weights, apply
 from sim.memory import leaves
 from theory.activations import reference_gain, saturates
+from theory.fans import fan_in, weight_variance
 from theory.network import (
     Activation,
     Concat,
@@ -35,10 +36,8 @@ from theory.network import (
     Shape,
     SmoothActivation,
     Weighted,
-    fan_in,
     output_shape,
     walk,
-    weight_variance,
 )
 
 Pair = tuple[Float[Array, "..."], Float[Array, ""]]

@@ -16,27 +16,19 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from sim import background, experiment
-from sim.experiment import OPTIONS, Experiment, Keep
+from sim.experiment import Keep, ModelExperiment, complete, dimensions, networks, sizes_of
 
 if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
 
     from sim.store import Run
-    from theory.law import Law
-    from theory.network import Network
 
 
 @dataclass(frozen=True)
-class Config(Experiment):
+class Config(ModelExperiment):
     """What to sample."""
 
-    arch: str | None = None
-    """Architecture: mlp, cnn, resnet, resnet-preact, convnet-avdim, densenet, mlp-mixer, vit.
-    Unless given: resnet."""
-    model: str | None = None
-    """Your own model instead: package.module:factory, a function of the input shape (side, side,
-    channels); what it returns: sim/models.py, examples/models.py."""
     seeds: int = 128
     """Number of random networks for each width and size; with --until, of the first stage."""
     until: float | None = None
@@ -63,36 +55,6 @@ class Config(Experiment):
 
 MOST_CLASSES = 21_201
 """Dimensions of the Sobol sequences from which the loss is predicted."""
-
-DEFAULT_ARCH = "resnet"
-
-DESCRIBED = (
-    *OPTIONS, "widths", "classes", "init", "distribution", "std", "sampler", "integrate_first",
-)  # fmt: skip
-"""Fields of `Config` that say nothing about a user's own model."""
-
-OWN_SIZES = (8, 16, 32, 64)
-OWN_WIDTH = 1
-"""The label of a user's own model, whose width is not known, along the dimension of widths."""
-
-
-def complete(config: Any) -> Any:
-    """The configuration with its architecture filled in: the name of a user's model, if any.
-
-    It is a `Config`, or another `Experiment` with fields `arch` and `model`.
-
-    Raises ValueError for an architecture and a model, or options that a model does not take.
-    """
-    if config.model is None:
-        return config if config.arch is not None else replace(config, arch=DEFAULT_ARCH)
-    if config.arch not in (None, config.model):
-        raise ValueError(f"choose --arch {config.arch} or --model {config.model}, not both.")
-    own = (OWN_WIDTH,)
-    for name in DESCRIBED:
-        given = getattr(config, name, None)
-        if given != getattr(type(config), name, None) and not (name == "widths" and given == own):
-            raise ValueError(f"--model takes no --{name.replace('_', '-')}.")
-    return replace(config, arch=config.model)
 
 
 def run(
@@ -291,75 +253,11 @@ def unsampled(stored: dict[str, Any]) -> xr.Dataset:
 
 
 def predictions(config: Config) -> xr.Dataset:
-    """What the law says about every network, size, quantity and q of a configuration.
+    """What is predicted for every network, size, quantity and q (`sim.predictions.table`)."""
+    from sim import predictions
 
-    Networks that `theory` has no law for are traced, as a user's model is.
-    """
-    import numpy as np
-    import xarray as xr
-
-    from theory.law import bases, missing, predict
-
-    ds, nets = dimensions(config), networks(config)
-    if config.model is not None or any(map(missing, nets.values())):
-        from sim.models import as_own
-        from sim.trace.prediction import predictions as traced
-
-        asked = (sizes_of(config), config.channels, config.quantity, config.norms)
-        tables = [traced(as_own(net), width, *asked) for width, net in nets.items()]
-        return xr.concat(tables, "width", combine_attrs="override")
-    laws = [
-        [[predict(net, q, quantity) for q in config.norms] for quantity in config.quantity]
-        for net in nets.values()
-    ]
-
-    def table(read: Callable[[Law], object]) -> np.ndarray:
-        return np.array([[[read(law) for law in row] for row in rows] for rows in laws])
-
-    def values(law: Law) -> list[float]:
-        return [np.nan if law.norm is None else law(d) for d in ds]
-
-    def paper_values(law: Law) -> list[float]:
-        if "hypothesis-H" not in bases(law.network, law.quantity)[1:]:
-            return [np.nan] * len(ds)
-        return values(predict(law.network, law.q, law.quantity, "hypothesis-H"))
-
-    def slope(law: Law) -> float:
-        found = law.slope(ds)
-        return np.nan if found is None else found
-
-    dims = ("width", "quantity", "q")
-    return xr.Dataset(
-        {
-            "predicted": (
-                (*dims, "size"),
-                table(values),
-                {"long_name": "expected norm, by the law"},
-            ),
-            "hypothesis-H": (
-                (*dims, "size"),
-                table(paper_values),
-                {"long_name": "expected norm, by the paper's hypotheses alone"},
-            ),
-            "predicted_slope": (
-                dims,
-                table(slope),
-                {"long_name": "least-squares slope of log predicted on log d"},
-            ),
-            "limit": (
-                dims,
-                table(lambda law: float(law.exponent)),
-                {"long_name": "exponent of d by the law, as d → ∞"},
-            ),
-            "basis": (dims, table(lambda law: law.basis), {"long_name": "what the law rests on"}),
-        },
-        coords={
-            "width": list(nets),
-            "quantity": list(config.quantity),
-            "q": list(config.norms),
-            "size": list(sizes_of(config)),
-        },
-    )
+    asked = (sizes_of(config), config.quantity, config.norms)
+    return predictions.table(networks(config), *asked, paper=True)
 
 
 def computations(config: Config) -> dict[str, str]:
@@ -375,37 +273,13 @@ def computations(config: Config) -> dict[str, str]:
     return {str(side): models.digest(own, network.input_shape(side)) for side in sizes}
 
 
-def sizes_of(config: Experiment) -> tuple[int, ...]:
-    """The image sides of a run, in increasing order."""
-    filled: Any = complete(config)
-    if filled.model is not None:
-        return tuple(sorted(filled.sizes or OWN_SIZES))
-    return experiment.sizes_of(filled)
-
-
-def dimensions(config: Experiment) -> list[int]:
-    """The input dimensions d = channels · side² of a run."""
-    return [config.channels * side**2 for side in sizes_of(config)]
-
-
-def networks(config: Experiment) -> dict[int, Network]:
-    """The networks of a run by width. Raises ValueError for unknown names and bad options."""
-    filled: Any = complete(config)
-    if filled.model is not None:
-        from sim import models
-
-        return {OWN_WIDTH: models.network(filled.model, filled.channels)}
-    return experiment.networks(filled)
-
-
 def check(config: Config, out: str | None = None) -> None:
     """Raises ValueError, with one sentence, if it cannot be run, or not be kept in `out`."""
     from sim import memory
     from theory.law import norm_order
 
     config = complete(config)
-    lists = ("norms", "quantity")
-    experiment.check(config, *lists, networks=networks, sizes_of=sizes_of)
+    experiment.check(config, "norms", "quantity")
     if config.classes > MOST_CLASSES and "loss" in config.quantity:
         raise ValueError(
             f"the loss is predicted for at most {MOST_CLASSES} classes, not {config.classes}; "
@@ -451,7 +325,7 @@ def check(config: Config, out: str | None = None) -> None:
     memory.refuse(f"{config.seeds} seeds need", 8 * norms)
     lazy = sampler_of(config) == "lazy"
     points = config.inputs_per_seed * config.labels_per_seed
-    experiment.check_memory(config, lazy, points, config.batch or 1, networks, sizes_of)
+    experiment.check_memory(config, lazy, points, config.batch or 1)
 
 
 def main(args: list[str] | None = None) -> int:

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from theory.console import for_tables
+
 if TYPE_CHECKING:
     from sim.checks import Outcome
 
@@ -124,14 +126,11 @@ def cells(outcome: Outcome, agrees: bool) -> list[str]:
 def show(config: Config, outcomes: dict[str, Outcome], to_stderr: bool = False) -> None:
     """Print the table, on standard output or on standard error."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     from sim.statistics import FALSE_ALARM
 
-    console = Console(stderr=to_stderr)
-    if not console.is_terminal:
-        console = Console(stderr=to_stderr, width=150)
+    console = for_tables(150, to_stderr)
     table = Table(title=f"{config.seeds} seeds in a mean, key {config.seed}", box=box.SIMPLE_HEAD)
     for name in ("statement", "what is simulated", "predicted", "measured", "z", "verdict"):
         table.add_column(name, justify="right" if name == "z" else "left")

@@ -13,6 +13,7 @@ from tyro.conf import Positional
 
 from sim import cli
 from sim.training.output import Report
+from theory.console import for_tables
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -40,14 +41,11 @@ def show(samples: xr.Dataset, to_stderr: bool = False) -> None:
     """Print the tables, on standard output or on standard error."""
     from rich import box
     from rich import table as rich_table
-    from rich.console import Console
 
     from sim.training import remarks
     from sim.training.tables import tables
 
-    console = Console(stderr=to_stderr)
-    if not console.is_terminal:
-        console = Console(stderr=to_stderr, width=170)
+    console = for_tables(170, to_stderr)
     console.print(remarks.title(samples), highlight=False)
     for table in tables(samples):
         drawn = rich_table.Table(title=table.title, box=box.SIMPLE_HEAD)

@@ -1,10 +1,14 @@
-"""What every `main` here does alike: how it ends, and the progress that it shows."""
+"""What every `main` here does alike: how it ends, and how it prints tables and its progress."""
 
 import contextlib
 import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 INTERRUPTED = 130
 
@@ -24,6 +28,14 @@ def run(main: Callable[[], int]) -> int:
         # the reader has gone: nothing is left to say, and nothing may complain at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def for_tables(width: int, to_stderr: bool = False) -> "Console":
+    """Standard output, or standard error, as wide as the terminal; of this width if it is none."""
+    from rich.console import Console
+
+    found = Console(stderr=to_stderr)
+    return found if found.is_terminal else Console(stderr=to_stderr, width=width)
 
 
 @contextlib.contextmanager

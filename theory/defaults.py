@@ -12,11 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import sympy as sp
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from theory import architectures
-from theory.console import run
+from theory.console import for_tables, run
 from theory.energy import gain
 from theory.initializers import Scheme
 from theory.law import d, exponent, second_moment
@@ -254,9 +253,7 @@ def main(args: Sequence[str] | None = None) -> int:
     if chosen.markdown:
         sys.stdout.write(page)
         return 0
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=120)
+    console = for_tables(120)
     console.print(_table("energy gain κ of each layer", *rows_of_gains()))
     console.print(_table("growth of E‖∂f_k/∂x‖_q with d", header, rows))
     return 0

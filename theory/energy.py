@@ -21,6 +21,7 @@ import numpy as np
 import sympy as sp
 
 from theory import activations
+from theory.fans import in_degree, weight_variance
 from theory.geometry import connections
 from theory.network import (
     Activation,
@@ -43,10 +44,8 @@ from theory.network import (
     ShapeError,
     SmoothActivation,
     Weighted,
-    in_degree,
     output_shape,
     positions,
-    weight_variance,
 )
 from theory.tokens import Patches
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from theory import energy, wide
 from theory.activations import GaussianMean
 from theory.architectures import ACTIVATIONS, ARCHITECTURES, find
-from theory.console import run
+from theory.console import for_tables, run
 from theory.initializers import Scheme
 from theory.law import Law, missing, predict
 from theory.network import Network, show
@@ -49,9 +49,7 @@ def main(args: Sequence[str] | None = None) -> int:
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=100)
+    console = for_tables(100)
     console.print(_laws(networks))
     if chosen.arch is not None:
         for network in networks.values():

@@ -9,20 +9,9 @@ from dataclasses import dataclass
 
 import sympy as sp
 
+from theory.fans import fan_in, fan_out, in_degree
 from theory.initializers import Initializer
-from theory.network import (
-    Layer,
-    Shape,
-    ShapeError,
-    Size,
-    Weighted,
-    divided,
-    fan_in,
-    fan_out,
-    in_degree,
-    output_shape,
-    show,
-)
+from theory.network import Layer, Shape, ShapeError, Size, Weighted, divided, output_shape, show
 
 
 @dataclass(frozen=True, repr=False)

@@ -1,13 +1,11 @@
-"""From the map of second moments to expected norms: the columns of a scaling run."""
+"""From the map of second moments of a trace to expected norms."""
 
-from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-import xarray as xr
 
 from sim.models import Own, pair
-from sim.trace import Trace, TraceError, trace
+from sim.trace import Trace, trace
 from theory import gaussian
 from theory.softmax import residual_value
 
@@ -44,64 +42,3 @@ def _groups(energy: np.ndarray) -> gaussian.Groups:
     _, where, counts = np.unique(bins, return_inverse=True, return_counts=True)
     means = np.bincount(where.ravel(), weights=positive) / counts
     return gaussian.Groups(np.sqrt(means), counts)
-
-
-def predictions(
-    model: Own,
-    width: int,
-    sizes: Sequence[int],
-    channels: int,
-    quantities: Sequence[str],
-    norms: Sequence[str],
-) -> xr.Dataset:
-    """What `sim.scaling.predictions` gives for described networks, from traces.
-
-    There is no expression in d, so `limit` is NaN. If a trace fails, all numbers are NaN, the basis
-    is "none" and the attribute `unpredicted` holds the reason, one sentence.
-    """
-    basis, why = "none", None
-    values = np.full((1, len(quantities), len(norms), len(sizes)), np.nan)
-    try:
-        traces = [traced(model, (side, side, channels)) for side in sizes]
-    except TraceError as error:
-        why = str(error)
-    else:
-        basis = "wide" if any(x.basis == "wide" for x in traces) else "hypothesis-H"
-        for i, quantity in enumerate(quantities):
-            for j, q in enumerate(norms):
-                values[0, i, j] = [norm(x, float(q), quantity) for x in traces]
-    ds = np.array([channels * side**2 for side in sizes], float)
-    slopes = np.full(values.shape[:3], np.nan)
-    if why is None and np.all(values > 0):
-        rows = np.log(values.reshape(-1, len(sizes))).T
-        slopes = np.polyfit(np.log(ds), rows, 1)[0].reshape(slopes.shape)
-    dims = ("width", "quantity", "q")
-    unknown = np.full(slopes.shape, np.nan)
-    return xr.Dataset(
-        {
-            "predicted": (
-                (*dims, "size"),
-                values,
-                {"long_name": "expected norm, from the traced second moments"},
-            ),
-            "hypothesis-H": ((*dims, "size"), np.full(values.shape, np.nan)),
-            "predicted_slope": (
-                dims,
-                slopes,
-                {"long_name": "least-squares slope of log predicted on log d"},
-            ),
-            "limit": (dims, unknown, {"long_name": "exponent of d as d → ∞: not known"}),
-            "basis": (
-                dims,
-                np.full(slopes.shape, basis),
-                {"long_name": "what the prediction rests on"},
-            ),
-        },
-        coords={
-            "width": [width],
-            "quantity": list(quantities),
-            "q": list(norms),
-            "size": list(sizes),
-        },
-        attrs={} if why is None else {"unpredicted": why},
-    )

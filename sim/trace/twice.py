@@ -21,7 +21,7 @@ from sim.trace.values import Known, Signal
 Function = Callable[[Any, Any], Any]
 """Of arrays or of `Dual`s."""
 
-PROBES, ENTRIES = 2, 2**15
+PROBES, SIGNS = 2, 2**15
 """Sets of random signs, as long as they are no more than so many signs in all; as many of the
 forward passes."""
 
@@ -88,7 +88,7 @@ def _along(signal: Signal, start: Signal, passes: int) -> Callable[[Any], Any]:
 def _mixed_share(function: Function, direct: Signal, other: Signal, start: Signal) -> float:
     """The mixed term over the term of `direct` alone."""
     largest = max(x.draws[0].size for x in (direct, other, start))
-    passes = int(np.clip(ENTRIES // largest, 1, len(start.draws)))
+    passes = int(np.clip(SIGNS // largest, 1, len(start.draws)))
     values = start.draws[:passes]
     along = [_along(x, start, passes) for x in (direct, other)]
     a, b = direct.draws[:passes], other.draws[:passes]
@@ -96,7 +96,7 @@ def _mixed_share(function: Function, direct: Signal, other: Signal, start: Signa
     by_b = _slope(function(a, Dual(b, np.ones_like(b))))
     random = np.random.default_rng(2)
     mixed_term = own_term = 0.0
-    for _ in range(int(np.clip(ENTRIES // values.size, 1, PROBES))):
+    for _ in range(int(np.clip(SIGNS // values.size, 1, PROBES))):
         signs = (2 * random.integers(0, 2, values.shape, np.int8) - np.int8(1)).astype(values.dtype)
         da, db = (_slope(f(Dual(values, signs))) for f in along)
         own = by_a * signs * da

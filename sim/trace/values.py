@@ -62,6 +62,9 @@ class Known:
 
 
 ENTRIES, FEWEST = 2**18, 4
+"""Moments of an array are taken from so many of its draws that there are this many entries: a
+relative standard error of 0.3 % for the second moment of Gaussian ones. No fewer draws than this,
+however large the array."""
 
 
 def few(draws: np.ndarray) -> np.ndarray:

@@ -12,12 +12,8 @@ import numpy as np
 from sim.trace.initial import Fixed, Token, Unknown, Value
 from sim.trace.random import Draws, Random
 from sim.trace.source import Source
-from sim.trace.values import Constant, TraceError, Weight
+from sim.trace.values import ENTRIES, FEWEST, Constant, TraceError, Weight
 from sim.trace.walk import array
-
-ENTRIES, FEWEST = 2**18, 4
-"""Arrays without known moments are drawn until there are so many entries: a relative standard
-error of 0.3 % for the second moment of Gaussian ones. Large arrays are drawn so often at least."""
 
 PASSES = (8, 64)
 """Forward passes, where the moments of something have to be taken from them: no fewer and no more

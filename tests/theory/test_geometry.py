@@ -6,9 +6,10 @@ import sympy as sp
 from hypothesis import given
 from hypothesis import strategies as st
 
+from theory.fans import in_degree
 from theory.geometry import connections
 from theory.initializers import Scheme
-from theory.network import AvgPool, Conv, Flatten, GlobalMaxPool, in_degree
+from theory.network import AvgPool, Conv, Flatten, GlobalMaxPool
 
 HE = Scheme("he").last()
 

@@ -1,4 +1,4 @@
-"""Descriptions: shapes for integers and symbols, fans, readable errors and reprs."""
+"""Descriptions: shapes for integers and symbols, readable errors and reprs."""
 
 import pytest
 import sympy as sp
@@ -16,8 +16,6 @@ from theory.network import (
     ReLU,
     Serial,
     ShapeError,
-    fan_in,
-    fan_out,
     output_shape,
     residual,
     serial,
@@ -46,17 +44,6 @@ def test_symbolic_shapes_agree_with_integer_shapes(network):
         symbolic, integer = output_shape(layer, symbolic), output_shape(layer, integer)
         assert tuple(sp.sympify(n).subs(side, 64) for n in symbolic) == integer
     assert integer == (10,)
-
-
-def test_fans():
-    assert fan_in(Dense(7, HE), (5,)) == 5
-    assert fan_out(Dense(7, HE), (5,)) == 7
-    assert fan_in(Conv(8, HE, kernel=5), (16, 16, 3)) == 75
-    assert fan_out(Conv(8, HE, kernel=5), (16, 16, 3)) == 200
-    side = sp.Symbol("s")
-    assert fan_in(Dense(7, HE), output_shape(Flatten(), (side, side, 3))) == 3 * side**2
-    with pytest.raises(TypeError, match="no weights"):
-        fan_in(ReLU(), (5,))
 
 
 @pytest.mark.parametrize(
