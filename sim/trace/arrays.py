@@ -124,10 +124,8 @@ def _differentiated(equation: Any, values: Sequence[Any]) -> list[Any]:
             for s, t in zip(slopes, _aligned_tangents(plain, tangents), strict=True)
             if t is not None
         ]
-        tangent, shape = sum(terms[1:], terms[0]), outputs[0].shape
-        return [
-            Dual(outputs[0], tangent if tangent.shape == shape else np.broadcast_to(tangent, shape))
-        ]
+        tangent = terms[0] if len(terms) == 1 else sum(terms)
+        return [Dual(outputs[0], np.broadcast_to(tangent, outputs[0].shape))]
     if name in LINEAR:
         given = [
             x if t is None and j >= LINEAR[name] else np.zeros_like(x) if t is None else t

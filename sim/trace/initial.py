@@ -118,8 +118,8 @@ def _fixed(equation: Any, values: list[Any]) -> list[Any]:
     """The outputs of an equation whose operands are known; keys are left to JAX."""
     if equation.primitive.name in CALLS:
         return [_value(x) for x in _interpret(inner_jaxpr(equation), [*map(Fixed, values)], True)]
-    types = {x.aval.dtype for x in (*equation.invars, *equation.outvars)}
-    if any(jnp.issubdtype(dtype, jax.dtypes.prng_key) for dtype in types):
+    avals = [x.aval for x in (*equation.invars, *equation.outvars)]
+    if any(jnp.issubdtype(aval.dtype, jax.dtypes.prng_key) for aval in avals):
         return bind(equation, *values)
     return [x[0] for x in evaluate(equation, [array(value)[None] for value in values])]
 

@@ -109,7 +109,7 @@ def _mixed_share(function: Function, direct: Signal, other: Signal, start: Signa
 
 @lru_cache(maxsize=4)
 def _signs(shape: tuple[int, ...], number: int) -> np.ndarray:
-    """The same random signs whenever so many are asked for: what is compared differs anyway."""
+    """Sets of random signs (number, *shape), the same for all pairs of signals of one shape."""
     random = np.random.default_rng(2)
     return np.stack([2 * random.integers(0, 2, shape, np.int8) - np.int8(1) for _ in range(number)])
 

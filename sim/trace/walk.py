@@ -49,11 +49,10 @@ def walk(
         if equation.primitive.name == "platform_index":
             values[equation.outvars[0]] = plain_platform(equation)
             continue
-        if not any(map(is_signal, operands)):
-            values |= zip(equation.outvars, known(equation, operands), strict=True)
-            continue
         line = place or source.of(equation)
-        if equation.primitive.name in CALLS:
+        if not any(map(is_signal, operands)):
+            outputs = known(equation, operands)
+        elif equation.primitive.name in CALLS:
             inner = inner_jaxpr(equation)
             own_lines = place is None and not source.of_library(inner.jaxpr)
             outputs = inside(inner, operands, None if own_lines else line)
