@@ -5,6 +5,7 @@ from functools import partial
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.custom_batching import sequential_vmap
 from jaxtyping import Array, Float, Key
 
@@ -39,9 +40,11 @@ def _draw(
         return jnp.sqrt(variance * max(shape)) * matrix
     # a variance may be too small or too large for float32 where its root is not
     exponent = int(math.frexp(variance)[1]) // 2
-    scale = jnp.ldexp(jnp.sqrt(variance * 4.0**-exponent), exponent)
+    # by NumPy: a number that JAX has neither to trace nor to compile
+    real = jax.dtypes.canonicalize_dtype(float).type
+    scale = np.ldexp(np.sqrt(real(variance * 4.0**-exponent)), exponent)
     if init.distribution == "truncated-normal":
-        scale = scale / TRUNCATED_STD
+        scale = scale * real(1 / TRUNCATED_STD)
     return scale * threefry.draw(SAMPLERS[init.distribution], key, shape)
 
 

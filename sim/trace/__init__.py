@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
+from sim.trace.arrays import one_thread
 from sim.trace.pointwise import FORWARD_PASSES, GAUSSIAN
 from sim.trace.rules import PRODUCTS
 from sim.trace.source import Source
@@ -69,7 +70,8 @@ def trace(
     tape, logits = found.tape, found.logits
     classes = logits.shape[0]
     chosen = np.full(classes, 1 / classes) if logit is None else np.eye(classes)[logit]
-    energy, gains = tape.pull(logits.node, chosen)
+    with one_thread():
+        energy, gains = tape.pull(logits.node, chosen)
     rows = _rows(tape.steps, [sum(parts) for parts in gains])
     assumptions = tuple(dict.fromkeys(a for row in rows for a in row.assumptions))
     return Trace(

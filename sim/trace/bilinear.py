@@ -98,37 +98,36 @@ def contraction(numbers: Any, left: Shape, right: Shape) -> Bilinear:
         return matrices(b, right_order, sides[1], sides[2])
 
     def forward(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        value, other = uniform(b), uniform(a)
-        shape = (*batch, *sides[::2])
-        if value is not None:
-            y = value * np.sum(a_matrices(a), axis=-1, keepdims=True)
-        elif other is not None:
-            y = other * np.sum(b_matrices(b), axis=-2, keepdims=True)
-        else:
-            y = np.matmul(a_matrices(a), b_matrices(b))
-        return np.broadcast_to(y, (len(y), *shape)).reshape(len(y), *batch, *m, *n)
+        y = _product(a_matrices(a), b_matrices(b))
+        return y.reshape(len(y), *batch, *m, *n)
 
     def to_left(y: np.ndarray, b: np.ndarray) -> np.ndarray:
         y = y.reshape(len(y), *batch, *sides[::2])
-        value = uniform(b)
-        if value is not None:
-            found = value * np.sum(y, axis=-1, keepdims=True)
-            found = np.broadcast_to(found, (len(y), *batch, *sides[:2]))
-        else:
-            found = np.matmul(y, np.swapaxes(b_matrices(b), -1, -2))
-        return back(found, left_order, *m, *k)
+        return back(_product(y, np.swapaxes(b_matrices(b), -1, -2)), left_order, *m, *k)
 
     def to_right(y: np.ndarray, a: np.ndarray) -> np.ndarray:
         y = y.reshape(len(y), *batch, *sides[::2])
-        value = uniform(a)
-        if value is not None:
-            found = value * np.sum(y, axis=-2, keepdims=True)
-            found = np.broadcast_to(found, (len(y), *batch, *sides[1:]))
-        else:
-            found = np.matmul(np.swapaxes(a_matrices(a), -1, -2), y)
-        return back(found, right_order, *k, *n)
+        return back(_product(np.swapaxes(a_matrices(a), -1, -2), y), right_order, *k, *n)
 
     return Bilinear(forward, to_left, to_right)
+
+
+def _product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Stacks of matrices, a (…, m, k) times b (…, k, n): once along each axis with strides of 0."""
+    shape = (*np.broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1])
+    k, a, b = a.shape[-1], _once(a), _once(b)
+    if a.shape[-1] < b.shape[-2]:
+        b = np.sum(b, axis=-2, keepdims=True)
+    elif a.shape[-1] > b.shape[-2]:
+        a = np.sum(a, axis=-1, keepdims=True)
+    elif a.shape[-1] < k:
+        a = k * a
+    return np.broadcast_to(np.matmul(a, b), shape)
+
+
+def _once(x: np.ndarray) -> np.ndarray:
+    """Sides of length 1 where the strides are 0."""
+    return x[tuple(slice(None if stride else 1) for stride in x.strides)]
 
 
 class Convolution:

@@ -59,7 +59,10 @@ def _normal() -> Distribution:
 
 def _uniform(low: float = 0.0, high: float = 1.0) -> Distribution:
     def sampler(generator: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
-        return dtype(low) + dtype(high - low) * generator.random(shape, dtype)
+        numbers = generator.random(shape, dtype)
+        numbers *= dtype(high - low)
+        numbers += dtype(low)
+        return numbers
 
     middle = (low + high) / 2
     middle = 0.0 if abs(middle) < 1e-6 * (high - low) else middle  # float32 has no exact bounds
@@ -78,7 +81,9 @@ def _truncated_normal(low: float, high: float) -> Distribution:
 
     def sampler(generator: np.random.Generator, shape: tuple[int, ...], dtype: Any) -> np.ndarray:
         numbers = generator.random(shape, dtype)
-        return special.ndtri(dtype(ends[0]) + dtype(inside) * numbers)
+        numbers *= dtype(inside)
+        numbers += dtype(ends[0])
+        return special.ndtri(numbers, out=numbers)
 
     return (mean, variance), sampler
 

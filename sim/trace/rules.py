@@ -5,7 +5,7 @@ tape and the source line, and returns the outputs. To add a primitive: a functio
 """
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from itertools import compress, pairwise
 from typing import Any
 
 import numpy as np
@@ -204,6 +204,13 @@ def _moved_back(
             if axis not in kept or sides[kept.index(axis)] == 1
         ]
         return lambda energy: (energy.sum(axis=tuple(axes)).reshape(sides),)
+    if name == "slice":
+        return lambda energy: (_put(energy, moved, terms[0].shape),)
+    if name == "concatenate":
+        axis = equation.params["dimension"]
+        cuts = np.cumsum([x.shape[axis] for x in entries])[:-1]
+        are_signals = [isinstance(x, Signal) for x in entries]
+        return lambda energy: list(compress(np.split(energy, cuts, axis), are_signals))
     sizes = [int(np.prod(x.shape)) for x in terms]
     ends = np.cumsum([1, *sizes])  # 0 is no entry of a signal
 
@@ -219,6 +226,15 @@ def _moved_back(
         return [part.reshape(x.shape) for part, x in zip(parts, terms, strict=True)]
 
     return pull
+
+
+def _put(
+    energy: np.ndarray, view: Callable[[Sequence[Any]], np.ndarray], shape: tuple[int, ...]
+) -> np.ndarray:
+    """Zeros of a shape, but for what a view of them has."""
+    whole = np.zeros(shape, energy.dtype)
+    view([whole])[...] = energy
+    return whole
 
 
 @rule("select_n")

@@ -11,6 +11,7 @@ gradients that point in the same direction, and those are still added in squares
 """
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -67,11 +68,11 @@ def _shared(direct: Signal, other: Signal) -> Signal | None:
     return None if is_own and direct is at else at
 
 
-def _along(signal: Signal, start: Signal, passes: int) -> Callable[[Any], Any]:
-    """Forward passes of a signal as a function of those of one that it is made of."""
+def _along(signals: tuple[Signal, Signal], start: Signal, passes: int) -> Callable[[Any], Any]:
+    """Forward passes of two signals as a function of those of one that they are made of."""
     moved = {id(start)}
     steps = []
-    for x in _above(signal):
+    for x in {id(x): x for signal in signals for x in _above(signal)}.values():
         if id(x) not in moved and any(id(y) in moved for y in x.reads) and not x.weighted:
             moved.add(id(x))
             steps.append(x)
@@ -80,7 +81,7 @@ def _along(signal: Signal, start: Signal, passes: int) -> Callable[[Any], Any]:
         known = Known({id(start): (start, value)}, passes)
         for x in steps:
             known.values[id(x)] = x, x.passed(known)
-        return signal.within(known)
+        return [signal.within(known) for signal in signals]
 
     return function
 
@@ -90,20 +91,29 @@ def _mixed_share(function: Function, direct: Signal, other: Signal, start: Signa
     largest = max(x.draws[0].size for x in (direct, other, start))
     passes = int(np.clip(SIGNS // largest, 1, len(start.draws)))
     values = start.draws[:passes]
-    along = [_along(x, start, passes) for x in (direct, other)]
+    along = _along((direct, other), start, passes)
     a, b = direct.draws[:passes], other.draws[:passes]
     by_a = _slope(function(Dual(a, np.ones_like(a)), b))
     by_b = _slope(function(a, Dual(b, np.ones_like(b))))
-    random = np.random.default_rng(2)
     mixed_term = own_term = 0.0
-    for _ in range(int(np.clip(SIGNS // values.size, 1, PROBES))):
-        signs = (2 * random.integers(0, 2, values.shape, np.int8) - np.int8(1)).astype(values.dtype)
-        da, db = (_slope(f(Dual(values, signs))) for f in along)
+    for drawn in _signs(values.shape, int(np.clip(SIGNS // values.size, 1, PROBES))):
+        signs = drawn.astype(values.dtype)
+        da, db = (_slope(x) for x in along(Dual(values, signs)))
+        if by_a is None or by_b is None or da is None or db is None:
+            return 0.0
         own = by_a * signs * da
         mixed_term += float(np.mean(own * (by_b * signs * db), dtype=float))
         own_term += float(np.mean(np.square(own), dtype=float))
     return 2 * mixed_term / own_term
 
 
-def _slope(value: Any) -> Any:
-    return value.tangent if isinstance(value, Dual) else np.zeros((1,) * np.ndim(value))
+@lru_cache(maxsize=4)
+def _signs(shape: tuple[int, ...], number: int) -> np.ndarray:
+    """Sets of random signs (number, *shape), the same for all pairs of signals of one shape."""
+    random = np.random.default_rng(2)
+    return np.stack([2 * random.integers(0, 2, shape, np.int8) - np.int8(1) for _ in range(number)])
+
+
+def _slope(value: Any) -> np.ndarray | None:
+    """None where it is 0 everywhere."""
+    return value.tangent if isinstance(value, Dual) else None

@@ -210,15 +210,16 @@ class Tape:
         The transposed squared network. None if nothing arrives. A step has a gain for each of its
         inputs: what arrives there over what left its output; NaN if nothing leaves.
         """
-        energies, gains = {output: energy}, []
+        energies, totals, gains = {output: energy}, {output: float(np.sum(energy))}, []
         for step in reversed(self.steps):
             above = energies.pop(step.output, None)
             if above is None:
                 gains.append((np.nan,) * len(step.inputs))
                 continue
-            below, total = step.pull(above), float(np.sum(above))
-            for node, part in zip(step.inputs, below, strict=True):
-                energies[node] = energies[node] + part if node in energies else part
+            below, total = step.pull(above), totals[step.output]
             sums = [float(np.sum(part)) for part in below]
+            for node, part, more in zip(step.inputs, below, sums, strict=True):
+                energies[node] = energies[node] + part if node in energies else part
+                totals[node] = totals.get(node, 0.0) + more
             gains.append(tuple(part / total if total else np.nan for part in sums))
         return energies.get(0), gains[::-1]

@@ -1,5 +1,7 @@
 """NumPy's evaluation of JAX's primitives, and of initializers, against JAX itself."""
 
+from itertools import product
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -159,6 +161,22 @@ def test_products_and_their_transposes_are_those_of_jax(name, is_uniform):
     np.testing.assert_allclose(np.sum(ours.to_left(z, b) * a), inner, rtol=1e-9)
     by_pass = sum(ours.to_right(z[i : i + 1], a[i : i + 1]) for i in range(2))
     np.testing.assert_allclose(np.sum(by_pass * b), inner, rtol=1e-9)
+
+
+def test_contractions_know_what_is_the_same_along_an_axis():
+    function, left, right = PRODUCTS["stacks"]
+    (equation,) = jax.make_jaxpr(function)(np.zeros(left), np.zeros(right)).jaxpr.eqns
+    ours, random = bilinear(equation, left, right), np.random.default_rng(0)
+    shapes = left, right, equation.outvars[0].aval.shape
+    for same in product((False, True), repeat=sum(map(len, shapes))):
+        axes, given = iter(same), []
+        for shape in shapes:
+            sides = [1 if next(axes) else side for side in shape]
+            given.append(np.broadcast_to(random.normal(size=sides), (1, *shape)))
+        copies = [np.ascontiguousarray(x) for x in given]
+        for f, i, j in ((ours.forward, 0, 1), (ours.to_left, 2, 1), (ours.to_right, 2, 0)):
+            expected = f(copies[i], copies[j])
+            np.testing.assert_allclose(f(given[i], given[j]), expected, rtol=1e-9, atol=1e-12)
 
 
 def read(init):
