@@ -1,69 +1,46 @@
-"""The README's table of results, measured and predicted again.
+"""The tables of results in README.md and docs/architectures.md, measured and predicted again.
 
-`python -m sim.results` runs every command of the table and prints it as Markdown, some minutes;
-`--check README.md` compares instead, and ends with status 1 if the file says something else.
+`python -m sim.results` runs every command of the README's table and prints it as Markdown, some
+minutes; `--table heads` and other names are those of docs/architectures.md. `--check` compares with
+the file instead, and ends with status 1 if it says something else.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tyro.conf import Positional
 
-from sim import cli
+from sim import cli, tables
+from sim.tables import Row, Table
 
 if TYPE_CHECKING:
     from sim.scaling import Config
     from sim.statistics import Fit
 
-
-@dataclass(frozen=True)
-class Row:
-    """A command `python -m sim.scaling …` whose widest network is a row of the table."""
-
-    flags: str
-    remark: str = ""
+LIMITS = {0.0: "0", 0.5: "½", 0.75: "¾", 1.0: "1"}
 
 
-ROWS = (
-    Row("--arch mlp"),
-    Row("--arch cnn"),
-    Row("--arch resnet"),
-    Row("--arch resnet-preact"),
-    Row("--arch convnet-avdim", " (the paper's, reflecting border)"),
-    Row("--arch cnn --border zero --widths 32"),
-    Row("--arch cnn --head avgpool --widths 32"),
-    Row("--arch cnn --head gap"),
-    Row("--arch cnn --head gmaxpool --widths 32"),
-    Row("--arch convnet-avdim --pooling max --widths 32"),
-    Row("--arch mlp --init glorot --norms 1"),
-    Row("--arch mlp --init he-fan-out --norms 1"),
-    Row("--arch mlp --init he-fan-out --norms 1 --quantity logit"),
-)
-
-HEAD = ("`python -m sim.scaling …`", "width", "measured", "predicted", "d → ∞", "rests on")
-
-LIMITS = {0.0: "0", 0.5: "½", 1.0: "1"}
-
-
-def config(row: Row) -> Config:
+def config(table: Table, row: Row) -> Config:
     """The configuration of a row's command. Exits with status 2 if it does not parse."""
-    from sim.scaling import Config, complete
+    from sim.scaling import Config, complete, networks
 
-    (found,) = cli.parse((Config,), "python -m sim.scaling", "", row.flags.split())
-    return complete(found)
+    flags = f"{row.flags} {table.common}".split()
+    (found,) = cli.parse((Config,), "python -m sim.scaling", "", flags)
+    found = complete(found)
+    return replace(found, widths=(max(networks(found)),)) if table.only_widest else found
 
 
-def run(row: Row, advance: Callable[..., None] = lambda done, more=0: None) -> Fit:
-    """The fit of the row's ℓ_1 norm in its widest network, by its command."""
+def run(config: Config, advance: Callable[..., None] = lambda done, more=0: None) -> Fit:
+    """The fit of the ℓ_1 norm in the widest network of a row's command."""
     from sim import scaling, statistics
 
-    fits = statistics.fit(scaling.run(config(row), advance))
+    fits = statistics.fit(scaling.run(config, advance))
     return max((fit for fit in fits if fit.q == "1"), key=lambda fit: fit.width)
 
 
@@ -74,16 +51,19 @@ def widest(config: Config) -> Config:
     return replace(config, widths=(max(networks(config)),), norms=("1",))
 
 
-def cells(row: Row, fit: Fit) -> tuple[str, ...]:
+def cells(table: Table, row: Row, fit: Fit) -> tuple[str, ...]:
     """The row as it stands in the table."""
-    from sim.report import with_error
+    from sim.report import with_ends, with_error
 
     measured = with_error(fit.exponent.value, *fit.exponent.interval)
     predicted = predicted_cell(fit.predicted)
     if fit.agrees is False or fit.constant_agrees is False:
         predicted += ", **contradicted**"
     limit = limit_cell(fit.limit)
-    return (f"`{row.flags}`{row.remark}", str(fit.width), measured, predicted, limit, fit.basis)
+    found = (f"`{row.flags}`{row.remark}", str(fit.width), measured, predicted, limit, fit.basis)
+    if not table.has_ratio:
+        return found
+    return (*found, with_ends(fit.ratio.value, *fit.ratio.interval) if fit.ratio else "–")
 
 
 def predicted_cell(slope: float | None) -> str:
@@ -96,23 +76,27 @@ def limit_cell(limit: float | None) -> str:
     return "–" if limit is None else LIMITS.get(limit, f"{limit:.4g}")
 
 
-def markdown(rows: list[tuple[str, ...]]) -> str:
+def markdown(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
     """The table, with its head."""
-    lines = ["| " + " | ".join(row) + " |" for row in (HEAD, *rows)]
-    return "\n".join([lines[0], "|---" * len(HEAD) + "|", *lines[1:]])
+    lines = ["| " + " | ".join(row) + " |" for row in (head, *rows)]
+    return "\n".join([lines[0], "|---" * len(head) + "|", *lines[1:]])
 
 
-def stated(text: str) -> list[tuple[str, ...]]:
-    """The rows of the table of results in a Markdown text. Raises ValueError without one."""
-    head = "| " + " | ".join(HEAD) + " |\n"
+def stated(table: Table, text: str) -> list[tuple[str, ...]]:
+    """The rows of the table in a Markdown text.
+
+    Raises ValueError if it is not there, or has another number of rows.
+    """
+    head = "| " + " | ".join(table.head) + " |\n"
     if head not in text:
-        raise ValueError("there is no table of results in this file.")
-    lines = text.split(head, 1)[1].splitlines()[1:]
+        raise ValueError(f"there is no table of {table.name} in this file.")
     rows = []
-    for line in lines:
+    for line in text.split(head, 1)[1].splitlines()[1:]:
         if not line.startswith("| "):
             break
         rows.append(tuple(cell.strip() for cell in line.strip("|").split(" | ")))
+    if len(rows) != len(table.rows):
+        raise ValueError(f"the table of {table.name} has {len(rows)} rows, not {len(table.rows)}.")
     return rows
 
 
@@ -133,43 +117,60 @@ class Options:
     """Which rows, and what with them."""
 
     rows: Positional[tuple[int, ...]] = ()
-    """Rows by their number, from 1. Unless given: all."""
+    """Rows of each table by their number, from 1. Unless given: all."""
+    table: tuple[tables.Name, ...] = ("readme",)
+    """Which tables."""
     check: str | None = None
-    """Compare with the table in this file instead of printing it."""
+    """Compare with the tables in this file instead of printing them."""
 
 
 def main(args: list[str] | None = None) -> int:
     """The command line; returns the exit status (0 fine, 1 a difference, 2 bad usage)."""
     (options,) = cli.parse((Options,), "python -m sim.results", __doc__ or "", args)
-    numbers = options.rows or range(1, len(ROWS) + 1)
     with cli.one_sentence():
-        for number in numbers:
-            if not 1 <= number <= len(ROWS):
-                raise ValueError(f"there is no row {number}; the table has rows 1 to {len(ROWS)}.")
-        table = stated(_read(options.check)) if options.check is not None else []
-        if options.check is not None and len(table) != len(ROWS):
-            raise ValueError(
-                f"the table in {options.check} has {len(table)} rows, not {len(ROWS)}."
-            )
+        chosen = list(map(tables.table, dict.fromkeys(options.table)))
+        rows = [(table, number) for table in chosen for number in _numbers(options.rows, table)]
+        there = {}
+        if options.check is not None:
+            text = _read(options.check)
+            there = {table.name: stated(table, text) for table in chosen}
     from sim import compilation
     from sim.scaling import networks, sizes_of
 
     compilation.keep()
-    configs = [config(ROWS[number - 1]) for number in numbers]
+    configs = [config(table, table.rows[number - 1]) for table, number in rows]
     total = sum(len(networks(c)) * len(sizes_of(c)) * c.seeds for c in configs)
+    found = []
     with cli.progress("sampling networks", total) as advance:
-        found = [cells(ROWS[n - 1], run(ROWS[n - 1], advance)) for n in numbers]
+        for (table, number), asked in zip(rows, configs, strict=True):
+            found.append(cells(table, table.rows[number - 1], run(asked, advance)))
     if options.check is None:
-        print(markdown(found))
+        printed = {table: [] for table in chosen}
+        for (table, _), row in zip(rows, found, strict=True):
+            printed[table].append(row)
+        print("\n\n".join(markdown(table.head, its) for table, its in printed.items()))
         return 0
-    differences = [
-        f"row {number}: the file says\n{' | '.join(table[number - 1])}\nand the command\n"
-        f"{' | '.join(row)}"
-        for number, row in zip(numbers, found, strict=True)
-        if not all(map(same, table[number - 1], row))
-    ]
+    differences = []
+    for (table, number), row in zip(rows, found, strict=True):
+        said = there[table.name][number - 1]
+        if not all(map(same, said, row)):
+            differences.append(
+                f"{table.name}, row {number}: the file says\n{' | '.join(said)}\nand the command\n"
+                f"{' | '.join(row)}"
+            )
     print("\n".join(differences) or f"all {len(found)} rows are as in {options.check}.")
     return 1 if differences else 0
+
+
+def _numbers(asked: tuple[int, ...], table: Table) -> Iterable[int]:
+    """The numbers of the rows that are asked for. Raises ValueError for one that is not there."""
+    last = len(table.rows)
+    for number in asked:
+        if not 1 <= number <= last:
+            raise ValueError(
+                f"there is no row {number}; the table of {table.name} has rows 1 to {last}."
+            )
+    return asked or range(1, last + 1)
 
 
 def _read(name: str) -> str:

@@ -1,4 +1,4 @@
-"""The README's table of results is what its commands print."""
+"""The tables of results in the README and the docs are what their commands print."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -6,44 +6,65 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sim import results, scaling, statistics
-from sim.results import ROWS
+from sim import results, scaling, statistics, tables
 
-README = Path(__file__).parents[2] / "README.md"
-TABLE = results.stated(README.read_text(encoding="utf-8"))
-
-CHEAPEST = [12]
+ROOT = Path(__file__).parents[2]
+TABLES = {name: tables.table(name) for name in tables.NAMES}
 
 
-def test_the_commands_of_the_table_are_those_that_are_measured():
-    assert [row[0] for row in TABLE] == [f"`{row.flags}`{row.remark}" for row in ROWS]
+def _stated(name):
+    table = TABLES[name]
+    return results.stated(table, (ROOT / table.file).read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("number", range(len(ROWS)))
-def test_predictions(number):
-    config = results.widest(results.config(ROWS[number]))
+STATED = {name: _stated(name) for name in TABLES}
+ROWS = [(name, number) for name, table in TABLES.items() for number in range(len(table.rows))]
+CHEAPEST = [("readme", 12), ("initializers", 2)]
+
+
+@pytest.mark.parametrize("name", tables.NAMES)
+def test_the_commands_of_the_table_are_those_that_are_measured(name):
+    expected = [f"`{row.flags}`{row.remark}" for row in TABLES[name].rows]
+    assert [row[0] for row in STATED[name]] == expected
+
+
+@pytest.mark.parametrize(("name", "number"), ROWS)
+def test_predictions(name, number):
+    table = TABLES[name]
+    config = results.widest(results.config(table, table.rows[number]))
     predicted = scaling.predictions(config).squeeze()
     slope, limit = (float(predicted[name]) for name in ("predicted_slope", "limit"))
-    _, width, _, says, tends_to, basis = TABLE[number]
+    _, width, _, says, tends_to, basis, *_ = STATED[name][number]
     expected = results.predicted_cell(None if np.isnan(slope) else slope)
     assert results.same(says.removesuffix(", **contradicted**"), expected)
-    assert tends_to == results.limit_cell(limit)
+    assert tends_to == results.limit_cell(None if np.isnan(limit) else limit)
     assert basis == str(predicted["basis"].item())
     assert int(width) == int(predicted["width"])
 
 
-@pytest.mark.parametrize("number", CHEAPEST)
-def test_the_cheapest_rows_measured_again(number):
-    config = results.widest(results.config(ROWS[number]))
-    (fit,) = statistics.fit(scaling.run(config))
-    assert all(map(results.same, TABLE[number], results.cells(ROWS[number], fit)))
-    wrong = results.cells(ROWS[number], replace(fit, exponent=replace(fit.exponent, value=0.5)))
-    assert not all(map(results.same, TABLE[number], wrong))
+@pytest.mark.parametrize(("name", "number"), CHEAPEST)
+def test_the_cheapest_rows_measured_again(name, number):
+    table = TABLES[name]
+    row = table.rows[number]
+    (fit,) = statistics.fit(scaling.run(results.widest(results.config(table, row))))
+    assert all(map(results.same, STATED[name][number], results.cells(table, row, fit)))
+    broken = replace(fit, exponent=replace(fit.exponent, value=fit.exponent.value + 0.01))
+    wrong = results.cells(table, row, broken)
+    assert not all(map(results.same, STATED[name][number], wrong))
 
 
 @pytest.mark.slow
-def test_the_whole_table():
-    assert results.main(["--check", str(README)]) == 0
+@pytest.mark.parametrize("name", tables.NAMES)
+def test_the_whole_table(name):
+    assert results.main(["--table", name, "--check", str(ROOT / TABLES[name].file)]) == 0
+
+
+def test_every_architecture_has_its_rows():
+    from theory.architectures import ARCHITECTURES
+
+    for name in ("heads", "initializers"):
+        flags = [row.flags.split()[1] for row in TABLES[name].rows]
+        assert set(flags) == set(ARCHITECTURES)
 
 
 def test_a_stale_table_is_noticed():
@@ -53,8 +74,18 @@ def test_a_stale_table_is_noticed():
     assert not results.same("½", "1")
 
 
+def test_a_printed_table_is_read_again():
+    table = TABLES["patches"]
+    text = results.markdown(table.head, [("a", *"bcdefg")] * len(table.rows))
+    assert results.stated(table, f"before\n\n{text}\n\nafter") == [tuple("abcdefg")] * 6
+    with pytest.raises(ValueError, match="patches has 5 rows, not 6"):
+        results.stated(table, text.rsplit("\n", 1)[0])
+
+
 def test_bad_usage(capsys, tmp_path):
-    for args in (["14"], ["--check", str(tmp_path / "none.md")], ["--check", __file__]):
+    nowhere = str(tmp_path / "none.md")
+    unread = [["--check", nowhere], ["--check", __file__], ["--table", "heads", "--check", nowhere]]
+    for args in (["14"], ["7", "--table", "patches"], *unread):
         with pytest.raises(SystemExit) as stop:
             results.main(args)
         assert stop.value.code == 2
