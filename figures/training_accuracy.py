@@ -36,7 +36,7 @@ def figure_of(samples: xr.Dataset) -> Any:
     figure, panels = style.panels(rows, COLUMNS, 7.6, 0.8 + 2.3 * rows, sharex=True, sharey=True)
     for panel, name in zip(panels.ravel(), shown, strict=False):
         for other, (x, _, y, _) in curves.items():
-            colour = "black" if other == "ordinary" else "#BBBBBB"
+            colour = "black" if other == "ordinary" else "#D5D5D5"
             panel.plot(x, y, color=colour, marker=".", linewidth=0.6, zorder=0)
         x, x_reach, y, y_reach = curves[name]
         colour, marker = trainings.colour_and_marker(name)
@@ -48,7 +48,6 @@ def figure_of(samples: xr.Dataset) -> Any:
             panel.annotate(
                 found[name][i].partition(":")[2], (float(x[i]), float(y[i])), xytext=away,
                 textcoords="offset points", ha="left" if i == 0 else "right", fontsize=6.5,
-                color=colour,
             )  # fmt: skip
         if "ordinary" in curves:
             place = (float(curves["ordinary"][0][0]), float(curves["ordinary"][2][0]))
@@ -56,7 +55,7 @@ def figure_of(samples: xr.Dataset) -> Any:
                 "ordinary", place, xytext=(0, 6), textcoords="offset points", fontsize=6.5,
                 ha="center",
             )  # fmt: skip
-        panel.set_title(name, loc="left", color=colour)
+        panel.set_title(name, loc="left")
     for panel in panels.ravel()[len(shown) :]:
         panel.set_axis_off()
     _accuracies(panels[0][0])

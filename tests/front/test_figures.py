@@ -89,7 +89,7 @@ OF_STUDIES = tuple(
 def test_it_is_committed_and_explained(name):
     flags = " --study RUN" if name in OF_STUDIES else ""
     for about in descriptions(PICTURES, name):
-        assert about["command"].replace(" --quick", "") == f"python -m figures {name}{flags}"
+        assert about["command"] == f"python -m figures {name}{flags}"
     assert (PICTURES / f"{name}.svg").stat().st_size < 300_000
     assert (PICTURES / f"{name}.png").stat().st_size < 200_000
     page = (ROOT / "docs/figures.md").read_text(encoding="utf-8")
