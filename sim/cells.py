@@ -9,7 +9,7 @@ any moment.
 import json
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,8 @@ def opened(
     if path is None:
         yield Cells(None, tell)
         return
+    if "://" in path:
+        raise RunError(f"a study is kept in a folder of this machine, not at a URL like {path}.")
     folder = Path(path)
     _refuse_other_folders(folder)
     try:
@@ -50,8 +52,8 @@ def opened(
         with Local(folder).alone():
             for left in folder.glob("**/.*.npz"):  # what a killed process was writing
                 left.unlink()
-            _describe(folder, json.loads(json.dumps(config)), grows)
-            yield Cells(folder, tell)
+            with _session(folder, json.loads(json.dumps(config)), grows):
+                yield Cells(folder, tell)
     except BusyError as busy:
         raise RunError(f"{busy}.") from None
     except OSError as error:
@@ -77,7 +79,9 @@ def _refuse_other_folders(folder: Path) -> None:
         described(str(folder))
 
 
-def _describe(folder: Path, config: dict[str, Any], grows: tuple[str, ...]) -> None:
+@contextmanager
+def _session(folder: Path, config: dict[str, Any], grows: tuple[str, ...]) -> Iterator[None]:
+    """Record the configuration and this process, when it starts and when it ends."""
     file, sessions = folder / "study.json", []
     if file.exists():
         stored = described(str(folder))
@@ -103,6 +107,16 @@ def _describe(folder: Path, config: dict[str, Any], grows: tuple[str, ...]) -> N
 
     sessions.append(provenance.session(jax.default_backend(), 1, 1))
     content = {"format": FORMAT, "config": config, "sessions": sessions}
+    _replace(file, content)
+    try:
+        yield
+    finally:
+        sessions[-1]["ended"] = provenance.now()
+        with suppress(OSError):  # a full disk must not hide what went wrong before
+            _replace(file, content)
+
+
+def _replace(file: Path, content: dict[str, Any]) -> None:
     with replacing(str(file)) as part:
         part.write_text(json.dumps(content, indent=1))
 

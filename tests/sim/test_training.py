@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, replace
 from importlib import resources
+from pathlib import Path
 
 import jsonschema
 import numpy as np
@@ -129,7 +130,15 @@ def test_other_configurations_and_folders_are_refused(study, tmp_path):
         run(TINY, str(tmp_path))
     with pytest.raises(RunError, match="is not a folder"):
         run(TINY, str(tmp_path / "mine.txt"))
+    with pytest.raises(RunError, match="not at a URL like memory://study"):
+        run(TINY, "memory://study")
     assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
+
+
+def test_sessions_have_their_ends(study):
+    _, out, _ = study
+    sessions = json.loads((Path(out) / "study.json").read_text())["sessions"]
+    assert all(session["started"] <= session["ended"] for session in sessions)
 
 
 def test_reports_follow_their_schema(study, tmp_path):
