@@ -27,9 +27,7 @@ def quantile(level: float, degrees: Array | int) -> Array:
     return np.asarray(stats.t.ppf((1 + level) / 2, degrees))
 
 
-def together(
-    error: float, degrees: float, other: float, other_degrees: float
-) -> tuple[float, float]:
+def together(error: float, degrees: int, other: float, other_degrees: int) -> tuple[float, float]:
     """The standard error of a difference of two independent numbers, and its degrees of freedom.
 
     The errors add in squares. The degrees are Welch's and Satterthwaite's, between the smaller of
@@ -38,7 +36,7 @@ def together(
     different population variances are involved, Biometrika 34, 1947.)
     """
     if other == 0:
-        return error, degrees
+        return error, float(degrees)
     both = error**2 + other**2
     return both**0.5, both**2 / (error**4 / degrees + other**4 / other_degrees)
 
