@@ -13,7 +13,7 @@ from jaxtyping import Float
 from scipy import stats
 
 from sim import statistics
-from sim.statistics import FALSE_ALARM, LEVEL, Slope
+from sim.statistics import FALSE_ALARM, LEVEL, Expected, Slope
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,16 @@ class Growth:
     attack: str
     eps: float | None
     exponent: Slope
-    predicted: float | None
+    expected: Expected | None
     """The law's slope over the same sizes; None for damages, which it does not speak about."""
     limit: float | None
     basis: str
     agrees: bool | None
+
+    @property
+    def predicted(self) -> float | None:
+        """The law's slope; random where its standard error is not 0."""
+        return None if self.expected is None else self.expected.value
 
 
 @dataclass(frozen=True)
@@ -202,7 +207,8 @@ def growths(samples: xr.Dataset) -> list[Growth]:
     found = []
     for width, p in _each(samples, "width", "p"):
         at = samples.sel(width=width, p=p)
-        predicted, limit = _number(at["predicted_slope"].item()), _number(at["limit"].item())
+        predicted = statistics.expected(samples, "predicted_slope", width=width, p=p)
+        limit = _number(at["limit"].item())
         basis = str(at["basis"].item())
         first = (at["norm"] * at["d"] ** (1 / float(p))).transpose("seed", "size").values
         slope = exponent(first, ds)

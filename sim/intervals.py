@@ -27,6 +27,20 @@ def quantile(level: float, degrees: Array | int) -> Array:
     return np.asarray(stats.t.ppf((1 + level) / 2, degrees))
 
 
+def together(error: float, degrees: int, other: float, other_degrees: int) -> tuple[float, float]:
+    """The standard error of a difference of two independent numbers, and its degrees of freedom.
+
+    The errors add in squares. The degrees are Welch's and Satterthwaite's, between the smaller of
+    the two and their sum: those of the number whose error decides, and exactly `degrees` if the
+    other one has no error. (B. L. Welch, The generalization of Student's problem when several
+    different population variances are involved, Biometrika 34, 1947.)
+    """
+    if other == 0:
+        return error, float(degrees)
+    both = error**2 + other**2
+    return both**0.5, both**2 / (error**4 / degrees + other**4 / other_degrees)
+
+
 def mean_and_spread(values: Float[np.ndarray, "*batch seeds"]) -> tuple[Array, Array, Array]:
     """Mean over seeds, its standard error, and the skewness of one seed.
 

@@ -2,6 +2,9 @@
 
 `theory` has a law for networks of layers that it has rules for. Every other network, and any user's
 own model, is predicted from a trace of its code (`sim.trace`). This module alone decides which.
+
+Some traces take moments from a few forward passes of random networks, so that the prediction is
+itself random. Then it is the mean of several traces, and has a standard error.
 """
 
 from __future__ import annotations
@@ -12,12 +15,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
+from jaxtyping import Float
 
+from sim import intervals
 from theory.law import Law, Quantity, bases, missing, predict
 
 if TYPE_CHECKING:
     from sim.models import Own
     from theory.network import Network
+
+
+TRACES = 8
+"""Traces of different seeds, where a trace depends on its seed: their mean has about a third of the
+error of one, and that error is known to about a quarter, 1/√(2 · 7)."""
+
+ROUNDING = 1e-6
+"""Relative standard error that rounding alone may cause; less is none."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +39,12 @@ class Prediction:
 
     norm: np.ndarray
     """E‖∂‖_q by (quantity, q, size)."""
+    norm_error: np.ndarray
+    """Its standard error: 0 unless it is the mean of `TRACES` random traces."""
     slope: np.ndarray
     """Least-squares slope of log norm on log d over these sizes, by (quantity, q)."""
+    slope_error: np.ndarray
+    """Its standard error, the jackknife's over traces: sizes of one trace may share weights."""
     limit: np.ndarray
     """The exponent of d as d → ∞, by (quantity, q)."""
     basis: np.ndarray
@@ -56,8 +73,10 @@ def table(
 
     `norms` are orders q in [1, ∞], numbers or text. Returns a dataset with norms `predicted` by
     (width, quantity, q, size), and `predicted_slope`, `limit` and `basis` by (width, quantity, q),
-    as in `Prediction`; with `paper`, also norms by `hypothesis-H` alone, where a law rests on more.
-    The coordinate q holds the orders as text. If a network has no prediction, the attribute
+    as in `Prediction`; `predicted_error` and `predicted_slope_error` are standard errors, 0 of a
+    prediction that is not random. The attribute `traces` of the latter is the number of traces
+    that they come from. With `paper`, also norms by `hypothesis-H` alone, where a law rests on
+    more. The coordinate q holds the orders as text. If a network has no prediction, the attribute
     `unpredicted` says why. Raises ValueError for other orders or quantities.
     """
     asked = (sizes, quantities, norms)
@@ -70,7 +89,13 @@ def table(
     slope = "least-squares slope of log predicted on log d"
     columns = {
         "predicted": column([x.norm for x in found], "expected norm", "size"),
+        "predicted_error": column(
+            [x.norm_error for x in found], "standard error of predicted", "size"
+        ),
         "predicted_slope": column([x.slope for x in found], slope),
+        "predicted_slope_error": column(
+            [x.slope_error for x in found], "standard error of predicted_slope"
+        ),
         "limit": column([x.limit for x in found], "exponent of d as d → ∞"),
         "basis": column([x.basis for x in found], "what the prediction rests on"),
     }
@@ -78,6 +103,7 @@ def table(
         norms_by_h = [by_hypothesis_h(network, *asked) for network in networks.values()]
         about = "expected norm, by the paper's hypotheses alone"
         columns["hypothesis-H"] = column(norms_by_h, about, "size")
+    columns["predicted_slope_error"][2]["traces"] = TRACES
     return xr.Dataset(
         columns,
         coords={
@@ -99,9 +125,13 @@ def of(
     if own is not None:
         return _by_trace(own, [network.input_shape(side) for side in sizes], quantities, norms)
     laws = [[predict(network, q, quantity) for q in norms] for quantity in quantities]
+    norms_by_law = np.array([[_values(law, ds) for law in row] for row in laws], float)
+    slopes = np.array([[law.slope(ds) for law in row] for row in laws], float)
     return Prediction(
-        norm=np.array([[_values(law, ds) for law in row] for row in laws]),
-        slope=np.array([[law.slope(ds) for law in row] for row in laws], float),
+        norm=norms_by_law,
+        norm_error=_none_of(norms_by_law),
+        slope=slopes,
+        slope_error=_none_of(slopes),
         limit=np.array([[float(law.exponent) for law in row] for row in laws]),
         basis=np.array([[law.basis for law in row] for row in laws]),
     )
@@ -125,6 +155,11 @@ def by_hypothesis_h(
     return found
 
 
+def _none_of(values: np.ndarray) -> np.ndarray:
+    """The standard errors of numbers that are not random: 0, or NaN where there is no number."""
+    return np.where(np.isnan(values), np.nan, 0.0)
+
+
 def _values(law: Law, ds: list[int]) -> list[float]:
     return [np.nan if law.norm is None else law(d) for d in ds]
 
@@ -137,18 +172,45 @@ def _by_trace(
     from sim.trace.prediction import norm, traced
 
     by_q = (len(quantities), len(norms))
-    unknown, slope = np.full(by_q, np.nan), np.full(by_q, np.nan)
+    unknown = np.full(by_q, np.nan)
     nothing = np.full((*by_q, len(shapes)), np.nan)
     try:
-        traces = [traced(own, shape) for shape in shapes]
+        traces = [[traced(own, shape) for shape in shapes]]
+        if any(first.is_random for first in traces[0]):
+            traces += [
+                [
+                    traced(own, shape, seed) if first.is_random else first
+                    for shape, first in zip(shapes, traces[0], strict=True)
+                ]
+                for seed in range(1, TRACES)
+            ]
     except TraceError as error:
-        return Prediction(nothing, slope, unknown, np.full(by_q, "none"), str(error))
+        none = np.full(by_q, "none")
+        return Prediction(nothing, nothing, unknown, unknown, unknown, none, str(error))
     values = np.array(
-        [[[norm(x, float(q), quantity) for x in traces] for q in norms] for quantity in quantities]
-    )
-    if np.all(values > 0):
-        logs = np.log(np.array([np.prod(shape) for shape in shapes], float))
-        rows = np.log(values.reshape(-1, len(shapes))).T
-        slope = np.polyfit(logs, rows, 1)[0].reshape(by_q)
-    basis = "wide" if any(x.basis == "wide" for x in traces) else "hypothesis-H"
-    return Prediction(values, slope, unknown, np.full(by_q, basis))
+        [
+            [[[norm(x, float(q), quantity) for x in row] for row in traces] for q in norms]
+            for quantity in quantities
+        ]
+    )  # by (quantity, q, trace, size)
+    basis = "wide" if any(x.basis == "wide" for x in traces[0]) else "hypothesis-H"
+    ds = np.array([np.prod(shape) for shape in shapes], float)
+    return Prediction(*_averaged(values, ds), unknown, np.full(by_q, basis))
+
+
+def _averaged(
+    values: Float[np.ndarray, "quantity q traces size"], ds: Float[np.ndarray, " size"]
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The mean norm of traces and its slope, each followed by its standard error."""
+    mean = values.mean(axis=2)
+    slope = np.full(mean.shape[:2], np.nan)
+    if np.all(mean > 0):
+        slope = np.log(mean) @ intervals.slope_weights(ds)
+    error, slope_error = _none_of(mean), _none_of(slope)
+    if values.shape[2] > 1:
+        error = intervals.mean_and_spread(np.moveaxis(values, 2, -1))[1]
+        if np.all(mean > 0):
+            slope_error = intervals.exponent(values, ds)[1]
+        error = np.where(error <= ROUNDING * mean, 0.0, error)
+        slope_error = np.where(slope_error <= ROUNDING, 0.0, slope_error)
+    return mean, error, slope, slope_error

@@ -15,7 +15,7 @@ import xarray as xr
 from tyro.conf import Positional
 
 from sim import cli, statistics
-from sim.statistics import FALSE_ALARM, LEVEL, Fit, Point
+from sim.statistics import FALSE_ALARM, LEVEL, Expected, Fit, Point
 from theory.console import for_tables
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ def to_json(report: Report) -> str:
                 "exponent": _number(fit.exponent.value),
                 "ci": [_number(end) for end in fit.exponent.interval],
                 "predicted": fit.predicted,
+                "predicted_error": fit.predicted_error,
                 "limit": fit.limit,
                 "basis": fit.basis,
                 "agrees": fit.agrees,
@@ -161,9 +162,11 @@ def show(report: Report, to_stderr: bool = False) -> None:
 
 def notes(report: Report) -> list[str]:
     """What the columns of the table mean, in the form "column: meaning"."""
+    is_random = any(fit.predicted_error for fit in report.fits)
+    random = ", with its 95 % interval where it is the mean of random traces" if is_random else ""
     found = [
         "exponent of d: of the mean norm, with its 95 % interval. predicted: the law's slope over "
-        "the same sizes.",
+        f"the same sizes{random}.",
         "verdict: on the exponent, and on the constant of an exact law. If all laws hold, "
         f"{FALSE_ALARM:.0%} of runs contradict one.",
         "ratio: mean norm over predicted norm at the largest size, with its 95 % interval.",
@@ -289,7 +292,7 @@ def columns(report: Report) -> dict[str, list[Any]]:
         "width": [str(fit.width) for fit in fits],
         "norm": [norm_name(fit.quantity, fit.q) for fit in fits],
         "exponent of d": [with_error(fit.exponent.value, *fit.exponent.interval) for fit in fits],
-        "predicted": [_plain(fit.predicted, ".4f") for fit in fits],
+        "predicted": [expected_slope(fit.expected) for fit in fits],
         "d → ∞": [_plain(fit.limit, ".4g") for fit in fits],
         "rests on": [fit.basis for fit in fits],
         "verdict": [Text(verdict(fit), style=_style(fit)) for fit in fits],
@@ -344,6 +347,16 @@ def with_error(value: float, low: float, high: float) -> str:
     half = (high - low) / 2
     digits = _digits(half)
     return f"{value:.{digits}f} ± {half:.{digits}f}"
+
+
+def expected_slope(slope: Expected | None) -> str:
+    """A predicted exponent, with half its 95 % interval if it is random: "0.015 ± 0.008"."""
+    if slope is None:
+        return "–"
+    if slope.standard_error == 0:
+        return _plain(slope.value, ".4f")
+    half = slope.half_width
+    return with_error(slope.value, slope.value - half, slope.value + half)
 
 
 def with_ends(value: float, low: float, high: float) -> str:

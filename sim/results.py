@@ -21,7 +21,7 @@ from sim.tables import Row, Table
 
 if TYPE_CHECKING:
     from sim.scaling import Config
-    from sim.statistics import Fit
+    from sim.statistics import Expected, Fit
 
 LIMITS = {0.0: "0", 0.5: "½", 0.75: "¾", 1.0: "1"}
 
@@ -56,7 +56,7 @@ def cells(table: Table, row: Row, fit: Fit) -> tuple[str, ...]:
     from sim.report import with_ends, with_error
 
     measured = with_error(fit.exponent.value, *fit.exponent.interval)
-    predicted = predicted_cell(fit.predicted)
+    predicted = predicted_cell(fit.expected)
     if fit.agrees is False or fit.constant_agrees is False:
         predicted += ", **contradicted**"
     limit = limit_cell(fit.limit)
@@ -66,9 +66,11 @@ def cells(table: Table, row: Row, fit: Fit) -> tuple[str, ...]:
     return (*found, with_ends(fit.ratio.value, *fit.ratio.interval) if fit.ratio else "–")
 
 
-def predicted_cell(slope: float | None) -> str:
-    """The law's slope over the sizes of the row, to four digits."""
-    return "–" if slope is None else f"{slope:.4f}".replace("-0.0000", "0.0000")
+def predicted_cell(slope: Expected | None) -> str:
+    """The law's slope over the sizes of the row, with half its 95 % interval if it is random."""
+    from sim.report import expected_slope
+
+    return expected_slope(slope)
 
 
 def limit_cell(limit: float | None) -> str:

@@ -67,7 +67,8 @@ def run(
     """Sample the norms and predict them.
 
     Returns a dataset with `norm` by (seed, width, size, quantity, q), the law's `predicted` norm by
-    (width, size, quantity, q), its `predicted_slope` over these sizes, `limit` and `basis`, and
+    (width, size, quantity, q), its `predicted_slope` over these sizes, `limit` and `basis`, the
+    standard errors `predicted_error` and `predicted_slope_error` (`sim.predictions.table`), and
     what `hypothesis-H` alone predicts where the law rests on more; NaN where there is no number.
     `d` is a coordinate along size; the attribute `config` holds the configuration as JSON,
     `sampler` the one that ran and, with `until`, `pilot` the number of seeds of the first stage.

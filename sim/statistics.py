@@ -7,6 +7,7 @@ violation.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -67,11 +68,37 @@ class Mean:
     skewness: float
     """Of one seed's norm."""
 
-    def over(self, unit: float) -> "Mean":
-        """In another unit: the ratio to a number that is known."""
-        low, high = self.interval
-        ends = (low / unit, high / unit)
-        return Mean(self.value / unit, self.standard_error / unit, ends, self.seeds, self.skewness)
+    def over(self, unit: "Expected") -> "Mean":
+        """The ratio to a prediction.
+
+        Its relative error is independent of the mean's, so they add in squares, and so do the half
+        lengths of their intervals on either side (G. Y. Zou and A. Donner, Construction of
+        confidence limits about effect measures, Statistics in Medicine 27, 2008).
+        """
+        ratio = self.value / unit.value
+        low, high = (end / unit.value for end in self.interval)
+        error, half = (ratio * x / unit.value for x in (unit.standard_error, unit.half_width))
+        if error:
+            low, high = ratio - np.hypot(ratio - low, half), ratio + np.hypot(high - ratio, half)
+        whole = float(np.hypot(self.standard_error / unit.value, error))
+        return Mean(ratio, whole, (float(low), float(high)), self.seeds, self.skewness)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What is predicted: a number that is known, or the mean of random traces."""
+
+    value: float
+    standard_error: float = 0.0
+    degrees: int = 1
+    """Degrees of freedom of a standard error that is not 0."""
+
+    @property
+    def half_width(self) -> float:
+        """Half the length of its 95 % interval (Student's t over traces)."""
+        if self.standard_error == 0:
+            return 0.0
+        return float(intervals.quantile(LEVEL, self.degrees)) * self.standard_error
 
 
 @dataclass(frozen=True)
@@ -86,18 +113,20 @@ class Fit:
     """Of the mean norm: least-squares slope of log E‖∂‖_q on log d."""
     log_exponent: Slope
     """Of the geometric mean: mean over seeds of the slope of log‖∂‖_q. Zero norms are left out."""
-    predicted: float | None
-    """The law's slope over the same sizes."""
+    expected: Expected | None
+    """The law's slope over the same sizes; random if it comes from random traces."""
     limit: float | None
     """The law's exponent as d → ∞."""
     basis: str
     agrees: bool | None
-    """Of the exponent: False if it contradicts the law's slope.
+    """Of the exponent: False if it contradicts the law's slope, whose own error is allowed for.
 
     None if there is no prediction, or if norms were left out that are not finite: the others are
     the small ones."""
     ratio: Mean | None
-    """Mean norm over predicted norm at the largest size; None if there is no prediction."""
+    """Mean norm over predicted norm at the largest size; None if there is no prediction.
+
+    Its interval contains the error of a prediction that is random."""
     constant_agrees: bool | None
     """Of the constant: False if the ratio contradicts 1.
 
@@ -111,6 +140,16 @@ class Fit:
     False with fewer than FEWEST_SEEDS seeds, if norms were left out, or if at some size the
     skewness of the norms, divided by √seeds, exceeds LARGEST_SKEWNESS: then few seeds carry much of
     the mean, and larger ones yet unseen may carry more."""
+
+    @property
+    def predicted(self) -> float | None:
+        """The law's slope over the same sizes."""
+        return None if self.expected is None else self.expected.value
+
+    @property
+    def predicted_error(self) -> float | None:
+        """The standard error of `predicted`: 0 unless it comes from random traces."""
+        return None if self.expected is None else self.expected.standard_error
 
     @property
     def attack_exponent(self) -> float:
@@ -259,15 +298,37 @@ def two_stages(
     return max(stein, exponent(norms, ds), key=lambda slope: slope.half_width)
 
 
-def agrees(measured: Slope, predicted: float | None, comparisons: int) -> bool | None:
+def agrees(measured: Slope, predicted: float | Expected | None, comparisons: int) -> bool | None:
     """Whether a measured slope is compatible with the predicted one.
 
     Two-sided t test at level FALSE_ALARM / comparisons; None without a prediction or measurement.
+    The standard error of a random prediction is added in squares, with Welch's and Satterthwaite's
+    degrees of freedom (`sim.intervals.together`): few traces say little about their own spread, and
+    where they decide the error, the quantile has to be that of few.
     """
     if predicted is None or not np.isfinite(measured.value):
         return None
-    allowed = intervals.quantile(1 - FALSE_ALARM / comparisons, measured.degrees)
-    return bool(abs(measured.value - predicted) <= allowed * measured.standard_error + ROUNDING)
+    expected = predicted if isinstance(predicted, Expected) else Expected(predicted)
+    error, degrees = intervals.together(
+        measured.standard_error, measured.degrees, expected.standard_error, expected.degrees
+    )
+    allowed = intervals.quantile(1 - FALSE_ALARM / comparisons, degrees)
+    return bool(abs(measured.value - expected.value) <= allowed * error + ROUNDING)
+
+
+def expected(samples: xr.Dataset, name: str, **at: Any) -> Expected | None:
+    """A prediction of a dataset at a place, by the name of its variable; None for NaN.
+
+    Runs of earlier versions say nothing of its error, which then is 0.
+    """
+    value = _number(samples[name].sel(at).item())
+    if value is None:
+        return None
+    if f"{name}_error" not in samples:
+        return Expected(value)
+    error = float(samples[f"{name}_error"].sel(at))
+    traces = samples["predicted_slope_error"].attrs.get("traces", 2)
+    return Expected(value, error, traces - 1)
 
 
 def mean_agrees(measured: Mean, predicted: float, comparisons: int) -> bool | None:
@@ -306,14 +367,15 @@ def fit(samples: xr.Dataset) -> list[Fit]:
     """
     ds = samples["d"].values.astype(float)
     limits = _by_network(samples, "limit")
-    slopes = _by_network(samples, "predicted_slope")
     bases = _by_network(samples, "basis")
-    slope = {key: _number(slopes[key].item()) for key in slopes}
+    places = {key: dict(zip(("width", "quantity", "q"), key, strict=True)) for key in bases}
+    slope = {key: expected(samples, "predicted_slope", **at) for key, at in places.items()}
+    largest = samples["size"].values[np.argmax(ds)]
     constant = {
-        key: _number(values.sel(size=samples["size"][np.argmax(ds)]).item())
-        for key, values in _by_network(samples, "predicted").items()
+        key: expected(samples, "predicted", size=largest, **at) for key, at in places.items()
     }
-    claimed = [key for key in bases if constant[key] and bases[key].item() == "exact"]
+    known = {key: unit for key, unit in constant.items() if unit is not None and unit.value}
+    claimed = [key for key in known if bases[key].item() == "exact"]
     comparisons = len(claimed) + sum(value is not None for value in slope.values())
     found = []
     for key, norms in _by_network(samples, "norm").items():
@@ -322,7 +384,7 @@ def fit(samples: xr.Dataset) -> list[Fit]:
         is_whole = bool(np.isfinite(rows[_computed(samples, key[0])]).all())
         first = int(finite[: samples.attrs.get("pilot")].sum())
         last, rows = rows[:, np.argmax(ds)], rows[finite]
-        measured, unit = two_stages(rows, ds, first), constant[key]
+        measured, unit = two_stages(rows, ds, first), known.get(key)
         ratio = mean(last[np.isfinite(last)]).over(unit) if unit else None
         reliable = is_whole and is_reliable(rows[:first])
         tested = ratio if key in claimed and reliable else None
@@ -335,7 +397,7 @@ def fit(samples: xr.Dataset) -> list[Fit]:
                 q=q,
                 exponent=measured,
                 log_exponent=log_exponent(rows, ds, first),
-                predicted=slope[key],
+                expected=slope[key],
                 limit=_number(limits[key].item()),
                 basis=str(bases[key].item()),
                 agrees=agrees(measured, slope[key], max(1, comparisons)) if is_whole else None,

@@ -48,6 +48,8 @@ class Trace:
     """Energy gains, from the input to the logits."""
     basis: Literal["hypothesis-H", "wide"]
     assumptions: tuple[str, ...]
+    is_random: bool = False
+    """Whether moments in it come from random draws (`seed`), such as a few forward passes."""
 
 
 def trace(
@@ -61,7 +63,8 @@ def trace(
 
     `init(key)` draws the weights, any pytree; `apply_model(weights, x)` gives the logits (classes,)
     for one input x of `shape`. Inputs have mean square 1 in every coordinate. `logit` is the index
-    of one logit; None averages over all of them.
+    of one logit; None averages over all of them. `seed` decides the draws from which moments are
+    taken that no rule gives: of some weights, and those of a few forward passes.
 
     Raises TraceError, with one sentence that names the primitive and the line of the model's
     source, where a rule is missing or does not hold.
@@ -72,15 +75,17 @@ def trace(
     chosen = np.full(classes, 1 / classes) if logit is None else np.eye(classes)[logit]
     with one_thread():
         energy, gains = tape.pull(logits.node, chosen)
+        mean_square = float(np.mean(logits.square))
     rows = _rows(tape.steps, [sum(parts) for parts in gains])
     assumptions = tuple(dict.fromkeys(a for row in rows for a in row.assumptions))
     return Trace(
         energy=np.zeros(shape) if energy is None else np.asarray(energy, float),
-        logits=float(np.mean(logits.square)),
+        logits=mean_square,
         classes=classes,
         rows=rows,
         basis=basis_of(assumptions),
         assumptions=assumptions,
+        is_random=found.passes.decides,
     )
 
 

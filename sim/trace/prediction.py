@@ -13,10 +13,10 @@ BINS = 512
 
 
 @lru_cache(maxsize=64)
-def traced(model: Own, shape: tuple[int, ...]) -> Trace:
+def traced(model: Own, shape: tuple[int, ...], seed: int = 0) -> Trace:
     """The trace of a user's model at one input shape. Raises TraceError."""
     init, apply = pair(model, shape)
-    return trace(init, apply, shape)
+    return trace(init, apply, shape, seed=seed)
 
 
 def norm(found: Trace, q: float, quantity: str) -> float:

@@ -31,6 +31,8 @@ class Draws:
 
     def __init__(self, number: int, seed: int) -> None:
         self.number, self.seed = number, seed
+        self.decides = False
+        """Whether a moment was taken from draws, so that another seed gives another one."""
         self.generator = np.random.default_rng(seed)
         self._made: dict[int, tuple[Random, np.ndarray]] = {}
 

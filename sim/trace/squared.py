@@ -32,6 +32,8 @@ class Squared:
     logits: Signal
     made: list[list[Operand]]
     """The outputs of every equation that reads the input, in order."""
+    passes: Draws
+    """The weights of its forward passes."""
 
 
 def squared(
@@ -48,25 +50,30 @@ def squared(
     closed = jax.make_jaxpr(apply_model)(structure, x)
     leaves = initial.leaves(init, init_jaxpr)
     with one_thread():
-        tape, outputs, made = _read(closed, leaves, seed, shape)
+        passes = Draws(weights.passes(math.prod(shape)), seed + 1)
+        tape, outputs, made = _read(closed, leaves, passes, seed, shape)
     logits = outputs[0]
     if len(outputs) != 1 or len(closed.out_avals[0].shape) != 1:
         raise TraceError("the model does not give one vector of logits for one input.")
     if not isinstance(logits, Signal):
         raise TraceError("the model's logits do not depend on its input.")
-    return Squared(closed, tape, logits, made)
+    return Squared(closed, tape, logits, made, passes)
 
 
 def _read(
-    closed: core.ClosedJaxpr, leaves: list[initial.Value], seed: int, shape: tuple[int, ...]
+    closed: core.ClosedJaxpr,
+    leaves: list[initial.Value],
+    passes: Draws,
+    seed: int,
+    shape: tuple[int, ...],
 ) -> tuple[Tape, list[Any], list[list[Operand]]]:
     """The squared network of a jaxpr, its outputs, and those of its equations."""
-    passes = Draws(weights.passes(math.prod(shape)), seed + 1)
     tape = Tape()
     made: list[list[Operand]] = []
     operands: dict[int, tuple[Any, Constant | Weight]] = {}
 
     def inputs(known: Any) -> np.ndarray:
+        passes.decides = True
         generator = np.random.default_rng((seed, 1))
         return generator.standard_normal((passes.number, *shape), np.float32)
 

@@ -66,6 +66,8 @@ def _drawn(value: Random, passes: Draws, place: Source) -> Constant | Weight:
     drawn = Draws(draws, passes.seed).of(value)
     if np.all(drawn == drawn[:1]):
         return Constant(drawn[0])
+    if np.ptp(np.abs(drawn)) > 0:  # the squares of random signs are known from one draw
+        passes.decides = True
     second = _second_moment(drawn.astype(float), place)
     return Weight(value.shape, second, lambda: passes.of(value))
 

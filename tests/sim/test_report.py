@@ -9,7 +9,7 @@ import pytest
 
 from sim import merge
 from sim.layout import RunError
-from sim.report import Report
+from sim.report import Report, columns, notes, to_json
 from sim.scaling import Config, labelled
 
 CONFIG = Config(arch="mlp", widths=(8,), sizes=(4, 8), seeds=30, norms=("1",))
@@ -52,6 +52,32 @@ def test_other_keys_are_other_seeds():
     assert report.config["seed"] == [0, 5, 2]
     assert report.config["seeds"] == 60
     assert [fit.exponent.seeds for fit in report.fits] == [60]
+
+
+ERRORS = ["predicted_error", "predicted_slope_error"]
+
+
+def test_runs_of_versions_without_the_errors_of_predictions():
+    old, new = stored(30).drop_vars(ERRORS), stored(20, key=5)
+    for runs in ([("a", old)], [("a", old), ("b", new)], [("b", new), ("a", old)]):
+        (fit,) = Report.of(merge.merge(runs)).fits
+        assert fit.predicted_error == 0
+
+
+def test_a_random_prediction_is_shown_with_its_interval():
+    samples = stored(30)
+    slope = samples["predicted_slope"]
+    samples["predicted_slope"] = slope.copy(data=np.full(slope.shape, 0.5))
+    errors = samples["predicted_slope_error"]
+    samples["predicted_slope_error"] = errors.copy(data=np.full(errors.shape, 0.01))
+    report = Report.of(samples)
+    assert columns(report)["predicted"] == ["0.500 ± 0.024"]  # t with 7 degrees: 2.36
+    assert "random traces" in notes(report)[0]
+    (fit,) = json.loads(to_json(report))["fits"]
+    assert fit["predicted_error"] == 0.01
+    report = Report.of(stored(30))
+    assert "±" not in columns(report)["predicted"][0]
+    assert "random traces" not in notes(report)[0]
 
 
 def test_the_same_seeds_count_once():

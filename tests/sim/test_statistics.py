@@ -1,11 +1,13 @@
 """Exponents and intervals on synthetic data whose truth is known."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import xarray as xr
 
 from sim import statistics
-from sim.statistics import agrees, exponent, log_exponent, seeds_needed, slope_weights
+from sim.statistics import Expected, agrees, exponent, log_exponent, seeds_needed, slope_weights
 
 DS = np.array([192.0, 768.0, 3072.0, 12288.0])
 
@@ -72,6 +74,73 @@ def test_agreement_has_its_stated_false_alarm_rate():
     assert alarms <= repeats * stated + 4 * np.sqrt(repeats * stated) + 1
     assert agrees(exponent(power_law(rng, 64), DS), 0.45, comparisons) is False
     assert agrees(exponent(power_law(rng, 64), DS), None, comparisons) is None
+
+
+TRACES, PREDICTION_ERROR = 8, 0.02
+
+
+def random_prediction(rng, true=0.5, error=PREDICTION_ERROR):
+    """The mean of traces whose mean has that standard error, with the error as they show it."""
+    traces = true + error * TRACES**0.5 * rng.standard_normal(TRACES)
+    return Expected(traces.mean(), traces.std(ddof=1) / TRACES**0.5, TRACES - 1)
+
+
+def without_error(predicted):
+    return predicted.value
+
+
+def with_a_known_error(predicted):
+    return dataclasses.replace(predicted, degrees=10**6)
+
+
+def test_agreement_with_a_random_prediction_has_its_stated_false_alarm_rate():
+    """Twins are caught: one that drops the prediction's error, and one that takes it for known."""
+    rng = np.random.default_rng(8)
+    repeats, comparisons = 2000, 9
+    most = repeats * statistics.FALSE_ALARM / comparisons
+    most += 4 * most**0.5 + 1
+    pairs = [(exponent(power_law(rng, 64), DS), random_prediction(rng)) for _ in range(repeats)]
+
+    def alarms(seen=lambda predicted: predicted):
+        return sum(not agrees(slope, seen(predicted), comparisons) for slope, predicted in pairs)
+
+    assert alarms() <= most
+    assert alarms(with_a_known_error) > most
+    assert alarms(without_error) > 10 * most
+    assert not any(agrees(slope, Expected(0.5 + 1, 0.02, 7), comparisons) for slope, _ in pairs)
+
+
+def test_ratios_to_a_random_prediction_are_covered_as_often_as_they_say():
+    """95 % ± 1.5 %, 3000 repetitions; the twin that drops the prediction's error is caught."""
+    rng = np.random.default_rng(9)
+    repeats = 3000
+    covered = {"with": 0, "without": 0}
+    for _ in range(repeats):
+        measured = statistics.mean(power_law(rng, 64)[:, 0] / (3 * DS[0] ** 0.5))
+        predicted = random_prediction(rng, true=0.8, error=0.03)
+        units = {"with": predicted, "without": Expected(predicted.value)}
+        for name, unit in units.items():
+            low, high = measured.over(unit).interval
+            covered[name] += low <= 1 / 0.8 <= high
+    assert 0.935 <= covered["with"] / repeats <= 0.965
+    assert covered["without"] / repeats < 0.9
+
+
+def test_a_prediction_off_by_its_own_noise_is_no_contradiction():
+    """0.02 off, with a standard error of 0.01; without that error, as in older runs, it is one."""
+    samples = samples_of(power_law(np.random.default_rng(3), 200), predicted_slope=0.52)
+    table = ("width", "quantity", "q")
+    samples["predicted_slope_error"] = (table, [[[0.01]]], {"traces": TRACES})
+    samples["predicted_error"] = 0.05 * samples["predicted"]
+    (fit,), (twin,) = (
+        statistics.fit(x)
+        for x in (samples, samples.drop_vars(["predicted_slope_error", "predicted_error"]))
+    )
+    assert (fit.agrees, fit.predicted, fit.predicted_error) == (True, 0.52, 0.01)
+    assert (twin.agrees, twin.predicted, twin.predicted_error) == (False, 0.52, 0.0)
+    half, half_of_twin = ((x[1] - x[0]) / 2 for x in (fit.ratio.interval, twin.ratio.interval))
+    expected = np.hypot(half_of_twin, 0.05 * 2.3646 * fit.ratio.value)  # t with 7 degrees
+    assert half == pytest.approx(expected, rel=0.01)
 
 
 def samples_of(norms, predicted_slope=0.5, basis="wide"):
