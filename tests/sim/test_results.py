@@ -19,12 +19,11 @@ def _stated(name):
 
 STATED = {name: _stated(name) for name in TABLES}
 CHEAPEST = [("readme", 12), ("initializers", 2)]
-CHEAPEST_TRACES = ("patches", 3)
 
 
 def _row(name, number):
-    """Slow if its prediction is the mean of random traces, but for one."""
-    is_slow = "±" in STATED[name][number][3] and (name, number) != CHEAPEST_TRACES
+    """Slow if its prediction is the mean of random traces."""
+    is_slow = "±" in STATED[name][number][3]
     return pytest.param(name, number, marks=[pytest.mark.slow] if is_slow else [])
 
 
