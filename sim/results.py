@@ -28,12 +28,12 @@ LIMITS = {0.0: "0", 0.5: "½", 0.75: "¾", 1.0: "1"}
 
 def config(table: Table, row: Row) -> Config:
     """The configuration of a row's command. Exits with status 2 if it does not parse."""
-    from sim.scaling import Config, complete, networks
+    from sim.scaling import Config, complete
 
     flags = f"{row.flags} {table.common}".split()
     (found,) = cli.parse((Config,), "python -m sim.scaling", "", flags)
     found = complete(found)
-    return replace(found, widths=(max(networks(found)),)) if table.only_widest else found
+    return widest(found) if table.only_widest else found
 
 
 def run(config: Config, advance: Callable[..., None] = lambda done, more=0: None) -> Fit:

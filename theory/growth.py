@@ -15,16 +15,12 @@ def growth(energy: Any, d: sp.Symbol) -> sp.Expr:
     constants.
     """
 
-    def largest(*args: sp.Expr) -> sp.Expr:
-        growing = [x for x in args if x.has(d)]
-        return growing[0] if growing else sp.Max(*args)
-
     def tail(mean: Any) -> sp.Expr:
         (variance,) = mean.args
         power = mean.growth() if sp.limit(variance, d, sp.oo) == sp.oo else 0
         return sp.Dummy(positive=True) * variance**power
 
-    energy = energy.replace(sp.Max, largest).replace(_is_mean, tail)
+    energy = _at_large(energy, d).replace(_is_mean, tail)
     over, under = sp.fraction(sp.together(energy))
     if over.is_polynomial(d) and under.is_polynomial(d):
         return sp.Integer(sp.Poly(over, d).degree() - sp.Poly(under, d).degree())
@@ -41,10 +37,20 @@ def settled(expression: sp.Expr, d: sp.Symbol) -> Any:
         (variance,) = mean.args
         if any(inner.has(d) for inner in variance.atoms(GaussianMean)):
             return mean
-        end = sp.limit(variance, d, sp.oo)
+        end = sp.limit(_at_large(variance, d), d, sp.oo)
         return mean if end == sp.oo else mean.func(end)
 
     return expression.replace(_is_mean, settle)
+
+
+def _at_large(expression: sp.Expr, d: sp.Symbol) -> Any:
+    """The expression without maxima, which are what grows with d once d is large."""
+
+    def largest(*args: sp.Expr) -> sp.Expr:
+        growing = [x for x in args if x.has(d)]
+        return growing[0] if growing else sp.Max(*args)
+
+    return expression.replace(sp.Max, largest)
 
 
 def _is_mean(expression: sp.Basic) -> bool:

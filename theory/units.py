@@ -143,7 +143,8 @@ def _(layer: Weighted, shape: Shape, values: Units, noise: Iterator[Units]) -> t
 
     if values.ndim == 1:
         return np.sqrt(variance) * next(noise), pull
-    common = factor * np.mean(values[0] * values[1])
+    # behind odd activations it is 0, and that of samples may be less
+    common = np.clip(factor * np.mean(values[0] * values[1]), 0, variance)
     own = np.stack([next(noise), next(noise)])
     return np.sqrt(common) * next(noise) + np.sqrt(variance - common) * own, pull
 

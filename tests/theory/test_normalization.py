@@ -96,6 +96,14 @@ def test_norms_leave_the_exponents_of_heads(arch, norm, head, exponent):
     assert predict(net, 1).exponent == exponent
 
 
+@pytest.mark.parametrize("activation", ["tanh", "erf"])
+def test_odd_activations_leave_nothing_in_common_to_the_inputs_of_a_batch(activation):
+    """The sampled correlation of two inputs, 0 in the limit, may be negative."""
+    law = predict(architectures.resnet(width=8, norm="batch", activation=activation), 1)
+    assert law.exponent == HALF
+    assert law(3 * 32**2) == pytest.approx(2 * law(3 * 16**2), rel=0.01)
+
+
 @pytest.mark.parametrize(
     ("options", "exponent"),
     [

@@ -119,6 +119,7 @@ def test_bases():
         ("gelu", "he", HALF),
         ("gelu", "constant", 1),
         ("silu", "he-fan-out", 1),
+        ("tanh", "orthogonal", HALF),
     ],
 )
 def test_exponents_with_smooth_activations(activation, init, exponent):
