@@ -5,14 +5,17 @@ that is not elementwise; nothing has to be known of it but its values and slopes
 
 - positively homogeneous (linear, ReLU, leaky ReLU, abs): hypothesis H, half of the units active;
 - any other, of a signal that random weights have just mixed: the wide limit, z ~ N(0, E z²);
-- any other, of anything else (a variance, a score less its maximum): from a few forward passes.
+- any other, of an average of many (the variance of a layer norm): the wide limit, too;
+- any other, of anything else (a score less its maximum): from a few forward passes.
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
 
+from sim.trace import averages
 from sim.trace.arrays import Dual
 from sim.trace.values import Known, Pointwise, Signal, Tape, few
 from theory.energy import HALF_ACTIVE
@@ -38,6 +41,7 @@ def _settled(value: Pointwise, tape: Tape) -> Signal:
     kind, rests, centred = "activation", (HALF_ACTIVE,), False
     gain: Any
     square: Any = None
+    average: Any = None
     if positive is not None:
         gain = (positive**2 + negative**2) / 2
         linear = positive == negative
@@ -45,26 +49,50 @@ def _settled(value: Pointwise, tape: Tape) -> Signal:
             kind, rests, centred = "scale", (), base.centred
             if positive == 1:
                 return base
+            average = averages.pushed([base], lambda m: positive * m, lambda v: gain * v)
         square = lambda: gain * base.square  # noqa: E731
     else:
         moments = None
         if base.centred:
             moments = gaussian_moments(function, np.asarray(base.square, float))
-        if moments is not None and np.all(np.isfinite(moments)):
-            gain, mean_square = moments
             rests, centred = (GAUSSIAN,), odd
-            square = lambda: np.asarray(mean_square, float)  # noqa: E731
+        if moments is None or not np.all(np.isfinite(moments)):
+            moments = averages.moments(lambda z: _with_slope(function, z), base.average)
+            kind, rests, centred = "statistic", (averages.AVERAGED,), False
+        if moments is not None:
+            gain, mean_square, mean = moments
+            square = lambda: mean_square  # noqa: E731
+            average = lambda: (mean, mean_square - mean**2)  # noqa: E731
         else:
-            gain = np.mean(
-                np.square(_with_slope(function, few(base.draws))[1]), axis=0, dtype=float
-            )
-            kind, rests = "statistic", (FORWARD_PASSES,)
-    node = tape.add([base], base.shape, lambda e: (e * gain,), kind, value.source, rests)
+            gain, rests = None, (FORWARD_PASSES,)
+
+    @cache
+    def measured() -> np.ndarray:
+        slopes = _with_slope(function, few(base.draws))[1]
+        return np.asarray(np.mean(np.square(slopes), axis=0, dtype=float))
+
+    node = tape.add(
+        [base],
+        base.shape,
+        lambda e: (e * (measured() if gain is None else gain),),
+        kind,
+        value.source,
+        rests,
+    )
 
     def draws_of(known: Known) -> Any:
         return function(base.within(known))
 
-    return Signal(node, base.shape, draws_of, square, centred, [base])
+    return Signal(
+        node,
+        base.shape,
+        draws_of,
+        square,
+        centred,
+        [base],
+        average=average,
+        independent=base.independent,
+    )
 
 
 def _with_slope(function: Callable[[Any], Any], z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -96,8 +124,8 @@ def _close(a: np.ndarray, b: np.ndarray) -> bool:
 
 def gaussian_moments(
     function: Callable[[Any], Any], variances: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """E φ'(z)² and E φ(z)² for z ~ N(0, v), for each v of an array.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """E φ'(z)², E φ(z)² and E φ(z) for z ~ N(0, v), for each v of an array.
 
     By quadrature at every variance if there are few, else at some of them, `LOG_STEP` apart but no
     more than `VARIANCES`, with linear interpolation in log v between.
@@ -112,10 +140,10 @@ def gaussian_moments(
     nodes = np.sinh(t)
     weights = np.exp(-(nodes**2) / 2) * np.cosh(t) / np.sqrt(2 * np.pi) * step
     values, slopes = _with_slope(function, np.sqrt(grid)[:, None] * nodes)
-    gains = np.asarray(slopes, float) ** 2 @ weights
-    squares = np.asarray(values, float) ** 2 @ weights
+    values, slopes = np.asarray(values, float), np.asarray(slopes, float)
+    gains, squares, means = (x @ weights for x in (slopes**2, values**2, values))
     if grid.size == distinct.size:
         at = where.reshape(variances.shape)
-        return gains[at], squares[at]
-    logs = np.log(np.maximum(variances, grid[0]))
-    return np.interp(logs, np.log(grid), gains), np.interp(logs, np.log(grid), squares)
+        return gains[at], squares[at], means[at]
+    logs, at = np.log(np.maximum(variances, grid[0])), np.log(grid)
+    return np.interp(logs, at, gains), np.interp(logs, at, squares), np.interp(logs, at, means)

@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from sim.trace import averages, independence, softmax
 from sim.trace.arrays import evaluate, inverse_of, times
 from sim.trace.bilinear import Bilinear, bilinear, multiplication, summed_to
 from sim.trace.pointwise import settled
 from sim.trace.source import Source
-from sim.trace.twice import mixed
+from sim.trace.twice import meeting
 from sim.trace.values import (
     Constant,
     Known,
@@ -62,14 +63,28 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
 def apply(equation: Any, operands: Sequence[Operand], tape: Tape, place: Source) -> list[Operand]:
     """The outputs of an equation that reads signals. Raises TraceError if there is no rule."""
     name = equation.primitive.name
+    if name == "select_n" and isinstance(operands[0], Constant):
+        always = operands[0].uniform
+        if always is not None:
+            return [operands[1 + int(always)]]
     if name in ELEMENTWISE:
         fused = _fused(equation, operands, place)
         if fused is not None:
             return [fused]
+    if name == "div":
+        known = softmax.recognized(*operands)
+        node = None if known is None else softmax.signal(known, tape, place)
+        if node is not None:
+            return [node]
     if name not in RULES:
         raise TraceError(f"{place}: there is no rule for the primitive {name}.")
     ready = [settled(x, tape) if isinstance(x, Pointwise) else x for x in operands]
-    return RULES[name](equation, ready, tape, place)
+    outputs = RULES[name](equation, ready, tape, place)
+    for output in outputs:
+        if isinstance(output, Signal) and output.equation is None:
+            output.equation, output.operands = equation, ready
+            output.independent = independence.axes(equation, ready, output.shape)
+    return outputs
 
 
 def _fused(equation: Any, operands: Sequence[Operand], place: Source) -> Pointwise | None:
@@ -181,7 +196,13 @@ def _arrange(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) 
         node = tape.add(_signals(entries), shape, pull, "arrange", place)
         centred = all(map(_is_centred, entries))
         draws = _draws(equation, operands, i)
-        outputs.append(Signal(node, shape, draws, square, centred, _signals(entries)))
+        average = averages.pushed(
+            entries,
+            lambda *means, moved=moved: moved(means) * (-1 if name == "neg" else 1),
+            lambda *variances, moved=moved: moved(variances),
+        )
+        terms = _signals(entries)
+        outputs.append(Signal(node, shape, draws, square, centred, terms, average=average))
     return outputs
 
 
@@ -265,19 +286,34 @@ def _select(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -
 @rule("add", "sub", "add_any")
 def _add(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -> list[Operand]:
     shape, terms = _shape(equation), _signals(operands)
+    meets: Any = None
+
+    def added(*values: np.ndarray) -> np.ndarray:
+        return sum((_full(x, shape) for x in values), np.zeros(()))
 
     def square() -> np.ndarray:
         # cross terms have a factor of mean zero, or hypothesis H neglects them
-        return sum((_full(_square(x), shape) for x in operands), np.zeros(()))
+        apart = added(*map(_square, operands))
+        return apart if meets is None else apart * meets.together()
 
     draws = _draws(equation, operands)
+    average = averages.pushed(
+        operands, lambda *means: evaluate(equation, [m[None] for m in means])[0][0], added
+    )
     centred = all(map(_is_centred, operands))
     if len(terms) == 1:  # a bias: nothing happens to the energy
-        return [Signal(terms[0].node, shape, draws, square, centred, terms)]
-    left, right = mixed(lambda a, b: evaluate(equation, [a, b])[0], terms[0], terms[1])
+        node = terms[0].node
+        return [Signal(node, shape, draws, square, centred, terms, average=average)]
+    function = lambda a, b: evaluate(equation, [a, b])[0]  # noqa: E731
+    meets = meeting(function, *terms)
     one, other = (_reduced(x.shape) for x in terms)
-    node = tape.add(terms, shape, lambda e: (one(left * e), other(right * e)), "sum", place)
-    return [Signal(node, shape, draws, square, centred, terms)]
+
+    def pull(energy: np.ndarray) -> Sequence[np.ndarray]:
+        left, right = (1.0, 1.0) if meets is None else meets.factors
+        return one(left * energy), other(right * energy)
+
+    node = tape.add(terms, shape, pull, "sum", place)
+    return [Signal(node, shape, draws, square, centred, terms, average=average)]
 
 
 def _reduced(shape: tuple[int, ...]) -> Callable[[np.ndarray], np.ndarray]:
@@ -291,15 +327,20 @@ def _sum(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -> l
     shape = _shape(equation)
 
     def summed(values: np.ndarray) -> np.ndarray:
-        return evaluate(equation, [values[None]])[0][0]
+        return np.asarray(evaluate(equation, [values[None]])[0][0])
 
     def square() -> np.ndarray:
         # entries that are not centred are positive and alike: as if they were equal
         return summed(np.ones(x.shape)) * summed(x.square)
 
     node = tape.add([x], shape, _unsummed(equation, x), "average", place, (POOLED_UNCORRELATED,))
-    known_square = None if x.centred else square
-    return [Signal(node, shape, _draws(equation, operands), known_square, x.centred, [x])]
+    is_known = independence.is_of_independent(equation, x)
+    average = averages.pushed([x], summed, summed) if is_known else None
+    known_square = square
+    if x.centred:
+        known_square = (lambda: summed(x.square)) if is_known else None
+    draws = _draws(equation, operands)
+    return [Signal(node, shape, draws, known_square, x.centred, [x], average=average)]
 
 
 def _unsummed(equation: Any, x: Signal) -> Pull:
@@ -381,17 +422,26 @@ def _multiplied(
     terms = _signals(factors)
     is_weighted = any(isinstance(x, Weight) for x in factors)
     pull: Pull
+    average: Any = None
+    meets: Any = None
+
+    def multiplied(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        return both.forward(a[None], b[None])[0]
 
     def square() -> np.ndarray:
-        return both.forward(_square(left)[None], _square(right)[None])[0]
+        apart = multiplied(_square(left), _square(right))
+        return apart if meets is None else apart * meets.together(float(np.mean(apart)))
 
     if len(terms) == 2:
-        squares = left.square[None], right.square[None]
-        first, last = mixed(lambda a, b: times(both, a, b), left, right) if by_entry else (1.0, 1.0)
-        pull = lambda e: (  # noqa: E731
-            first * both.to_left(e[None], squares[1])[0],
-            last * both.to_right(e[None], squares[0])[0],
-        )
+        if by_entry:
+            meets = meeting(lambda a, b: times(both, a, b), left, right)
+
+        def pull(energy: np.ndarray) -> Sequence[np.ndarray]:
+            first, last = (1.0, 1.0) if meets is None else meets.factors
+            to_left = both.to_left(energy[None], right.square[None])[0]
+            to_right = both.to_right(energy[None], left.square[None])[0]
+            return first * to_left, last * to_right
+
         kind, rests = "product", (PRODUCTS,)
         exact = by_entry or left.centred or right.centred
     else:
@@ -402,13 +452,22 @@ def _multiplied(
         kind = "weights" if is_weighted else "scale" if by_entry else "average"
         rests = (UNCORRELATED,) if is_weighted else () if by_entry else (POOLED_UNCORRELATED,)
         exact = is_weighted or by_entry
+        if not is_weighted:
+            fixed = np.asarray((right if is_left else left).value, float)
+            order = (lambda x, c: (x, c)) if is_left else (lambda x, c: (c, x))
+            average = averages.pushed(
+                terms,
+                lambda mean: multiplied(*order(mean, fixed)),
+                lambda variance: multiplied(*order(variance, fixed**2)),
+            )
     centred = any(_is_centred(x) for x in factors)
     node = tape.add(terms, shape, pull, kind, place, rests)
 
     def draws(known: Known) -> Any:
         return times(both, *(_drawn(x, known) for x in factors))
 
-    return Signal(node, shape, draws, square if exact else None, centred, terms, is_weighted)
+    known_square = square if exact else None
+    return Signal(node, shape, draws, known_square, centred, terms, is_weighted, average)
 
 
 @rule("div")

@@ -12,6 +12,7 @@ from jax.extend import core
 
 from sim.trace import initial, weights
 from sim.trace.arrays import one_thread
+from sim.trace.independence import every
 from sim.trace.initial import Fixed
 from sim.trace.pointwise import settled
 from sim.trace.random import Draws
@@ -77,7 +78,14 @@ def _read(
         generator = np.random.default_rng((seed, 1))
         return generator.standard_normal((passes.number, *shape), np.float32)
 
-    x = Signal(tape.node(shape), shape, inputs, lambda: np.ones(shape), centred=True)
+    x = Signal(
+        tape.node(shape),
+        shape,
+        inputs,
+        lambda: np.ones(shape),
+        centred=True,
+        independent=every(shape),
+    )
 
     def operand(value: Any, place: Source) -> Operand:
         if isinstance(value, Signal | Pointwise):

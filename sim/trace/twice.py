@@ -3,108 +3,137 @@
 Where no random weights lie on either way, the derivatives along them are not independent, and
 their squares alone do not add up. For y_i = f(a_i, b_i), both made of u, the mixed term is
 2 E ∂₁f ∂₂f (∂a_i/∂u_i)(∂b_i/∂u_i): the way over a is taken to be entry by entry, which a
-normalization is up to terms of relative order 1/n. It is taken from forward passes, with random
-signs for the diagonal of the Jacobian matrix (M. F. Hutchinson 1989).
+normalization is up to terms of relative order 1/n. It is taken from samples of u, with random
+signs for the diagonal of the Jacobian matrix (M. F. Hutchinson 1989). They are Gaussian ones where
+u is symmetric and all that is summed on the ways is independent, always the same; else those of
+forward passes.
 
 What it does not account for: an attention that reads the same values for several outputs adds
 gradients that point in the same direction, and those are still added in squares.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 
+from sim.trace import ways
 from sim.trace.arrays import Dual
-from sim.trace.values import Known, Signal
+from sim.trace.independence import sums_independent
+from sim.trace.values import Known, Signal, Weight
 
 Function = Callable[[Any, Any], Any]
 """Of arrays or of `Dual`s."""
 
 PROBES, SIGNS = 2, 2**15
 """Sets of random signs, as long as they are no more than so many signs in all; as many of the
-forward passes."""
+samples."""
 
 
-def mixed(function: Function, a: Signal, b: Signal) -> tuple[float, float]:
-    """Factors for the energies that y = function(a, b) sends to a and to b.
-
-    1 where the two share nothing. The mixed term goes to the one that reads the shared signal entry
-    by entry, in the mean over all entries.
-    """
+def meeting(function: Function, a: Signal, b: Signal) -> "Meeting | None":
+    """Where y = function(a, b) reads one signal twice, or None."""
     for direct, other, swapped in ((a, b, False), (b, a, True)):
-        shared = _shared(direct, other)
-        if shared is not None:
+        start = ways.shared(direct, other)
+        if start is not None:
             order = (lambda x, z: function(z, x)) if swapped else function
-            factor = 1 + _mixed_share(order, direct, other, shared)
-            return (1.0, factor) if swapped else (factor, 1.0)
-    return 1.0, 1.0
+            return Meeting(order, direct, other, start, swapped)
+    return None
 
 
-def _above(signal: Signal) -> list[Signal]:
-    """The signal and all that it is made of without weights, in the order of their making."""
-    found: dict[int, Signal] = {}
-    waiting = [(signal, False)]
-    while waiting:
-        x, ready = waiting.pop()
-        if ready:
-            found[id(x)] = x
-        elif id(x) not in found:
-            waiting.append((x, True))
-            waiting += [] if x.weighted else [(y, False) for y in x.reads]
-    return list(found.values())
+@dataclass(frozen=True, eq=False)
+class Meeting:
+    """y = function(direct, other), both made of `start`, the first of them entry by entry."""
 
+    function: Function
+    direct: Signal
+    other: Signal
+    start: Signal
+    swapped: bool
+    """Whether `other` is the first of the two operands."""
 
-def _shared(direct: Signal, other: Signal) -> Signal | None:
-    """The last signal of the same shape that `other` is made of and `direct`, entry by entry."""
-    above, at = {id(x) for x in _above(other)}, direct
-    while id(at) not in above:
-        alike = [x for x in at.reads if x.shape == direct.shape]
-        if at.weighted or not alike:
-            return None
-        at = alike[0]
-    is_own = other is at
-    return None if is_own and direct is at else at
+    @cached_property
+    def factors(self) -> tuple[float, float]:
+        """Of the energies that y sends to its first operand and to its second.
 
+        The mixed term goes to the direct one, in the mean over all entries.
+        """
+        factor = 1 + self._mixed_share
+        return (1.0, factor) if self.swapped else (factor, 1.0)
 
-def _along(signals: tuple[Signal, Signal], start: Signal, passes: int) -> Callable[[Any], Any]:
-    """Forward passes of two signals as a function of those of one that they are made of."""
-    moved = {id(start)}
-    steps = []
-    for x in {id(x): x for signal in signals for x in _above(signal)}.values():
-        if id(x) not in moved and any(id(y) in moved for y in x.reads) and not x.weighted:
-            moved.add(id(x))
-            steps.append(x)
+    def together(self, apart: float | None = None) -> float:
+        """The mean square of y, over what it were if its operands were independent.
 
-    def function(value: Any) -> Any:
-        known = Known({id(start): (start, value)}, passes)
-        for x in steps:
+        In the mean over all entries. `apart` is the latter; None for a sum.
+        """
+        direct, other = self._along(self._values)
+        whole = _mean(np.square(self.function(direct, other)))
+        return whole / (
+            _mean(np.square(direct)) + _mean(np.square(other)) if apart is None else apart
+        )
+
+    @cached_property
+    def _steps(self) -> list[Signal]:
+        return ways.between(self.start, (self.direct, self.other))
+
+    @cached_property
+    def _values(self) -> np.ndarray:
+        """Samples of `start` (samples, *shape)."""
+        largest = max(int(np.prod(x.shape)) for x in (self.direct, self.other, self.start))
+        number = max(1, SIGNS // largest)
+        if not self._is_known:
+            return self.start.draws[:number]
+        sample = _gaussian((number, *self.start.shape))
+        return sample * np.sqrt(self.start.square, dtype=sample.dtype)
+
+    @property
+    def _is_known(self) -> bool:
+        """Whether the distribution of `start`, and nothing else, decides that of both ways."""
+        inside = {id(x) for x in (self.start, *self._steps)}
+        return self.start.centred and all(
+            not isinstance(operand, Weight)
+            and (not isinstance(operand, Signal) or id(operand) in inside)
+            and sums_independent(x)
+            for x in self._steps
+            for operand in x.operands
+        )
+
+    def _along(self, value: Any) -> Any:
+        """Both operands, for samples of `start` or a `Dual` of them."""
+        known = Known({id(self.start): (self.start, value)}, len(self._values))
+        for x in self._steps:
             known.values[id(x)] = x, x.passed(known)
-        return [signal.within(known) for signal in signals]
+        return [x.within(known) for x in (self.direct, self.other)]
 
-    return function
+    @cached_property
+    def _mixed_share(self) -> float:
+        """The mixed term over the term of `direct` alone."""
+        values = self._values
+        mixed_term = own_term = 0.0
+        for drawn in _signs(values.shape, int(np.clip(SIGNS // values.size, 1, PROBES))):
+            signs = drawn.astype(values.dtype)
+            a, b = self._along(Dual(values, signs))
+            if not isinstance(a, Dual) or not isinstance(b, Dual):
+                return 0.0
+            by_a = _slope(self.function(Dual(a.value, np.ones_like(a.value)), b.value))
+            by_b = _slope(self.function(a.value, Dual(b.value, np.ones_like(b.value))))
+            if by_a is None or by_b is None:
+                return 0.0
+            own = by_a * signs * a.tangent
+            mixed_term += _mean(own * (by_b * signs * b.tangent))
+            own_term += _mean(np.square(own))
+        return 2 * mixed_term / own_term
 
 
-def _mixed_share(function: Function, direct: Signal, other: Signal, start: Signal) -> float:
-    """The mixed term over the term of `direct` alone."""
-    largest = max(x.draws[0].size for x in (direct, other, start))
-    passes = int(np.clip(SIGNS // largest, 1, len(start.draws)))
-    values = start.draws[:passes]
-    along = _along((direct, other), start, passes)
-    a, b = direct.draws[:passes], other.draws[:passes]
-    by_a = _slope(function(Dual(a, np.ones_like(a)), b))
-    by_b = _slope(function(a, Dual(b, np.ones_like(b))))
-    mixed_term = own_term = 0.0
-    for drawn in _signs(values.shape, int(np.clip(SIGNS // values.size, 1, PROBES))):
-        signs = drawn.astype(values.dtype)
-        da, db = (_slope(x) for x in along(Dual(values, signs)))
-        if by_a is None or by_b is None or da is None or db is None:
-            return 0.0
-        own = by_a * signs * da
-        mixed_term += float(np.mean(own * (by_b * signs * db), dtype=float))
-        own_term += float(np.mean(np.square(own), dtype=float))
-    return 2 * mixed_term / own_term
+def _mean(x: np.ndarray) -> float:
+    return float(np.mean(x, dtype=float))
+
+
+@lru_cache(maxsize=4)
+def _gaussian(shape: tuple[int, ...]) -> np.ndarray:
+    """Gaussian numbers, the same for all signals of one shape."""
+    return np.random.default_rng(3).standard_normal(shape, np.float32)
 
 
 @lru_cache(maxsize=4)

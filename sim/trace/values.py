@@ -61,6 +61,9 @@ class Known:
     """So many of what all other signals and the weights have."""
 
 
+Average = tuple[np.ndarray, np.ndarray]
+Axes = frozenset[int]
+
 ENTRIES, FEWEST = 2**18, 4
 """Moments of an array are taken from so many of its draws that there are this many entries: a
 relative standard error of 0.3 % for the second moment of Gaussian ones. No fewer draws than this,
@@ -76,10 +79,11 @@ class Signal:
     """A node of the squared network.
 
     `square` is the mean square of every entry over weights and inputs, `draws` the entries in a
-    few forward passes (passes, *shape). Both are computed when they are first asked for, and kept.
-    Without a rule for it the mean square is that of the draws. `reads` are the signals that they
-    are computed from; `centred` says that the entries are symmetric about zero, `weighted` that
-    random weights have just mixed them.
+    few forward passes (passes, *shape), `average` the mean and the variance of every entry in the
+    limit of large width, None if no rule gives them. All are computed when they are first asked
+    for, and kept. Without a rule for it the mean square is that of the draws. `reads` are the
+    signals that they are computed from; `centred` says that the entries are symmetric about zero,
+    `weighted` that random weights have just mixed them.
     """
 
     def __init__(
@@ -91,17 +95,39 @@ class Signal:
         centred: bool = False,
         reads: Sequence["Signal"] = (),
         weighted: bool = False,
+        average: Callable[[], Average | None] | None = None,
+        independent: Axes = frozenset(),
     ) -> None:
         self.node, self.shape, self.centred, self.reads = node, tuple(shape), centred, reads
         self.weighted = weighted
+        self.independent = independent
+        """Axes along which entries are independent in the limit of large width."""
+        self.equation: Any = None
+        """What made it; None for the input and for functions of every entry."""
+        self.operands: Sequence[Any] = ()
+        """What the equation reads, weights and constants, too."""
         self.passed = draws
         """The forward passes, from those of `reads`."""
-        self._measured = square is None
-        self._compute = {"draws": lambda: draws(Known()), "square": square or self._mean_square}
-        self._values: dict[str, np.ndarray] = {}
+        by_square = centred and square is not None
+        self._reads: dict[str, Sequence[tuple[Signal, str]]] = {
+            "draws": [(x, "draws") for x in reads],
+            "square": [(x, "square") for x in reads] if square else [(self, "draws")],
+            "average": [(self, "square")] if by_square else [(x, "average") for x in reads],
+        }
+        self._compute: dict[str, Callable[[], Any]] = {
+            "draws": lambda: draws(Known()),
+            "square": square or self._mean_square,
+            "average": self._about_zero if by_square else average or (lambda: None),
+        }
+        if not by_square and average is None:
+            self._reads["average"] = []
+        self._values: dict[str, Any] = {}
 
     def _mean_square(self) -> np.ndarray:
         return np.asarray(np.mean(np.square(few(self.draws)), axis=0, dtype=float))
+
+    def _about_zero(self) -> Average:
+        return np.zeros(self.shape), self.square
 
     def within(self, known: Known) -> Any:
         """The forward passes, those of `known` if they are there."""
@@ -121,12 +147,10 @@ class Signal:
                 order[id(signal), kind] = signal, kind
             elif (id(signal), kind) not in order and kind not in signal._values:
                 waiting.append((signal, kind, True))
-                own = kind == "square" and signal._measured
-                below = [(signal, "draws")] if own else [(x, kind) for x in signal.reads]
-                waiting += [(x, what, False) for x, what in below]
+                waiting += [(x, what, False) for x, what in signal._reads[kind]]
         return list(order.values())
 
-    def _value(self, name: str) -> np.ndarray:
+    def _value(self, name: str) -> Any:
         if name not in self._values:
             for signal, kind in self._needed(name):
                 signal._values[kind] = signal._compute[kind]()
@@ -141,6 +165,11 @@ class Signal:
     def square(self) -> np.ndarray:
         """The mean square of every entry."""
         return self._value("square")
+
+    @property
+    def average(self) -> Average | None:
+        """Mean and variance of every entry, by rules alone, or None."""
+        return self._value("average")
 
 
 @dataclass(eq=False)
