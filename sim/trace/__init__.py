@@ -15,13 +15,18 @@ import numpy as np
 from jaxtyping import Float
 
 from sim.trace.arrays import one_thread
+from sim.trace.averages import AVERAGED
 from sim.trace.pointwise import FORWARD_PASSES, GAUSSIAN
 from sim.trace.rules import PRODUCTS
+from sim.trace.softmax import SMALL_SCORES
 from sim.trace.source import Source
 from sim.trace.squared import squared
 from sim.trace.values import Step, TraceError
 
 __all__ = ["Row", "Trace", "TraceError", "basis_of", "trace"]
+
+WIDE = {GAUSSIAN, AVERAGED, SMALL_SCORES, FORWARD_PASSES, PRODUCTS}
+"""Assumptions that go beyond hypothesis H."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +96,7 @@ def trace(
 
 def basis_of(assumptions: Iterable[str]) -> Literal["hypothesis-H", "wide"]:
     """What a prediction rests on that assumes all of these."""
-    return "wide" if {GAUSSIAN, FORWARD_PASSES, PRODUCTS} & set(assumptions) else "hypothesis-H"
+    return "wide" if WIDE & set(assumptions) else "hypothesis-H"
 
 
 def _rows(steps: list[Step], gains: list[float]) -> tuple[Row, ...]:

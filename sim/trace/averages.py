@@ -27,20 +27,31 @@ def of(operand: Any) -> Average | None:
         return operand.average
     if isinstance(operand, Constant):
         value = np.asarray(operand.value, float)
-        return value, np.zeros(value.shape)
-    return np.zeros(operand.shape), operand.second
+        return value, np.zeros(value.shape), 0.0
+    return np.zeros(operand.shape), operand.second, 0.0
 
 
 def pushed(
-    operands: Sequence[Any], means: Callable[..., np.ndarray], variances: Callable[..., np.ndarray]
+    operands: Sequence[Any],
+    means: Callable[..., np.ndarray],
+    variances: Callable[..., np.ndarray],
+    added: Callable[..., np.ndarray] | None = None,
 ) -> Callable[[], Average | None]:
-    """The average that two functions make of the means and of the variances of some operands."""
+    """The average that two functions make of the means and of the variances of some operands.
+
+    Operands that are `added`, by a function of arrays like theirs, vary apart from each other.
+    """
 
     def average() -> Average | None:
         known = [found for found in map(of, operands) if found is not None]
         if len(known) < len(operands):
             return None
-        return means(*(mean for mean, _ in known)), variances(*(v for _, v in known))
+        mean = means(*(mean for mean, _, _ in known))
+        shared = max(common for _, _, common in known)
+        if added is not None and shared > 0:
+            parts = added(*(common * np.square(mean) for mean, _, common in known))
+            shared = float(np.mean(parts)) / max(float(np.mean(np.square(mean))), 1e-300)
+        return mean, variances(*(v for _, v, _ in known)), shared
 
     return average
 
@@ -55,7 +66,8 @@ def moments(
     """
     if average is None:
         return None
-    mean, variance = average
+    mean, variance, shared = average
+    variance = variance + shared * mean**2
     if not np.all(mean > 0) or np.any(variance > LARGEST * mean**2):
         return None
     nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)

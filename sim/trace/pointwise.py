@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from sim.trace import averages
+from sim.trace import averages, scatter
 from sim.trace.arrays import Dual
-from sim.trace.values import Known, Pointwise, Signal, Tape, few
+from sim.trace.values import Average, Known, Pointwise, Scatter, Signal, Tape, few
 from theory.energy import HALF_ACTIVE
 
 GAUSSIAN = "large width: what an activation reads is Gaussian"
@@ -42,6 +42,11 @@ def _settled(value: Pointwise, tape: Tape) -> Signal:
     gain: Any
     square: Any = None
     average: Any = None
+
+    @cache
+    def scales() -> tuple[float, float, float] | None:
+        return scatter.through(lambda v: _gaussian_powers(function, v), base)
+
     if positive is not None:
         gain = (positive**2 + negative**2) / 2
         linear = positive == negative
@@ -62,7 +67,7 @@ def _settled(value: Pointwise, tape: Tape) -> Signal:
         if moments is not None:
             gain, mean_square, mean = moments
             square = lambda: mean_square  # noqa: E731
-            average = lambda: (mean, mean_square - mean**2)  # noqa: E731
+            average = _average(mean, mean_square, scales) if kind == "activation" else None
         else:
             gain, rests = None, (FORWARD_PASSES,)
 
@@ -70,6 +75,10 @@ def _settled(value: Pointwise, tape: Tape) -> Signal:
     def measured() -> np.ndarray:
         slopes = _with_slope(function, few(base.draws))[1]
         return np.asarray(np.mean(np.square(slopes), axis=0, dtype=float))
+
+    def of_activation() -> Scatter | None:
+        found = scales() if kind == "activation" and base.centred else None
+        return None if found is None else found[1:]
 
     node = tape.add(
         [base],
@@ -92,7 +101,18 @@ def _settled(value: Pointwise, tape: Tape) -> Signal:
         [base],
         average=average,
         independent=base.independent,
+        scatter=lambda: base.scatter if kind == "scale" else of_activation(),
     )
+
+
+def _average(mean: np.ndarray, square: np.ndarray, scales: Callable[[], Any]) -> Callable[[], Any]:
+    """Of a function of Gaussian entries; None if the scale that they share is not known."""
+
+    def average() -> Average | None:
+        found = scales()
+        return None if found is None else (mean, square - mean**2, found[0])
+
+    return average
 
 
 def _with_slope(function: Callable[[Any], Any], z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -122,6 +142,24 @@ def _close(a: np.ndarray, b: np.ndarray) -> bool:
     return bool(np.all(np.abs(a - b) <= 1e-7 + 1e-5 * np.abs(b)))
 
 
+@cache
+def _quadrature() -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of the standard Gaussian."""
+    # an even number of nodes: none lies at 0, where there may be a kink
+    t, step = np.linspace(-np.arcsinh(REACH), np.arcsinh(REACH), NODES, retstep=True)
+    nodes = np.sinh(t)
+    return nodes, np.exp(-(nodes**2) / 2) * np.cosh(t) / np.sqrt(2 * np.pi) * step
+
+
+def _gaussian_powers(
+    function: Callable[[Any], Any], variances: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """E φ(z), E φ(z)² and E φ(z)⁴ for z ~ N(0, v), for each v of a row."""
+    nodes, weights = _quadrature()
+    values = np.asarray(function(np.sqrt(variances)[:, None] * nodes), float)
+    return values @ weights, values**2 @ weights, values**4 @ weights
+
+
 def gaussian_moments(
     function: Callable[[Any], Any], variances: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -135,10 +173,7 @@ def gaussian_moments(
     enough = int(np.clip(np.log(grid[-1] / grid[0]) / LOG_STEP + 2, 2, VARIANCES))
     if grid.size > enough:
         grid = np.geomspace(grid[0], grid[-1], enough)
-    # an even number of nodes: none lies at 0, where there may be a kink
-    t, step = np.linspace(-np.arcsinh(REACH), np.arcsinh(REACH), NODES, retstep=True)
-    nodes = np.sinh(t)
-    weights = np.exp(-(nodes**2) / 2) * np.cosh(t) / np.sqrt(2 * np.pi) * step
+    nodes, weights = _quadrature()
     values, slopes = _with_slope(function, np.sqrt(grid)[:, None] * nodes)
     values, slopes = np.asarray(values, float), np.asarray(slopes, float)
     gains, squares, means = (x @ weights for x in (slopes**2, values**2, values))

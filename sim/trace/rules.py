@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.trace import averages, independence, softmax
+from sim.trace import averages, independence, scatter, softmax
 from sim.trace.arrays import evaluate, inverse_of, times
 from sim.trace.bilinear import Bilinear, bilinear, multiplication, summed_to
 from sim.trace.pointwise import settled
@@ -82,8 +82,8 @@ def apply(equation: Any, operands: Sequence[Operand], tape: Tape, place: Source)
     outputs = RULES[name](equation, ready, tape, place)
     for output in outputs:
         if isinstance(output, Signal) and output.equation is None:
-            output.equation, output.operands = equation, ready
-            output.independent = independence.axes(equation, ready, output.shape)
+            axes = independence.axes(equation, ready, output.shape)
+            output.made_by(equation, ready, axes, scatter.of)
     return outputs
 
 
@@ -289,23 +289,23 @@ def _add(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -> l
     meets: Any = None
 
     def added(*values: np.ndarray) -> np.ndarray:
-        return sum((_full(x, shape) for x in values), np.zeros(()))
+        return np.asarray(sum((_full(x, shape) for x in values), np.zeros(())))
 
     def square() -> np.ndarray:
         # cross terms have a factor of mean zero, or hypothesis H neglects them
         apart = added(*map(_square, operands))
-        return apart if meets is None else apart * meets.together()
+        return apart if meets is None else np.asarray(apart * meets.together())
 
     draws = _draws(equation, operands)
     average = averages.pushed(
-        operands, lambda *means: evaluate(equation, [m[None] for m in means])[0][0], added
+        operands, lambda *means: evaluate(equation, [m[None] for m in means])[0][0], added, added
     )
     centred = all(map(_is_centred, operands))
     if len(terms) == 1:  # a bias: nothing happens to the energy
         node = terms[0].node
         return [Signal(node, shape, draws, square, centred, terms, average=average)]
     function = lambda a, b: evaluate(equation, [a, b])[0]  # noqa: E731
-    meets = meeting(function, *terms)
+    meets = meeting(function, *terms, tape)
     one, other = (_reduced(x.shape) for x in terms)
 
     def pull(energy: np.ndarray) -> Sequence[np.ndarray]:
@@ -331,7 +331,7 @@ def _sum(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -> l
 
     def square() -> np.ndarray:
         # entries that are not centred are positive and alike: as if they were equal
-        return summed(np.ones(x.shape)) * summed(x.square)
+        return np.asarray(summed(np.ones(x.shape)) * summed(x.square))
 
     node = tape.add([x], shape, _unsummed(equation, x), "average", place, (POOLED_UNCORRELATED,))
     is_known = independence.is_of_independent(equation, x)
@@ -434,14 +434,15 @@ def _multiplied(
 
     if len(terms) == 2:
         if by_entry:
-            meets = meeting(lambda a, b: times(both, a, b), left, right)
+            meets = meeting(lambda a, b: times(both, a, b), left, right, tape, is_product=True)
 
-        def pull(energy: np.ndarray) -> Sequence[np.ndarray]:
+        def to_both(energy: np.ndarray) -> Sequence[np.ndarray]:
             first, last = (1.0, 1.0) if meets is None else meets.factors
             to_left = both.to_left(energy[None], right.square[None])[0]
             to_right = both.to_right(energy[None], left.square[None])[0]
             return first * to_left, last * to_right
 
+        pull = to_both
         kind, rests = "product", (PRODUCTS,)
         exact = by_entry or left.centred or right.centred
     else:
@@ -467,7 +468,17 @@ def _multiplied(
         return times(both, *(_drawn(x, known) for x in factors))
 
     known_square = square if exact else None
-    return Signal(node, shape, draws, known_square, centred, terms, is_weighted, average)
+    return Signal(
+        node,
+        shape,
+        draws,
+        known_square,
+        centred,
+        terms,
+        is_weighted,
+        average,
+        is_meeting=meets is not None,
+    )
 
 
 @rule("div")

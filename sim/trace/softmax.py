@@ -58,11 +58,11 @@ def recognized(above: Operand, below: Operand) -> Softmax | None:
         total = total.reads[0]
     if rate is None or total.equation is None or total.equation.primitive.name != "reduce_sum":
         return None
-    axes = tuple(total.equation.params["axes"])
+    axes = tuple(map(int, total.equation.params["axes"]))
     kept = tuple(axis for axis in range(len(above.shape)) if axis not in axes)
     if total.reads[0] is not above.settled or not _is_constant(below, above.shape, axes):
         return None
-    if total is not below and below.equation.params["broadcast_dimensions"] != kept:
+    if total is not below and tuple(below.equation.params["broadcast_dimensions"]) != kept:
         return None
     return Softmax(_unshifted(above.base, axes), rate, axes)
 
@@ -131,7 +131,7 @@ def _moments(variance: np.ndarray, axes: tuple[int, ...]) -> tuple[np.ndarray, n
             p = own / (own + rest)
             return p, p * (1 - p)
 
-        found = averages.moments(share, others)
+        found = averages.moments(share, (*others, 0.0))
         if found is None:
             return None
         slope, square = slope + weight * found[0], square + weight * found[1]

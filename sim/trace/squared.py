@@ -17,6 +17,7 @@ from sim.trace.initial import Fixed
 from sim.trace.pointwise import settled
 from sim.trace.random import Draws
 from sim.trace.rules import apply
+from sim.trace.scatter import OF_GAUSSIANS
 from sim.trace.source import Source
 from sim.trace.values import Constant, Operand, Pointwise, Signal, Tape, TraceError, Weight
 from sim.trace.walk import array, literal, walk
@@ -85,6 +86,7 @@ def _read(
         lambda: np.ones(shape),
         centred=True,
         independent=every(shape),
+        scatter=lambda: (0.0, OF_GAUSSIANS),
     )
 
     def operand(value: Any, place: Source) -> Operand:

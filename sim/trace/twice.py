@@ -21,8 +21,9 @@ import numpy as np
 
 from sim.trace import ways
 from sim.trace.arrays import Dual
+from sim.trace.bilinear import summed_to
 from sim.trace.independence import sums_independent
-from sim.trace.values import Known, Signal, Weight
+from sim.trace.values import Known, Signal, Tape, Weight
 
 Function = Callable[[Any, Any], Any]
 """Of arrays or of `Dual`s."""
@@ -32,13 +33,15 @@ PROBES, SIGNS = 2, 2**15
 samples."""
 
 
-def meeting(function: Function, a: Signal, b: Signal) -> "Meeting | None":
+def meeting(
+    function: Function, a: Signal, b: Signal, tape: Tape, is_product: bool = False
+) -> "Meeting | None":
     """Where y = function(a, b) reads one signal twice, or None."""
     for direct, other, swapped in ((a, b, False), (b, a, True)):
         start = ways.shared(direct, other)
         if start is not None:
             order = (lambda x, z: function(z, x)) if swapped else function
-            return Meeting(order, direct, other, start, swapped)
+            return Meeting(order, direct, other, start, swapped, tape, is_product)
     return None
 
 
@@ -52,15 +55,32 @@ class Meeting:
     start: Signal
     swapped: bool
     """Whether `other` is the first of the two operands."""
+    tape: Tape
+    is_product: bool
 
     @cached_property
     def factors(self) -> tuple[float, float]:
         """Of the energies that y sends to its first operand and to its second.
 
-        The mixed term goes to the direct one, in the mean over all entries.
+        The mixed term goes to the direct one, in the mean over all entries. In a product, slopes
+        on the way over the other one are not independent of the direct one, and its factor is what
+        its energy is, over what rules say.
         """
-        factor = 1 + self._mixed_share
-        return (1.0, factor) if self.swapped else (factor, 1.0)
+        mixed, alone = self._terms
+        other = 1.0
+        if self.is_product and mixed:
+            by_rules = self._by_rules()
+            other = alone / by_rules if by_rules > 0 else 1.0
+        return (other, 1 + mixed) if self.swapped else (1 + mixed, other)
+
+    def _by_rules(self) -> float:
+        """The energy that `start` gets on the way over `other`, for 1 at every entry of y."""
+        shape = self.direct.shape
+        squares = np.broadcast_to(self.direct.square, shape)[None]
+        arriving = summed_to(squares, self.other.shape)[0]
+        through = {x.node for x in self._steps}
+        found = self.tape.pull(self.other.node, arriving, self.start.node, through)[0]
+        return 0.0 if found is None else float(np.sum(found)) / float(np.prod(shape))
 
     def together(self, apart: float | None = None) -> float:
         """The mean square of y, over what it were if its operands were independent.
@@ -107,23 +127,26 @@ class Meeting:
         return [x.within(known) for x in (self.direct, self.other)]
 
     @cached_property
-    def _mixed_share(self) -> float:
-        """The mixed term over the term of `direct` alone."""
+    def _terms(self) -> tuple[float, float]:
+        """The mixed term over that of `direct` alone, and the mean energy of that of `other`."""
         values = self._values
-        mixed_term = own_term = 0.0
-        for drawn in _signs(values.shape, int(np.clip(SIGNS // values.size, 1, PROBES))):
+        mixed_term = own_term = other_term = 0.0
+        number = int(np.clip(SIGNS // values.size, 1, PROBES))
+        for drawn in _signs(values.shape, number):
             signs = drawn.astype(values.dtype)
             a, b = self._along(Dual(values, signs))
             if not isinstance(a, Dual) or not isinstance(b, Dual):
-                return 0.0
+                return 0.0, 0.0
             by_a = _slope(self.function(Dual(a.value, np.ones_like(a.value)), b.value))
             by_b = _slope(self.function(a.value, Dual(b.value, np.ones_like(b.value))))
             if by_a is None or by_b is None:
-                return 0.0
+                return 0.0, 0.0
             own = by_a * signs * a.tangent
-            mixed_term += _mean(own * (by_b * signs * b.tangent))
+            rest = by_b * b.tangent
+            mixed_term += _mean(own * signs * rest)
+            other_term += _mean(np.square(rest)) / number
             own_term += _mean(np.square(own))
-        return 2 * mixed_term / own_term
+        return 2 * mixed_term / own_term, other_term
 
 
 def _mean(x: np.ndarray) -> float:

@@ -4,7 +4,7 @@ The last are the nodes of the squared network. `Tape` holds its edges: linear ma
 which every coefficient of the network's derivative is replaced by its second moment.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -61,7 +61,8 @@ class Known:
     """So many of what all other signals and the weights have."""
 
 
-Average = tuple[np.ndarray, np.ndarray]
+Average = tuple[np.ndarray, np.ndarray, float]
+Scatter = tuple[float, float]
 Axes = frozenset[int]
 
 ENTRIES, FEWEST = 2**18, 4
@@ -79,11 +80,14 @@ class Signal:
     """A node of the squared network.
 
     `square` is the mean square of every entry over weights and inputs, `draws` the entries in a
-    few forward passes (passes, *shape), `average` the mean and the variance of every entry in the
-    limit of large width, None if no rule gives them. All are computed when they are first asked
-    for, and kept. Without a rule for it the mean square is that of the draws. `reads` are the
-    signals that they are computed from; `centred` says that the entries are symmetric about zero,
-    `weighted` that random weights have just mixed them.
+    few forward passes (passes, *shape). `average` is, in the limit of large width, the mean of
+    every entry, its variance given the scale that all share, and the relative variance of the mean
+    with that scale; `scatter` the relative variance of the mean square with it, and Var x²/(E x²)²
+    of the entries given it. They are None if no rule gives them. All are computed when they are
+    first asked for, and kept. Without a rule for it the mean square is that of the draws. `reads`
+    are the signals that they are computed from; `centred` says that the entries are symmetric about
+    zero, `weighted` that random weights have just mixed them, `is_meeting` that both factors of a
+    product are made of the same.
     """
 
     def __init__(
@@ -97,9 +101,11 @@ class Signal:
         weighted: bool = False,
         average: Callable[[], Average | None] | None = None,
         independent: Axes = frozenset(),
+        scatter: Callable[[], Scatter | None] | None = None,
+        is_meeting: bool = False,
     ) -> None:
         self.node, self.shape, self.centred, self.reads = node, tuple(shape), centred, reads
-        self.weighted = weighted
+        self.weighted, self.is_meeting = weighted, is_meeting
         self.independent = independent
         """Axes along which entries are independent in the limit of large width."""
         self.equation: Any = None
@@ -113,11 +119,13 @@ class Signal:
             "draws": [(x, "draws") for x in reads],
             "square": [(x, "square") for x in reads] if square else [(self, "draws")],
             "average": [(self, "square")] if by_square else [(x, "average") for x in reads],
+            "scatter": [(x, "scatter") for x in reads],
         }
         self._compute: dict[str, Callable[[], Any]] = {
             "draws": lambda: draws(Known()),
             "square": square or self._mean_square,
             "average": self._about_zero if by_square else average or (lambda: None),
+            "scatter": scatter or (lambda: None),
         }
         if not by_square and average is None:
             self._reads["average"] = []
@@ -127,7 +135,18 @@ class Signal:
         return np.asarray(np.mean(np.square(few(self.draws)), axis=0, dtype=float))
 
     def _about_zero(self) -> Average:
-        return np.zeros(self.shape), self.square
+        return np.zeros(self.shape), self.square, 0.0
+
+    def made_by(
+        self,
+        equation: Any,
+        operands: Sequence[Any],
+        independent: Axes,
+        scatter: Callable[[Any, Sequence[Any], "Signal"], Scatter | None],
+    ) -> None:
+        """Keep the equation that made it, and what follows from that."""
+        self.equation, self.operands, self.independent = equation, operands, independent
+        self._compute["scatter"] = lambda: scatter(equation, operands, self)
 
     def within(self, known: Known) -> Any:
         """The forward passes, those of `known` if they are there."""
@@ -168,8 +187,13 @@ class Signal:
 
     @property
     def average(self) -> Average | None:
-        """Mean and variance of every entry, by rules alone, or None."""
+        """Means and variances by rules alone, or None."""
         return self._value("average")
+
+    @property
+    def scatter(self) -> Scatter | None:
+        """How much the scale that all entries share varies, and their squares given it, or None."""
+        return self._value("scatter")
 
 
 @dataclass(eq=False)
@@ -232,16 +256,22 @@ class Tape:
         return output
 
     def pull(
-        self, output: int, energy: np.ndarray
+        self,
+        output: int,
+        energy: np.ndarray,
+        start: int = 0,
+        through: Collection[int] | None = None,
     ) -> tuple[np.ndarray | None, list[tuple[float, ...]]]:
-        """Energies of the gradient at node 0, given those at `output`, and each step's gains κ.
+        """Energies of the gradient at a node, given those at `output`, and each step's gains κ.
 
-        The transposed squared network. None if nothing arrives. A step has a gain for each of its
+        The transposed squared network, or its ways `through` some nodes, which include the output.
+        None if nothing arrives. A step has a gain for each of its
         inputs: what arrives there over what left its output; NaN if nothing leaves.
         """
         energies, totals, gains = {output: energy}, {output: float(np.sum(energy))}, []
         for step in reversed(self.steps):
-            above = energies.pop(step.output, None)
+            passed = through is None or step.output in through
+            above = energies.pop(step.output, None) if passed else None
             if above is None:
                 gains.append((np.nan,) * len(step.inputs))
                 continue
@@ -251,4 +281,4 @@ class Tape:
                 energies[node] = energies[node] + part if node in energies else part
                 totals[node] = totals.get(node, 0.0) + more
             gains.append(tuple(part / total if total else np.nan for part in sums))
-        return energies.get(0), gains[::-1]
+        return energies.get(start), gains[::-1]
