@@ -6,6 +6,7 @@ the variance of the entries, and these are independent, those of their sum are k
 """
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -56,6 +57,13 @@ def pushed(
     return average
 
 
+@cache
+def gauss_hermite() -> tuple[np.ndarray, np.ndarray]:
+    """`NODES` nodes of a standard Gaussian, and their weights, which add up to 1."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
+    return nodes, weights / weights.sum()
+
+
 def moments(
     function: Callable[[Any], tuple[np.ndarray, np.ndarray]], average: Average | None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
@@ -70,10 +78,10 @@ def moments(
     variance = variance + shared * mean**2
     if not np.all(mean > 0) or np.any(variance > LARGEST * mean**2):
         return None
-    nodes, weights = np.polynomial.hermite_e.hermegauss(NODES)
+    nodes, weights = gauss_hermite()
     third = np.sqrt(variance) / (3 * mean)
     roots = 1 - third**2 + third * nodes.reshape(-1, *[1] * mean.ndim)
     values, slopes = (np.asarray(x, float) for x in function(mean * roots**3))
-    found = (np.tensordot(weights / weights.sum(), x, 1) for x in (slopes**2, values**2, values))
+    found = (np.tensordot(weights, x, 1) for x in (slopes**2, values**2, values))
     gain, square, expected = found
     return (gain, square, expected) if np.all(np.isfinite(gain + square)) else None

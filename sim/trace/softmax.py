@@ -122,9 +122,8 @@ def _moments(variance: np.ndarray, axes: tuple[int, ...]) -> tuple[np.ndarray, n
     else:
         total, spreads = (np.sum(x, axis=axes, keepdims=True) for x in (mean, spread))
         others = total - mean, spreads - spread
-    nodes, weights = np.polynomial.hermite_e.hermegauss(averages.NODES)
     slope = square = 0.0
-    for node, weight in zip(nodes, weights / weights.sum(), strict=True):
+    for node, weight in zip(*averages.gauss_hermite(), strict=True):
         own = np.exp(np.sqrt(variance) * node)
 
         def share(rest: np.ndarray, own: np.ndarray = own) -> tuple[np.ndarray, np.ndarray]:

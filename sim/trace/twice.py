@@ -87,7 +87,7 @@ class Meeting:
 
         In the mean over all entries. `apart` is the latter; None for a sum.
         """
-        direct, other = self._along(self._values)
+        direct, other = (x.value if isinstance(x, Dual) else x for x in self._moved[0][1])
         whole = _mean(np.square(self.function(direct, other)))
         return whole / (
             _mean(np.square(direct)) + _mean(np.square(other)) if apart is None else apart
@@ -119,6 +119,14 @@ class Meeting:
             for operand in x.operands
         )
 
+    @cached_property
+    def _moved(self) -> list[tuple[np.ndarray, Any]]:
+        """Sets of random signs, and both operands moved along them."""
+        values = self._values
+        number = int(np.clip(SIGNS // values.size, 1, PROBES))
+        sets = [signs.astype(values.dtype) for signs in _signs(values.shape, number)]
+        return [(signs, self._along(Dual(values, signs))) for signs in sets]
+
     def _along(self, value: Any) -> Any:
         """Both operands, for samples of `start` or a `Dual` of them."""
         known = Known({id(self.start): (self.start, value)}, len(self._values))
@@ -129,12 +137,8 @@ class Meeting:
     @cached_property
     def _terms(self) -> tuple[float, float]:
         """The mixed term over that of `direct` alone, and the mean energy of that of `other`."""
-        values = self._values
         mixed_term = own_term = other_term = 0.0
-        number = int(np.clip(SIGNS // values.size, 1, PROBES))
-        for drawn in _signs(values.shape, number):
-            signs = drawn.astype(values.dtype)
-            a, b = self._along(Dual(values, signs))
+        for signs, (a, b) in self._moved:
             if not isinstance(a, Dual) or not isinstance(b, Dual):
                 return 0.0, 0.0
             by_a = _slope(self.function(Dual(a.value, np.ones_like(a.value)), b.value))
@@ -144,7 +148,7 @@ class Meeting:
             own = by_a * signs * a.tangent
             rest = by_b * b.tangent
             mixed_term += _mean(own * signs * rest)
-            other_term += _mean(np.square(rest)) / number
+            other_term += _mean(np.square(rest)) / len(self._moved)
             own_term += _mean(np.square(own))
         return 2 * mixed_term / own_term, other_term
 
