@@ -67,7 +67,7 @@ def _settled(value: Pointwise, tape: Tape) -> Signal:
         if moments is not None:
             gain, mean_square, mean = moments
             square = lambda: mean_square  # noqa: E731
-            average = _average(mean, mean_square, scales) if kind == "activation" else None
+            average = _average(mean, mean_square, scales if kind == "activation" else None)
         else:
             gain, rests = None, (FORWARD_PASSES,)
 
@@ -105,11 +105,13 @@ def _settled(value: Pointwise, tape: Tape) -> Signal:
     )
 
 
-def _average(mean: np.ndarray, square: np.ndarray, scales: Callable[[], Any]) -> Callable[[], Any]:
-    """Of a function of Gaussian entries; None if the scale that they share is not known."""
+def _average(
+    mean: np.ndarray, square: np.ndarray, scales: Callable[[], Any] | None
+) -> Callable[[], Average | None]:
+    """Of a function of a statistic, or of Gaussian entries: None if their `scales` are unknown."""
 
     def average() -> Average | None:
-        found = scales()
+        found = (0.0,) if scales is None else scales()
         return None if found is None else (mean, square - mean**2, found[0])
 
     return average

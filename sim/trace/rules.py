@@ -305,7 +305,7 @@ def _add(equation: Any, operands: Sequence[Any], tape: Tape, place: Source) -> l
         node = terms[0].node
         return [Signal(node, shape, draws, square, centred, terms, average=average)]
     function = lambda a, b: evaluate(equation, [a, b])[0]  # noqa: E731
-    meets = meeting(function, *terms, tape)
+    meets = meeting(function, terms[0], terms[1], tape)
     one, other = (_reduced(x.shape) for x in terms)
 
     def pull(energy: np.ndarray) -> Sequence[np.ndarray]:

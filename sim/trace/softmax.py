@@ -115,22 +115,24 @@ def _moments(variance: np.ndarray, axes: tuple[int, ...]) -> tuple[np.ndarray, n
     keys = np.prod([variance.shape[axis] for axis in axes])
     if keys < 2 or not np.max(variance) <= LARGEST:
         return None
+    is_alike = np.ptp(variance) <= ALIKE * np.max(variance)
+    if is_alike:
+        variance = np.mean(variance, keepdims=True)
     mean, spread = np.exp(variance / 2), np.exp(2 * variance) - np.exp(variance)
-    if np.ptp(variance) <= ALIKE * np.max(variance):
-        variance, mean, spread = (np.mean(x, keepdims=True) for x in (variance, mean, spread))
-        others = (keys - 1) * mean, (keys - 1) * spread
+    if is_alike:
+        rest, varying = (keys - 1) * mean, (keys - 1) * spread
     else:
         total, spreads = (np.sum(x, axis=axes, keepdims=True) for x in (mean, spread))
-        others = total - mean, spreads - spread
+        rest, varying = total - mean, spreads - spread
     slope = square = 0.0
     for node, weight in zip(*averages.gauss_hermite(), strict=True):
         own = np.exp(np.sqrt(variance) * node)
 
-        def share(rest: np.ndarray, own: np.ndarray = own) -> tuple[np.ndarray, np.ndarray]:
-            p = own / (own + rest)
+        def share(others: np.ndarray, own: np.ndarray = own) -> tuple[np.ndarray, np.ndarray]:
+            p = own / (own + others)
             return p, p * (1 - p)
 
-        found = averages.moments(share, (*others, 0.0))
+        found = averages.moments(share, (rest, varying, 0.0))
         if found is None:
             return None
         slope, square = slope + weight * found[0], square + weight * found[1]
