@@ -444,7 +444,9 @@ def _multiplied(
 
         pull = to_both
         kind, rests = "product", (PRODUCTS,)
-        exact = by_entry or left.centred or right.centred
+        # where forward passes are needed anyway, they know how correlated rows and columns are
+        is_known = (left.centred or right.centred) and not (left.is_drawn or right.is_drawn)
+        exact = by_entry or is_known
     else:
         is_left = isinstance(left, Signal)
         second = _square(right if is_left else left)[None]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from sim.trace.bilinear import bilinear
+from sim.trace.independence import is_of_independent
 from sim.trace.values import Scatter, Signal, Weight
 
 OF_GAUSSIANS = 2.0
@@ -45,8 +46,9 @@ def of(equation: Any, operands: Sequence[Any], output: Signal) -> Scatter | None
         energies = np.array([float(np.sum(x.square)) for x in signals])
         shared, rough = energies @ pairs / max(float(np.sum(output.square)), 1e-300)
         return float(shared), float(rough)
-    if name == "reduce_sum" and output.centred:
-        return known[0] and (known[0][0], OF_GAUSSIANS)
+    if name == "reduce_sum":  # positions, in contrast to channels, have a scale each
+        of_channels = output.centred and is_of_independent(equation, signals[0])
+        return (float(pairs[0, 0]), OF_GAUSSIANS) if of_channels else None
     return known[0] if name in KEPT and len(signals) == 1 else None
 
 

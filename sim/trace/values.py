@@ -106,6 +106,8 @@ class Signal:
     ) -> None:
         self.node, self.shape, self.centred, self.reads = node, tuple(shape), centred, reads
         self.weighted, self.is_meeting = weighted, is_meeting
+        self.is_drawn = square is None or any(x.is_drawn for x in reads)
+        """Whether its mean square depends on forward passes."""
         self.independent = independent
         """Axes along which entries are independent in the limit of large width."""
         self.equation: Any = None

@@ -191,7 +191,7 @@ def test_a_forgotten_square_of_a_fixed_coefficient_is_caught(name):
 
 
 def test_ways_that_meet_again_taken_as_independent_are_caught(monkeypatch):
-    monkeypatch.setattr("sim.trace.rules.meeting", lambda function, a, b: None)
+    monkeypatch.setattr("sim.trace.rules.meeting", lambda *operands, **more: None)
     found = trace(*MODELS["centred"], SHAPE, logit=0)
     assert z_scores(MODELS["centred"], found).max() > Z_BOUND
 
