@@ -5,6 +5,7 @@ Both are measured twice: the first time at a size, with all that JAX has to comp
 memory, is left out.
 """
 
+import gc
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -93,6 +94,7 @@ def _compiled(network: Network, side: int, draws: montecarlo.Draws) -> Callable[
 
 
 def _timed(work: Callable[[], Any]) -> tuple[float, Any]:
+    gc.collect()  # what earlier models left is not this one's to clear away
     start = time.perf_counter()
     result = work()
     return time.perf_counter() - start, result
