@@ -68,11 +68,15 @@ def recognized(above: Operand, below: Operand) -> Softmax | None:
 
 
 def _rate(value: Pointwise) -> float | None:
-    """c of a function exp(c z), up to a factor."""
+    """c of a function exp(c z), up to a factor; None for others, and if the gradient is stopped."""
+    found = value.function(Dual(PROBES, np.ones_like(PROBES)))
+    if not isinstance(found, Dual):
+        return None
     with np.errstate(all="ignore"):
-        logs = np.log(np.asarray(value.function(PROBES), float))
-    steps = np.diff(logs)
-    return float(steps[0]) if np.all(np.abs(steps - steps[0]) < 1e-4 * abs(steps[0])) else None
+        steps, slopes = np.diff(np.log(found.value)), found.tangent / found.value
+    rate = float(slopes[0])
+    is_exponential = rate != 0 and np.allclose([*steps, *slopes], rate, rtol=1e-4, atol=0)
+    return rate if is_exponential else None
 
 
 def _is_constant(x: Any, shape: tuple[int, ...], axes: Sequence[int]) -> bool:

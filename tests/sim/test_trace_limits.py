@@ -144,6 +144,19 @@ def test_an_attention_of_small_scores(name):
     assert uniform.energy.sum() < 0.95 * found.energy.sum()
 
 
+def test_an_attention_whose_gradient_is_stopped():
+    def stopped(scores):
+        e = jnp.exp(jax.lax.stop_gradient(scores))
+        return e / e.sum(-1, keepdims=True)
+
+    model, shape = attention(stopped, 0.5), (TOKENS, CHANNELS)
+    found = trace(*model, shape)
+    assert SMALL_SCORES not in found.assumptions
+    whole = trace(*attention(jax.nn.softmax, 0.5), shape).energy.sum()
+    assert found.energy.sum() < whole
+    assert found.energy.sum() == pytest.approx(energies(model, shape, 4000).mean(), rel=0.03)
+
+
 def test_scores_that_are_not_small_are_taken_from_passes():
     found = trace(*attention(jax.nn.softmax, 1.5), (TOKENS, CHANNELS))
     assert found.is_random and SMALL_SCORES not in found.assumptions
