@@ -13,7 +13,7 @@ import numpy as np
 
 from sim.trace.bilinear import bilinear
 from sim.trace.independence import is_of_independent
-from sim.trace.values import Scatter, Signal, Weight
+from sim.trace.values import Constant, Scatter, Signal, Weight
 
 OF_GAUSSIANS = 2.0
 """Var x² / (E x²)² of Gaussian entries."""
@@ -40,7 +40,7 @@ def of(equation: Any, operands: Sequence[Any], output: Signal) -> Scatter | None
     pairs = np.array(known, float)
     if name in ("add", "sub", "add_any"):
         energies = np.array([float(np.mean(x.square)) for x in signals])
-        shares = energies / float(np.mean(output.square))
+        shares = energies / max(float(np.mean(output.square)), 1e-300)
         return float(shares**2 @ pairs[:, 0]), OF_GAUSSIANS
     if name == "concatenate":
         energies = np.array([float(np.sum(x.square)) for x in signals])
@@ -58,7 +58,7 @@ def _multiplied(equation: Any, operands: Sequence[Any]) -> Scatter | None:
     x = next(
         (x for x in (right, left) if isinstance(x, Signal) and not _is_given(x, operands)), None
     )
-    if x is None or x.scatter is None:
+    if x is None or x.scatter is None or any(isinstance(y, Constant) for y in operands):
         return None
     shared, rough = x.scatter
     other = left if x is right else right

@@ -89,9 +89,8 @@ class Meeting:
         """
         direct, other = (x.value if isinstance(x, Dual) else x for x in self._moved[0][1])
         whole = _mean(np.square(self.function(direct, other)))
-        return whole / (
-            _mean(np.square(direct)) + _mean(np.square(other)) if apart is None else apart
-        )
+        alone = _mean(np.square(direct)) + _mean(np.square(other)) if apart is None else apart
+        return whole / alone if alone > 0 else 1.0
 
     @cached_property
     def _steps(self) -> list[Signal]:
@@ -150,7 +149,7 @@ class Meeting:
             mixed_term += _mean(own * signs * rest)
             other_term += _mean(np.square(rest)) / len(self._moved)
             own_term += _mean(np.square(own))
-        return 2 * mixed_term / own_term, other_term
+        return (2 * mixed_term / own_term if own_term > 0 else 0.0), other_term
 
 
 def _mean(x: np.ndarray) -> float:
