@@ -245,14 +245,19 @@ def _(layer: Flatten, weights: Weights, x: Float[Array, "..."]) -> Float[Array, 
 
 @apply.register
 def _(layer: Serial, weights: Weights, x: Float[Array, "..."]) -> Float[Array, "..."]:
-    for inner, inner_weights in zip(layer.layers, weights, strict=True):
-        x = apply(inner, inner_weights, x)
+    for i, (inner, inner_weights) in enumerate(zip(layer.layers, weights, strict=True)):
+        with jax.named_scope(f"{i}:{type(inner).__name__}"):
+            x = apply(inner, inner_weights, x)
     return x
 
 
 @apply.register
 def _(layer: Branching, weights: Weights, x: Float[Array, "..."]) -> Float[Array, "..."]:
-    return join(layer, apply(layer.branch, weights[0], x), apply(layer.shortcut, weights[1], x))
+    with jax.named_scope("branch"):
+        branch = apply(layer.branch, weights[0], x)
+    with jax.named_scope("shortcut"):
+        shortcut = apply(layer.shortcut, weights[1], x)
+    return join(layer, branch, shortcut)
 
 
 @singledispatch

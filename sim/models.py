@@ -31,8 +31,7 @@ from jaxtyping import Array, Float, Key
 
 from sim import digest as digests
 from sim import layers, memory
-from sim.trace.values import TraceError
-from theory.network import BatchNorm, Layer, Network, Shape, output_shape, serial, walk
+from theory.network import Layer, Network, Shape, output_shape, serial
 
 Pair = tuple[Callable[..., Any], Callable[..., Any]]
 """(init, apply) as above."""
@@ -69,37 +68,6 @@ def network(name: str, channels: int) -> Network:
     if not callable(factory):
         raise ModelError(f"{module_name} has no function {function_name}.")
     return Network(name, serial(Own(name, factory)), channels)
-
-
-@lru_cache(maxsize=64)
-def as_own(network: Network) -> Own:
-    """A network as one layer that is a pair (init, apply): itself, if it is a user's model.
-
-    Its `apply` raises TraceError if there is a batch norm, which no input has for itself.
-    """
-    first = network.body.layers[0]
-    if isinstance(first, Own):
-        return first
-
-    def factory(shape: Shape) -> Pair:
-        return partial(_drawn, network.body, shape), partial(_alone, network)
-
-    return Own(network.name, factory)
-
-
-def _drawn(body: Layer, shape: Shape, key: Key[Array, ""]) -> layers.Weights:
-    return layers.init(body, key, shape)
-
-
-def _alone(
-    network: Network, weights: layers.Weights, x: Float[Array, "..."]
-) -> Float[Array, "..."]:
-    if any(isinstance(layer, BatchNorm) for layer in walk(network.body)):
-        raise TraceError(
-            f"theory has no law for this {network.name}, and a trace reads one input, while batch "
-            "norm needs several."
-        )
-    return layers.apply(network.body, weights, x)
 
 
 def _words(error: Exception) -> str:

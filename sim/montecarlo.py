@@ -421,10 +421,20 @@ def measured(
     of seeds just finished, and `keep` with these seeds and their results. With `keep`, results are
     the same to the last bit whichever other seeds are asked for.
     """
+    together = 2**31 if keep is not None else len(seeds)
+    return measurer(network, side, draws, measure, together)(seeds, advance, keep)
+
+
+def measurer(
+    network: Network, side: int, draws: Draws, measure: Measure, seeds: int
+) -> Callable[..., Any]:
+    """`measured` for several calls with about `seeds` seeds each, that share a compiled function.
+
+    The function returned takes seed indices and, as `measured` does, `advance` and `keep`.
+    """
     places = _places(network, side, draws, None)
     alone = memory.physical() < 2 * _bytes_per_seed(network, side, draws)
-    wanted = np.asarray(seeds, np.int32)
-    chunk = 4 if keep is not None else min(4, -(-len(wanted) // len(places)))
+    chunk = min(4, -(-seeds // len(places)))
     classes = output_shape(network.body, network.input_shape(side))[0]
 
     def one(arguments: tuple[Array, Array | None]) -> Any:
@@ -439,16 +449,25 @@ def measured(
         filled = np.resize(part, chunk)
         return filled, _images(network, side, filled, draws)
 
-    lowered = jax.jit(partial(jax.lax.map, one)).lower(arguments(wanted))
+    lowered = jax.jit(partial(jax.lax.map, one)).lower(arguments(np.arange(1, dtype=np.int32)))
     compiled = _compile(lowered, alone, _is_worth_optimizing(network, side))
 
-    def results(part: np.ndarray, _: Place) -> Any:
-        found = jax.tree.map(lambda leaf: np.asarray(leaf)[: len(part)], compiled(arguments(part)))
-        if keep is not None:
-            keep(part, found)
-        advance(len(part))
-        return found
+    def run(
+        seeds: Sequence[int],
+        advance: Advance = lambda samples: None,
+        keep: Callable[[np.ndarray, Any], None] | None = None,
+    ) -> Any:
+        def results(part: np.ndarray, _: Place) -> Any:
+            values = compiled(arguments(part))
+            found = jax.tree.map(lambda leaf: np.asarray(leaf)[: len(part)], values)
+            if keep is not None:
+                keep(part, found)
+            advance(len(part))
+            return found
 
-    parts = np.split(wanted, range(chunk, len(wanted), chunk))
-    found = _in_threads(results, parts, places, finish=keep is not None)
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *found)
+        wanted = np.asarray(seeds, np.int32)
+        parts = np.split(wanted, range(chunk, len(wanted), chunk))
+        found = _in_threads(results, parts, places, finish=keep is not None)
+        return jax.tree.map(lambda *leaves: np.concatenate(leaves), *found)
+
+    return run

@@ -1,36 +1,72 @@
-"""What the input gradients of random networks are predicted to be: by a law, or else by a trace.
+"""What the input gradients of random networks are predicted to be: by a law, or by sampling.
 
-`theory` has a law for networks of layers that it has rules for. Every other network, and any user's
-own model, is predicted from a trace of its code (`sim.trace`). This module alone decides which.
-
-Some traces take moments from a few forward passes of random networks, so that the prediction is
-itself random. Then it is the mean of several traces, and has a standard error.
+`theory` has a law for networks of layers that it has rules for. Where there is none, or where the
+law is known to leave something out at finite size, the prediction is *gradient independence*: the
+mean norm of networks whose backward pass uses independent copies of the weights
+(`sim.independence`). It has a standard error, and it is paired with the measurement by common
+random numbers. This module alone decides which.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
-from jaxtyping import Float
 
 from sim import intervals
+from sim.experiment import Experiment
 from theory.law import Law, Quantity, bases, missing, predict
+from theory.network import (
+    AvgPool,
+    BatchNorm,
+    Conv,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    Layer,
+    MaxPool,
+    Normalization,
+    SmoothActivation,
+    walk,
+)
 
 if TYPE_CHECKING:
-    from sim.models import Own
     from theory.network import Network
 
+BASIS = "gradient-independence"
 
-TRACES = 8
-"""Traces of different seeds, where a trace depends on its seed: their mean has about a third of the
-error of one, and that error is known to about a quarter, 1/√(2 · 7)."""
+UNEVEN = ("photo", "digits")
+"""Inputs whose mean square differs from place to place."""
 
-ROUNDING = 1e-6
-"""Relative standard error that rounding alone may cause; less is none."""
+Advance = Callable[..., None]
+"""Called with samples finished, and with a second number where more are added."""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """The measurement that a sampled prediction stands beside."""
+
+    seeds: int = 128
+    seed: int = 0
+    input: str = "gaussian"
+    inputs_per_seed: int = 1
+    labels_per_seed: int = 1
+    dtype: str = "float32"
+
+    @classmethod
+    def of(cls, config: Experiment) -> Beside:
+        """That of an experiment."""
+        return cls(
+            seeds=config.seeds,
+            seed=config.seed,
+            input=config.input,
+            inputs_per_seed=config.inputs_per_seed,
+            labels_per_seed=getattr(config, "labels_per_seed", 1),
+            dtype=config.dtype,
+        )
 
 
 @dataclass(frozen=True)
@@ -40,26 +76,46 @@ class Prediction:
     norm: np.ndarray
     """E‖∂‖_q by (quantity, q, size)."""
     norm_error: np.ndarray
-    """Its standard error: 0 unless it is the mean of `TRACES` random traces."""
+    """Its standard error: 0 of a law."""
     slope: np.ndarray
     """Least-squares slope of log norm on log d over these sizes, by (quantity, q)."""
     slope_error: np.ndarray
-    """Its standard error, the jackknife's over traces: sizes of one trace may share weights."""
+    """Its standard error, the jackknife's over seeds."""
     limit: np.ndarray
     """The exponent of d as d → ∞, by (quantity, q)."""
     basis: np.ndarray
     """What the prediction rests on, by (quantity, q); "none" if there is no prediction."""
     why_not: str | None = None
     """The reason, one sentence, if there is no prediction."""
+    law: np.ndarray | None = None
+    """E‖∂‖_q by the law that the prediction is better than."""
+    samples: np.ndarray | None = None
+    """Norms under gradient independence by (quantity, q, size, network)."""
+    notes: tuple[str, ...] = field(default=())
+    """What the law leaves out, and what the prediction leaves coupled, one sentence each."""
 
 
-def to_trace(network: Network) -> Own | None:
-    """The network as code that has to be traced; None if `theory` has a law for it."""
-    if missing(network) is None:
-        return None
-    from sim.models import as_own
+def left_out(network: Network, input: str) -> str | None:
+    """What the law of a network is known to leave out at finite size, or None.
 
-    return as_own(network)
+    A law takes the gradients of different positions as uncorrelated, statistics and maxima as
+    those of infinitely many terms, and inputs as even.
+    """
+    layers = list(walk(network.body))
+
+    def has(*kinds: type[Layer]) -> bool:
+        return any(isinstance(layer, kinds) for layer in layers)
+
+    if has(MaxPool, GlobalMaxPool):
+        return "the law leaves out that a maximum selects large activations"
+    if has(AvgPool, GlobalAvgPool):
+        return "the law leaves out that averaged positions share their kernels and their inputs"
+    if has(Normalization):
+        kind = "inputs" if has(BatchNorm) else "channels"
+        return f"the law leaves out that statistics of few {kind} vary"
+    if has(SmoothActivation) and has(Conv) and input in UNEVEN:
+        return "the law leaves out that images are not equally bright everywhere"
+    return None
 
 
 def table(
@@ -68,20 +124,37 @@ def table(
     quantities: Sequence[Quantity],
     norms: Sequence[Any],
     paper: bool = False,
+    beside: Beside = Beside(),
+    advance: Advance = lambda done, more=0: None,
 ) -> xr.Dataset:
     """The predictions for networks by their width, at these sides of the image.
 
-    `norms` are orders q in [1, ∞], numbers or text. Returns a dataset with norms `predicted` by
-    (width, quantity, q, size), and `predicted_slope`, `limit` and `basis` by (width, quantity, q),
-    as in `Prediction`; `predicted_error` and `predicted_slope_error` are standard errors, 0 of a
-    prediction that is not random. The attribute `traces` of the latter is the number of traces
-    that they come from. With `paper`, also norms by `hypothesis-H` alone, where a law rests on
-    more. The coordinate q holds the orders as text. If a network has no prediction, the attribute
-    `unpredicted` says why. Raises ValueError for other orders or quantities.
+    Args:
+        networks: by width.
+        sizes: image sides.
+        quantities: "loss" or "logit".
+        norms: orders q in [1, ∞], numbers or text.
+        paper: also norms by `hypothesis-H` alone, where a law rests on more.
+        beside: the measurement that sampled predictions are paired with.
+        advance: hears of sampled networks.
+
+    Returns:
+        A dataset with norms `predicted` by (width, quantity, q, size), and `predicted_slope`,
+        `limit` and `basis` by (width, quantity, q), as in `Prediction`; `predicted_error` and
+        `predicted_slope_error` are standard errors, 0 of a law. If a prediction is sampled,
+        `independent` by (width, quantity, q, size, network) has its samples, and `law` what the law
+        says instead; the coordinate `network` is the seed. The coordinate q holds the orders as
+        text. The attribute `unpredicted` says why a network has no prediction, `rests` lists, as
+        JSON, what a reader should know of the others.
+
+    Raises:
+        ValueError: for other orders or quantities.
     """
-    asked = (sizes, quantities, norms)
-    found = [of(network, *asked) for network in networks.values()]
+    found = [
+        of(network, sizes, quantities, norms, beside, advance) for network in networks.values()
+    ]
     reasons = [one.why_not for one in found if one.why_not is not None]
+    notes = list(dict.fromkeys(note for one in found for note in one.notes))
 
     def column(values: Sequence[np.ndarray], about: str, *more: str) -> tuple[Any, ...]:
         return ("width", "quantity", "q", *more), np.array(values), {"long_name": about}
@@ -100,10 +173,20 @@ def table(
         "basis": column([x.basis for x in found], "what the prediction rests on"),
     }
     if paper:
-        norms_by_h = [by_hypothesis_h(network, *asked) for network in networks.values()]
+        norms_by_h = [
+            by_hypothesis_h(network, sizes, quantities, norms) for network in networks.values()
+        ]
         about = "expected norm, by the paper's hypotheses alone"
         columns["hypothesis-H"] = column(norms_by_h, about, "size")
-    columns["predicted_slope_error"][2]["traces"] = TRACES
+    most = max((x.samples.shape[-1] for x in found if x.samples is not None), default=0)
+    if most:
+        shape = (*found[0].norm.shape, most)
+        laws = [np.full(shape[:-1], np.nan) if x.law is None else x.law for x in found]
+        columns["law"] = column(laws, "expected norm, by the law alone", "size")
+        samples = [_padded(x.samples, shape) for x in found]
+        about = "norm of the counterfactual network"
+        columns["independent"] = column(samples, about, "size", "network")
+    attributes = {"unpredicted": reasons[0]} if reasons else {}
     return xr.Dataset(
         columns,
         coords={
@@ -111,27 +194,65 @@ def table(
             "quantity": list(quantities),
             "q": [str(q) for q in norms],
             "size": list(sizes),
+            **({"network": np.arange(most)} if most else {}),
         },
-        attrs={"unpredicted": reasons[0]} if reasons else {},
+        attrs=attributes | ({"rests": json.dumps(notes)} if notes else {}),
     )
 
 
+def _padded(samples: np.ndarray | None, shape: tuple[int, ...]) -> np.ndarray:
+    found = np.full(shape, np.nan)
+    if samples is not None:
+        found[..., : samples.shape[-1]] = samples
+    return found
+
+
+def is_sampled(network: Network, input: str) -> bool:
+    """Whether the prediction of a network is sampled."""
+    return missing(network) is not None or left_out(network, input) is not None
+
+
 def of(
-    network: Network, sizes: Sequence[int], quantities: Sequence[Quantity], norms: Sequence[Any]
+    network: Network,
+    sizes: Sequence[int],
+    quantities: Sequence[Quantity],
+    norms: Sequence[Any],
+    beside: Beside = Beside(),
+    advance: Advance = lambda done, more=0: None,
 ) -> Prediction:
     """The prediction for one network; arguments as of `table`."""
+    law = None if missing(network) else by_law(network, sizes, quantities, norms)
+    why = left_out(network, beside.input)
+    if law is not None and why is None:
+        return law
+    try:
+        samples, coupled = _sampled(network, sizes, quantities, norms, beside, advance)
+    except Exception as error:  # whatever it is, the measurement goes on
+        return _none(error, law, quantities, norms, sizes)
     ds = [network.channels * side**2 for side in sizes]
-    own = to_trace(network)
-    if own is not None:
-        return _by_trace(own, [network.input_shape(side) for side in sizes], quantities, norms)
+    unknown = np.full((len(quantities), len(norms)), np.nan)
+    found = _summarized(samples, np.array(ds, float))
+    return replace(
+        found,
+        limit=unknown if law is None else law.limit,
+        law=None if law is None else law.norm,
+        notes=(*([] if law is None else [str(why)]), *coupled),
+    )
+
+
+def by_law(
+    network: Network, sizes: Sequence[int], quantities: Sequence[Quantity], norms: Sequence[Any]
+) -> Prediction:
+    """What `theory` says of a network that it has a law for."""
+    ds = [network.channels * side**2 for side in sizes]
     laws = [[predict(network, q, quantity) for q in norms] for quantity in quantities]
-    norms_by_law = np.array([[_values(law, ds) for law in row] for row in laws], float)
+    values = np.array([[_values(law, ds) for law in row] for row in laws], float)
     slopes = np.array([[law.slope(ds) for law in row] for row in laws], float)
     return Prediction(
-        norm=norms_by_law,
-        norm_error=_none_of(norms_by_law),
+        norm=values,
+        norm_error=np.where(np.isnan(values), np.nan, 0.0),
         slope=slopes,
-        slope_error=_none_of(slopes),
+        slope_error=np.where(np.isnan(slopes), np.nan, 0.0),
         limit=np.array([[float(law.exponent) for law in row] for row in laws]),
         basis=np.array([[law.basis for law in row] for row in laws]),
     )
@@ -146,7 +267,7 @@ def by_hypothesis_h(
     """
     ds = [network.channels * side**2 for side in sizes]
     found = np.full((len(quantities), len(norms), len(sizes)), np.nan)
-    if to_trace(network) is not None:
+    if missing(network) is not None:
         return found
     for i, quantity in enumerate(quantities):
         if "hypothesis-H" in bases(network, quantity)[1:]:
@@ -155,62 +276,67 @@ def by_hypothesis_h(
     return found
 
 
-def _none_of(values: np.ndarray) -> np.ndarray:
-    """The standard errors of numbers that are not random: 0, or NaN where there is no number."""
-    return np.where(np.isnan(values), np.nan, 0.0)
-
-
 def _values(law: Law, ds: list[int]) -> list[float]:
     return [np.nan if law.norm is None else law(d) for d in ds]
 
 
-def _by_trace(
-    own: Own, shapes: list[tuple[int, ...]], quantities: Sequence[str], norms: Sequence[Any]
-) -> Prediction:
-    """From traces at the input shapes; there is no expression in d, so limits are not known."""
-    from sim.trace import TraceError
-    from sim.trace.prediction import norm, traced
+def _sampled(
+    network: Network,
+    sizes: Sequence[int],
+    quantities: Sequence[Quantity],
+    norms: Sequence[Any],
+    beside: Beside,
+    advance: Advance,
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Norms by (quantity, q, size, network), and what stays coupled."""
+    import jax
 
-    by_q = (len(quantities), len(norms))
-    unknown = np.full(by_q, np.nan)
-    nothing = np.full((*by_q, len(shapes)), np.nan)
-    try:
-        traces = [[traced(own, shape) for shape in shapes]]
-        if any(first.is_random for first in traces[0]):
-            traces += [
-                [
-                    traced(own, shape, seed) if first.is_random else first
-                    for shape, first in zip(shapes, traces[0], strict=True)
-                ]
-                for seed in range(1, TRACES)
-            ]
-    except TraceError as error:
-        none = np.full(by_q, "none")
-        return Prediction(nothing, nothing, unknown, unknown, unknown, none, str(error))
-    values = np.array(
-        [
-            [[[norm(x, float(q), quantity) for x in row] for row in traces] for q in norms]
-            for quantity in quantities
-        ]
-    )  # by (quantity, q, trace, size)
-    basis = "wide" if any(x.basis == "wide" for x in traces[0]) else "hypothesis-H"
-    ds = np.array([np.prod(shape) for shape in shapes], float)
-    return Prediction(*_averaged(values, ds), unknown, np.full(by_q, basis))
+    from sim import montecarlo
+    from sim.independence import sampling
+
+    draws = montecarlo.Draws(
+        quantities=tuple(quantities),
+        norms=tuple(float(q) for q in norms),
+        input=beside.input,
+        inputs_per_seed=beside.inputs_per_seed,
+        labels_per_seed=beside.labels_per_seed,
+        seed=beside.seed,
+    )
+    with jax.enable_x64(beside.dtype == "float64"):
+        found = sampling.sample(network, sizes, draws, beside.seeds, advance)
+    if not np.isfinite(found.norms).all():
+        raise ArithmeticError("some of its norms are not finite")
+    return found.norms.transpose(2, 3, 1, 0), found.coupled
 
 
-def _averaged(
-    values: Float[np.ndarray, "quantity q traces size"], ds: Float[np.ndarray, " size"]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The mean norm of traces and its slope, each followed by its standard error."""
-    mean = values.mean(axis=2)
-    slope = np.full(mean.shape[:2], np.nan)
+def _summarized(samples: np.ndarray, ds: np.ndarray) -> Prediction:
+    """The mean norms of samples by (quantity, q, size, network), and their slopes."""
+    mean, error, _ = intervals.mean_and_spread(samples)
+    slope = slope_error = np.full(mean.shape[:2], np.nan)
     if np.all(mean > 0):
-        slope = np.log(mean) @ intervals.slope_weights(ds)
-    error, slope_error = _none_of(mean), _none_of(slope)
-    if values.shape[2] > 1:
-        error = intervals.mean_and_spread(np.moveaxis(values, 2, -1))[1]
-        if np.all(mean > 0):
-            slope_error = intervals.exponent(values, ds)[1]
-        error = np.where(error <= ROUNDING * mean, 0.0, error)
-        slope_error = np.where(slope_error <= ROUNDING, 0.0, slope_error)
-    return mean, error, slope, slope_error
+        slope, slope_error = intervals.exponent(samples.swapaxes(2, 3), ds)
+    return Prediction(
+        mean, error, slope, slope_error, slope, np.full(mean.shape[:2], BASIS), samples=samples
+    )
+
+
+def _none(
+    error: Exception,
+    law: Prediction | None,
+    quantities: Sequence[Quantity],
+    norms: Sequence[Any],
+    sizes: Sequence[int],
+) -> Prediction:
+    """The law, or nothing, where sampling failed."""
+    if law is not None:
+        note = f"the law alone, since {BASIS} could not be sampled: {_words(error)}"
+        return replace(law, notes=(note,))
+    by_q = (len(quantities), len(norms))
+    unknown, nothing = np.full(by_q, np.nan), np.full((*by_q, len(sizes)), np.nan)
+    none = np.full(by_q, "none")
+    return Prediction(nothing, nothing, unknown, unknown, unknown, none, _words(error))
+
+
+def _words(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or ["no message"]
+    return f"{type(error).__name__}: {lines[0]}"

@@ -87,7 +87,11 @@ def run(
     config = complete(config)
     check(config, out)
     if out is None:
-        # SymPy keeps one core busy and sampling not all of the others
+        # SymPy keeps one core busy and sampling not all of the others; predictions that are sampled
+        # would have to share them
+        if any(_are_sampled(config)):
+            norms = _sample(config, advance, None, devices)
+            return labelled(config, norms, predictions(config, advance))
         predicted = background.started(partial(predictions, config))
         norms = _sample(config, advance, None, devices)
         return labelled(config, norms, predicted())
@@ -99,7 +103,7 @@ def run(
     where = store.Where(jax.default_backend(), jax.process_count(), jax.device_count())
     with ExitStack() as stack:
         first = partial(
-            store.opened, out, asdict(config), unsampled, where, tell,
+            store.opened, out, asdict(config), partial(unsampled, advance=advance), where, tell,
             computations=computations(config),
         )  # fmt: skip
         kept = hosts.led(
@@ -240,25 +244,38 @@ def sampler_of(config: Config) -> str:
     return "lazy" if can_be_lazy and config.sampler != "dense" else "dense"
 
 
-def unsampled(stored: dict[str, Any]) -> xr.Dataset:
+def unsampled(
+    stored: dict[str, Any], advance: Callable[..., None] = lambda done, more=0: None
+) -> xr.Dataset:
     """The dataset of a run of which no sample has been computed, all norms NaN.
 
-    `stored` is its configuration as it was read from JSON.
+    `stored` is its configuration as it was read from JSON; `advance` hears of what is sampled for
+    predictions.
     """
     import numpy as np
 
     config = experiment.restored(Config, stored)
     shape = (len(networks(config)), len(sizes_of(config)), config.seeds)
     shape += (len(config.quantity), len(config.norms))
-    return labelled(config, np.full(shape, np.nan))
+    return labelled(config, np.full(shape, np.nan), predictions(config, advance))
 
 
-def predictions(config: Config) -> xr.Dataset:
+def _are_sampled(config: Config) -> Iterator[bool]:
+    from sim import predictions
+
+    for network in networks(config).values():
+        yield predictions.is_sampled(network, config.input)
+
+
+def predictions(
+    config: Config, advance: Callable[..., None] = lambda done, more=0: None
+) -> xr.Dataset:
     """What is predicted for every network, size, quantity and q (`sim.predictions.table`)."""
     from sim import predictions
 
     asked = (sizes_of(config), config.quantity, config.norms)
-    return predictions.table(networks(config), *asked, paper=True)
+    beside = predictions.Beside.of(config)
+    return predictions.table(networks(config), *asked, True, beside, advance)
 
 
 def computations(config: Config) -> dict[str, str]:

@@ -249,7 +249,7 @@ def predict(
 def missing(network: Network) -> str | None:
     """Why there is no law for this network, in one sentence; None if there is one.
 
-    A trace of its code (`sim.trace`) may still predict it.
+    Gradient independence (`sim.independence`) may still predict it.
     """
     shape = network.input_shape(sp.Symbol("side", positive=True, integer=True))
     try:

@@ -1,5 +1,6 @@
 """Where in the user's source an equation of a jaxpr comes from."""
 
+import re
 import sysconfig
 from dataclasses import dataclass
 from functools import lru_cache
@@ -51,3 +52,10 @@ def of_library(jaxpr: Any) -> bool:
     """
     file = getattr(getattr(jaxpr, "debug_info", None), "func_filename", None)
     return file is not None and is_library(file)
+
+
+def scope(equation: Any) -> str:
+    """The names of the modules around an equation, as `jax.named_scope` has them: "CNN/Conv_0"."""
+    stack = str(getattr(equation.source_info, "name_stack", ""))
+    names = re.sub(r"\b(?:vmap|jvp|transpose|remat|checkpoint|jit)\(([^()]*)\)", r"\1", stack)
+    return "/".join(name for name in names.split("/") if name)

@@ -1,0 +1,145 @@
+"""The ladder from hypothesis H over gradient independence to the network as it is, place by place.
+
+All rungs share one forward pass, the inputs and the label of a seed. On the first rung every place
+of weights uses copies and every mask is a fair coin. From rung to rung one more place, from the
+input on, has its true mask, until all masks are true: gradient independence. Then one more place
+after the other has its own weights again, until all have: the network as it is. So at a place what
+is behind it, towards the output, is still decoupled, and what is in front of it no longer. The
+ratios of successive rungs multiply to the whole gap between hypothesis H and the network.
+
+Networks that are not made of linear maps and ReLUs alone begin at gradient independence.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from sim import gradients, layers, montecarlo
+from sim.independence.counterfactual import (
+    Backward,
+    Place,
+    Reading,
+    counterfactual,
+    random_leaves,
+    read,
+)
+from sim.independence.sampling import batched, cotangents, initializer
+from theory.network import Network
+
+
+@dataclass(frozen=True)
+class Ladder:
+    """The rungs of one network at one image side."""
+
+    network: Network
+    side: int
+    reading: Reading
+    rungs: tuple[tuple[int, int], ...]
+    """The first places with coins and with copies; the last one is the network as it is."""
+
+    @property
+    def places(self) -> list[Place]:
+        """Where weights or masks multiply, from the input to the logits."""
+        return self.reading.places
+
+    @property
+    def steps(self) -> list[int]:
+        """The place that makes the difference between a rung and the one after it."""
+        return [
+            index
+            for kind in ("mask", "weights")
+            for index, place in enumerate(self.places)
+            if place.kind == kind
+        ]
+
+    @property
+    def independence(self) -> int:
+        """The rung of gradient independence."""
+        return sum(place.kind == "mask" for place in self.places)
+
+
+@dataclass(frozen=True)
+class Told:
+    """Of one seed at one input size, a pytree of arrays with a leading axis of rungs."""
+
+    norms: Float[Array, "rungs 2"]
+    """‖g‖₁ and ‖g‖₂², means over the inputs."""
+    taps: Float[Array, "rungs places 4"]
+    """`sim.independence.counterfactual.Backward.taps`, sums over the inputs."""
+
+
+def ladder(network: Network, side: int, inputs: int = 1) -> Ladder:
+    """The rungs of a network at an image side, for so many inputs a seed."""
+    init = initializer(network, side)
+    weights = jax.eval_shape(init, jax.random.key(0))
+    shape = (inputs, *network.input_shape(side))
+    xs = jax.ShapeDtypeStruct(shape, jnp.zeros(()).dtype)
+    asked = batched(network), weights, xs, random_leaves(init)
+    found = read(*asked, masks=True)
+    if not found.is_rectified:
+        found = read(*asked)
+    masks, weighted = (
+        [index for index, place in enumerate(found.places) if place.kind == kind]
+        for kind in ("mask", "weights")
+    )
+    count = len(found.places)
+    rungs = [(first, 0) for first in (*masks, count)] + [(count, i + 1) for i in weighted]
+    return Ladder(network, side, found, tuple(rungs))
+
+
+def measure(asked: Ladder, quantity: str) -> montecarlo.Measure:
+    """What every rung has for one seed, for the gradient of the loss or of the first logit.
+
+    The result is (`Told`, the gradients (n, side, side, channels) of the network as it is).
+    """
+    init, apply_model = initializer(asked.network, asked.side), batched(asked.network)
+    random, count = random_leaves(init), len(asked.places)
+    has_masks = asked.reading.is_rectified
+    rungs: Int[Any, "rungs 2"] = jnp.array(asked.rungs)
+
+    def function(weights: layers.Weights, xs: Array, labels: Array, key: Key[Array, ""]) -> Any:
+        copies, coins = init(key), jax.random.fold_in(key, 1)
+
+        def one(rung: Int[Array, "2"]) -> tuple[Array, Array, Array]:
+            def run(xs: Array, taps: Array) -> Array:
+                first = rung[0] if has_masks else None
+                backward = Backward(rung[1], first, coins, taps)
+                return counterfactual(apply_model, weights, copies, random, backward)(xs)
+
+            logits, pull = jax.vjp(run, xs, jnp.zeros((count, 4)))
+            (cotangent,) = cotangents(quantity, logits, labels, 1)
+            g, taps = pull(cotangent)
+            g = g.astype(xs.dtype)
+            norms = jax.vmap(
+                lambda x: jnp.stack([gradients.norm(x, 1.0), gradients.norm(x, 2.0) ** 2])
+            )
+            return norms(g).mean(axis=0), taps, g
+
+        norms, taps, found = jax.lax.map(one, rungs)
+        return Told(norms, taps), found[-1]
+
+    return function
+
+
+jax.tree_util.register_dataclass(Told, ["norms", "taps"], [])
+
+
+def samples(
+    asked: Ladder,
+    draws: montecarlo.Draws,
+    seeds: int,
+    also: Callable[[Any, Array], Any] = lambda weights, g: (),
+    advance: montecarlo.Advance = lambda done: None,
+) -> tuple[Told, Any]:
+    """`Told` of every seed, and `also(weights, gradients)` of the network as it is."""
+    one = measure(asked, draws.quantities[0])
+
+    def function(weights: layers.Weights, xs: Array, labels: Array, key: Key[Array, ""]) -> Any:
+        told, g = one(weights, xs, labels, key)
+        return told, also(weights, g)
+
+    return montecarlo.measured(asked.network, asked.side, range(seeds), draws, function, advance)

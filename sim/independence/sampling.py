@@ -1,0 +1,181 @@
+"""Norms of input gradients under gradient independence, sampled with the measurement's networks.
+
+Seed s has the weights, inputs and labels of seed s of the measurement, so that the two are paired.
+The copies W′ come from a key of their own. One forward pass serves several labels, or logits: what
+they have in common is little more than the activations.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
+
+from sim import gradients, layers, memory, montecarlo
+from sim.independence.counterfactual import counterfactual, random_leaves, read
+from sim.montecarlo import Draws
+from theory.network import Network, output_shape
+
+LABELS = 4
+"""Labels, or logits, of one forward pass, at most."""
+
+PILOT = 32
+"""Seeds from which the number of all of them is found."""
+
+MOST = 4
+"""No more seeds than so many times those of the measurement."""
+
+TARGET = 0.5
+"""The prediction's standard error over the measurement's, at most."""
+
+
+@dataclass(frozen=True)
+class Sampled:
+    """Of one network."""
+
+    norms: Float[np.ndarray, "seeds sizes quantities qs"]
+    """Of the first seeds of the run, each a mean over its inputs, and over labels or logits."""
+    coupled: tuple[str, ...]
+    """Weights that could not be copied, one sentence each."""
+
+
+def batched(network: Network) -> Callable[[layers.Weights, Array], Array]:
+    """The logits (n, classes) of a network as a function of weights and inputs (n, side, …)."""
+
+    def function(weights: layers.Weights, xs: Array) -> Array:
+        return jax.vmap(partial(layers.apply, network.body, weights), axis_name=layers.INPUTS)(xs)
+
+    return function
+
+
+def initializer(network: Network, side: int) -> Callable[[Key[Array, ""]], layers.Weights]:
+    """The weights of a network for one image side as a function of their key, all formed."""
+    return lambda key: layers.init(network.body, key, network.input_shape(side))
+
+
+def cotangents(
+    quantity: str, logits: Float[Array, "n classes"], labels: Int[Array, " n"], count: int
+) -> Float[Array, "count n classes"]:
+    """The derivatives by the logits of `count` losses, from that with `labels` on, or of logits."""
+    classes = logits.shape[1]
+    shifts = jnp.arange(count)
+    if quantity == "logit":
+        one = jax.nn.one_hot(shifts, classes, dtype=logits.dtype)
+        return jnp.broadcast_to(one[:, None], (count, *logits.shape))
+    values = logits.astype(jnp.promote_types(logits.dtype, jnp.float32))
+
+    def of_shift(shift: Array) -> Array:
+        residual = jax.vmap(gradients.loss_residual)(values, (labels + shift) % classes)
+        return residual.astype(logits.dtype)
+
+    return jax.vmap(of_shift)(shifts)
+
+
+def measure(network: Network, side: int, draws: Draws) -> montecarlo.Measure:
+    """Of one seed, over `draws.labels_per_seed` labels: mean norms and their mean square.
+
+    Both have shape (quantities, qs); norms are means over the inputs of the seed.
+    """
+    init, apply_model = initializer(network, side), batched(network)
+    random, count = random_leaves(init), draws.labels_per_seed
+
+    def function(weights: layers.Weights, xs: Array, labels: Array, key: Key[Array, ""]) -> Any:
+        run = counterfactual(apply_model, weights, init(key), random)
+        logits, pull = jax.vjp(run, xs)
+        chosen = [cotangents(name, logits, labels, count) for name in draws.quantities]
+        (found,) = jax.vmap(pull)(jnp.concatenate(chosen))
+
+        def norms(g: Array) -> Array:
+            return jnp.stack([gradients.norm(g.astype(xs.dtype), q) for q in draws.norms])
+
+        by_label = jax.vmap(jax.vmap(norms))(found).mean(axis=1)
+        each = by_label.reshape(len(draws.quantities), count, len(draws.norms))
+        return each.mean(axis=1), jnp.mean(each**2, axis=1)
+
+    return function
+
+
+def sample(
+    network: Network,
+    sides: Sequence[int],
+    draws: Draws,
+    seeds: int,
+    advance: Callable[..., None] = lambda done, more=0: None,
+) -> Sampled:
+    """Norms under gradient independence, beside a measurement with so many seeds.
+
+    Args:
+        network: a described network or a user's own model.
+        sides: of the images.
+        draws: those of the measurement.
+        seeds: of the measurement.
+        advance: called with the seeds finished at one side, and with those that are added.
+
+    Returns:
+        Norms of as many seeds as make the prediction's standard error half of the measurement's,
+        as far as the first `PILOT` seeds tell.
+    """
+    own = replace(draws, lazy=False, labels_per_seed=labels_together(network, max(sides), draws))
+    first, most = min(seeds, PILOT), MOST * seeds
+    advance(0, first * len(sides))
+    runs = [
+        montecarlo.measurer(network, side, own, measure(network, side, own), most) for side in sides
+    ]
+    pilot = [run(range(first), advance) for run in runs]
+    needed = max(
+        _needed(*found, own.labels_per_seed, draws.labels_per_seed, seeds) for found in pilot
+    )
+    count = int(np.clip(needed, first, most))
+    advance(0, (count - first) * len(sides))
+    norms = [found[0] for found in pilot]
+    if count > first:
+        rest = [run(range(first, count), advance)[0] for run in runs]
+        norms = [np.concatenate(parts) for parts in zip(norms, rest, strict=True)]
+    return Sampled(np.stack(norms, axis=1).astype(float), coupled(network, min(sides), draws))
+
+
+def coupled(network: Network, side: int, draws: Draws) -> tuple[str, ...]:
+    """What `sim.independence.counterfactual` could not copy, one sentence each."""
+    init, shape = initializer(network, side), network.input_shape(side)
+    weights = jax.eval_shape(init, jax.random.key(0))
+    xs = jax.ShapeDtypeStruct((draws.inputs_per_seed, *shape), jnp.zeros(()).dtype)
+    return tuple(read(batched(network), weights, xs, random_leaves(init)).coupled)
+
+
+def labels_together(network: Network, side: int, draws: Draws) -> int:
+    """Labels of one forward pass: all of them, but no more than `LABELS` and than the memory takes.
+
+    At least as many as the measurement has.
+    """
+    shape = network.input_shape(side)
+    most = min(LABELS, output_shape(network.body, shape)[0])
+    itemsize = jax.dtypes.canonicalize_dtype(float).itemsize
+
+    def fits(count: int) -> bool:
+        points = draws.inputs_per_seed * count
+        return memory.bytes_per_seed(network.body, shape, points, False, itemsize) < (
+            memory.physical() // 8
+        )
+
+    return max(1, *(count for count in range(1, most + 1) if fits(count)))
+
+
+def _needed(
+    means: np.ndarray, squares: np.ndarray, together: int, labels: int, seeds: int
+) -> float:
+    """Seeds that bring the prediction's standard error to `TARGET` of the measurement's.
+
+    `means` and `squares` (seeds, quantities, qs) are of `together` labels a seed; the measurement
+    has `labels` of them. The variance of a mean over labels is a + b / labels.
+    """
+    of_mean = np.var(means.astype(float), axis=0, ddof=1)
+    of_one = np.maximum(np.mean(squares.astype(float), axis=0) - np.mean(means, axis=0) ** 2, 0)
+    each = (of_one - of_mean) / (1 - 1 / together) if together > 1 else np.zeros_like(of_one)
+    of_measured = np.maximum(of_one - each * (1 - 1 / labels), 1e-30)
+    with np.errstate(invalid="ignore", over="ignore"):
+        needed = np.nan_to_num(seeds * of_mean / (TARGET**2 * of_measured), posinf=0.0)
+    return float(np.max(needed))
