@@ -122,9 +122,9 @@ def sample(
     own = replace(draws, lazy=False, labels_per_seed=labels_together(network, max(sides), draws))
     first, most = min(seeds, PILOT), MOST * seeds
     advance(0, first * len(sides))
-    runs = [
-        montecarlo.measurer(network, side, own, measure(network, side, own), most) for side in sides
-    ]
+    runs = montecarlo.measurers(
+        network, sides, own, lambda side: measure(network, side, own), most
+    )
     pilot = [run(range(first), advance) for run in runs]
     needed = max(
         _needed(*found, own.labels_per_seed, draws.labels_per_seed, seeds) for found in pilot
