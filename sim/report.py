@@ -190,7 +190,7 @@ NARROW = 26
 """Characters of a line of a verdict where the table is too wide: enough for "exponent agrees; norm
 1.43"."""
 
-DROPPED = ("ratio to law", "attack", "d → ∞", "rests on", "ratio to H")
+DROPPED = ("ratio to law", "attack", "d → ∞", "rests on", "ratio to H", "ratio")
 """Columns that a terminal too narrow for all of them does without, the first one first."""
 
 
