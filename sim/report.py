@@ -220,13 +220,17 @@ def notes(report: Report) -> list[str]:
         "rests on: gradient-independence: the mean over the same networks, whose backward pass "
         "uses independent copies of the weights.",
         "verdict: on the exponent, and on the constant of an exact law. If all laws hold, "
-        f"{FALSE_ALARM:.0%} of runs contradict one. A norm is called off where its ratio's "
-        f"interval lies more than {OFF:.0%} from 1.",
+        f"{FALSE_ALARM:.0%} of runs contradict one.",
         "ratio: mean norm over predicted norm at the largest size, with its 95 % interval.",
         "ratio to law: mean norm over what the law says, which leaves something out.",
         "ratio to H: mean norm over what the paper's hypotheses alone predict.",
         "attack: exponent of ε_p‖∂‖_q, the first-order damage at a constant change per pixel.",
     ]
+    if any(fit.norm_off for fit in report.fits):
+        found.append(
+            "verdict: norms are named whose ratio's 95 % interval, at that size, lies more than "
+            f"{OFF:.0%} from 1."
+        )
     known = {"verdict", *columns(report)}
     if all(fit.basis != "gradient-independence" for fit in report.fits):
         known.remove("rests on")
