@@ -41,7 +41,7 @@ def run(config: Config, advance: Callable[..., None] = lambda done, more=0: None
     from sim import scaling, statistics
 
     fits = statistics.fit(scaling.run(config, advance))
-    return max((fit for fit in fits if fit.q == "1"), key=lambda fit: fit.width)
+    return max((fit for fit in fits if fit.q == "1"), key=lambda fit: fit.width or 0)
 
 
 def widest(config: Config) -> Config:
@@ -60,14 +60,15 @@ def cells(table: Table, row: Row, fit: Fit) -> tuple[str, ...]:
     if fit.agrees is False or fit.constant_agrees is False:
         predicted += ", **contradicted**"
     limit = limit_cell(fit.limit)
-    found = (f"`{row.flags}`{row.remark}", str(fit.width), measured, predicted, limit, fit.basis)
+    width = "–" if fit.width is None else str(fit.width)
+    found = (f"`{row.flags}`{row.remark}", width, measured, predicted, limit, fit.basis)
     if not table.has_ratio:
         return found
     return (*found, with_ends(fit.ratio.value, *fit.ratio.interval) if fit.ratio else "–")
 
 
 def predicted_cell(slope: Expected | None) -> str:
-    """The law's slope over the sizes of the row, with half its 95 % interval if it is random."""
+    """The slope over the sizes of the row, with half its 95 % interval if it is sampled."""
     from sim.report import expected_slope
 
     return expected_slope(slope)
