@@ -200,7 +200,7 @@ def show(report: Report, to_stderr: bool = False) -> None:
     console = for_tables(130, to_stderr)
     shown, unlimited = columns(report), console.options.update(max_width=1000)
     for name in DROPPED:
-        if console.measure(_table(report, shown), options=unlimited).minimum > console.width:
+        if console.measure(_table(report, shown), options=unlimited).maximum > console.width:
             shown.pop(name, None)
     console.print(_table(report, shown))
     for note in notes(report):
@@ -436,12 +436,8 @@ def _table(report: Report, cells: dict[str, list[Any]]) -> "Table":
     for name, values in cells.items():
         text = name in ("norm", "rests on", "verdict")
         wraps = name == "verdict" and max(map(len, values)) > NARROW
-        table.add_column(
-            name,
-            justify="left" if text else "right",
-            no_wrap=not wraps,
-            min_width=NARROW if wraps else None,
-        )
+        width = NARROW if wraps else None
+        table.add_column(name, justify="left" if text else "right", no_wrap=not wraps, width=width)
     for row in zip(*cells.values(), strict=True):
         table.add_row(*row)
     return table

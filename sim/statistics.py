@@ -133,10 +133,10 @@ class Fit:
 
     None if there is no prediction, or if norms were left out that are not finite: the others are
     the small ones."""
-    ratio: Mean | None
-    """Mean norm over predicted norm at the largest size; None if there is no prediction.
+    ratios: dict[int, Mean | None]
+    """Mean norm over predicted norm by size, in increasing order; None if there is no prediction.
 
-    Its interval contains the error of a prediction that is random."""
+    The intervals contain the error of a prediction that is random."""
     norm_off: Off | None
     """Where the measured norm misses the predicted one; None if it does not, or nobody knows.
 
@@ -155,6 +155,11 @@ class Fit:
     False with fewer than FEWEST_SEEDS seeds, if norms were left out, or if at some size the
     skewness of the norms, divided by √seeds, exceeds LARGEST_SKEWNESS: then few seeds carry much of
     the mean, and larger ones yet unseen may carry more."""
+
+    @property
+    def ratio(self) -> Mean | None:
+        """Mean norm over predicted norm at the largest size; None if there is no prediction."""
+        return self.ratios[max(self.ratios)]
 
     @property
     def predicted(self) -> float | None:
@@ -461,7 +466,7 @@ def fit(samples: xr.Dataset) -> list[Fit]:
                 limit=_number(limits[key].item()),
                 basis=str(bases[key].item()),
                 agrees=_agrees(measured, slope[key], pair, ds, comparisons) if is_whole else None,
-                ratio=ratios[largest],
+                ratios=dict(sorted(zip(sizes.tolist(), ratios, strict=True))),
                 norm_off=norm_off(sizes.tolist(), ratios) if is_whole else None,
                 constant_agrees=mean_agrees(tested, 1.0, comparisons) if tested else None,
                 reliable=reliable,

@@ -215,7 +215,7 @@ def test_no_plain_word_beside_a_ratio_of_seven(factor, seeds):
             value = fit.ratio.value * rng.uniform(1, 1.2)
             ratio = replace(fit.ratio, value=value, interval=(value - half, value + half))
             off = statistics.norm_off([8], [ratio])
-            found = verdict(replace(fit, ratio=ratio, norm_off=off, agrees=True))
+            found = verdict(replace(fit, ratios={8: ratio}, norm_off=off, agrees=True))
             assert found != "agrees"
             assert f"norm {times(ratio)} the prediction" in found
     samples = sampled_by_independence(factor=1 / factor)
