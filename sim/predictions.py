@@ -98,8 +98,10 @@ class Prediction:
 def left_out(network: Network, input: str) -> str | None:
     """What the law of a network is known to leave out at finite size, or None.
 
-    A law takes the gradients of different positions as uncorrelated, statistics and maxima as
-    those of infinitely many terms, and inputs as even.
+    A law takes statistics and maxima as those of infinitely many terms, the masks of globally
+    averaged positions as equal, gradients of different positions as uncorrelated, and inputs as
+    even. Positions that are averaged have equal gradients, which a reflecting border sends to one
+    pixel through one kernel.
     """
     layers = list(walk(network.body))
 
@@ -108,8 +110,10 @@ def left_out(network: Network, input: str) -> str | None:
 
     if has(MaxPool, GlobalMaxPool):
         return "the law leaves out that a maximum selects large activations"
-    if has(AvgPool, GlobalAvgPool):
-        return "the law leaves out that averaged positions share their kernels and their inputs"
+    if has(GlobalAvgPool):
+        return "the law leaves out how the masks of averaged positions vary together"
+    if has(AvgPool) and any(isinstance(x, Conv) and x.border == "reflect" for x in layers):
+        return "the law leaves out that reflected gradients of averaged positions add up"
     if has(Normalization):
         kind = "inputs" if has(BatchNorm) else "channels"
         return f"the law leaves out that statistics of few {kind} vary"

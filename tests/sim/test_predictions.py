@@ -22,13 +22,21 @@ SAMPLED = {
     "resnet": {"norm": "layer"},
     "densenet": {"norm": "batch"},
     "convnet-avdim": {"pooling": "max"},
+    "convnet-avdim of averages": {"pooling": "average"},
 }
-LAWS = ("mlp", "cnn", "resnet", "resnet-preact", "convnet-avdim")
+LAWS = {
+    "mlp": {},
+    "cnn": {"head": "avgpool"},
+    "resnet": {},
+    "resnet-preact": {},
+    "convnet-avdim": {},
+    "densenet": {},
+}
 
 
 @pytest.mark.parametrize("name", LAWS)
 def test_networks_with_a_law_that_leaves_nothing_out(name):
-    network = ARCHITECTURES[name].build(width=4)
+    network = ARCHITECTURES[name].build(width=4, **LAWS[name])
     assert predictions.left_out(network, "photo") is None
     assert not predictions.is_sampled(network, "photo")
 
@@ -67,7 +75,7 @@ def test_a_sampled_prediction_is_a_mean_with_its_error_beside_the_law():
     law = [predict(network, 1, "logit")(3 * side**2) for side in SIDES]
     np.testing.assert_allclose(found["law"].sel(quantity="logit", q="1"), law)
     (note,) = json.loads(found.attrs["rests"])
-    assert "share their kernels" in note
+    assert "masks of averaged positions" in note
 
 
 def test_laws_and_samples_stand_side_by_side():
