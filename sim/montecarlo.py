@@ -22,7 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from sim import conditional, gradients, inputs, layers, memory, threefry, winograd
+from sim import conditional, gradients, inputs, lapack, layers, memory, models, threefry, winograd
 from theory.network import Conv, Network, output_shape, walk
 
 MEMORY = {"cpu": 32 * 2**20, "gpu": 2 * 2**30}
@@ -149,12 +149,12 @@ def sampler(
         place, step = task
         with _on(place):
             if step is None:
-                return _compile(jax.jit(drawn).lower(some), alone, optimize=False)
+                return _compile(_jitted(network, drawn).lower(some), alone, optimize=False)
             side, seeds_together = step
             one_seed = _seed_function(network, side, draws, shared)
             mapped = partial(_mapped, lambda task: one_seed(*task), seeds_together)
             arguments = jax.eval_shape(drawn, some), _images(network, side, some, draws)
-            lowered = jax.jit(mapped).lower(arguments, np.int32(0), np.int32(0))
+            lowered = _jitted(network, mapped).lower(arguments, np.int32(0), np.int32(0))
             return _compile(lowered, alone, _is_worth_optimizing(network, side))
 
     steps = [None, *zip(sides, batches, strict=True)]
@@ -292,6 +292,12 @@ def _is_worth_optimizing(network: Network, side: int) -> bool:
         for x in walk(network.body)
         if isinstance(x, Conv)
     )
+
+
+def _jitted(network: Network, function: Callable[..., Any]) -> Any:
+    """`jax.jit`; decompositions of a user's model must not wait for each other (`sim.lapack`)."""
+    is_own = any(isinstance(layer, models.Own) for layer in walk(network.body))
+    return jax.jit(lapack.one_at_a_time(function) if is_own else function)
 
 
 def _compile(lowered: Any, alone: bool, optimize: bool) -> Callable[..., gradients.Norms]:
@@ -439,7 +445,7 @@ def measured(
         filled = np.resize(part, chunk)
         return filled, _images(network, side, filled, draws)
 
-    lowered = jax.jit(partial(jax.lax.map, one)).lower(arguments(wanted))
+    lowered = _jitted(network, partial(jax.lax.map, one)).lower(arguments(wanted))
     compiled = _compile(lowered, alone, _is_worth_optimizing(network, side))
 
     def results(part: np.ndarray, _: Place) -> Any:
