@@ -333,18 +333,24 @@ def main(args: list[str] | None = None) -> int:
     """The command line; returns the exit status (0 fine, 1 contradiction, 2 bad usage)."""
     from sim import cli, hosts
 
-    kinds = (Config, Keep, hosts.Spread, cli.ScalingOutput)
-    config, keep, spread, output = cli.parse(kinds, "python -m sim.scaling", __doc__ or "", args)
+    kinds = (Config, Keep, hosts.Spread, cli.ScalingOutput, cli.Debug)
+    parsed = cli.parse(kinds, "python -m sim.scaling", __doc__ or "", args)
+    config, keep, spread, output, debug = parsed
     with cli.one_sentence():
         spread.refuse()
         config = complete(config)
-        check(config, keep.out)
+        # to look at a user's model starts jax, which must be told its devices and processes before
+        if config.model is None:
+            check(config, keep.out)
         output.refuse()
     from sim import compilation, provenance, report, store
 
     started = provenance.now()
     compilation.keep()
-    with cli.one_sentence(), hosts.joined(spread, repr((config, keep)), keep.out) as reports:
+    joined = hosts.joined(spread, repr((config, keep)), keep.out)
+    with cli.one_sentence(), joined as reports, cli.debugging(debug.debug):
+        if config.model is not None:
+            check(config, keep.out)
         stoppable = cli.stoppable(keep.out)
         with cli.one_sentence(store.RunError), stoppable, _progress(config, keep, reports) as done:
             samples = run(config, done, keep.out, cli.tell, spread.devices)
