@@ -100,7 +100,7 @@ def test_a_unitary_transform_to_complex_numbers_changes_no_norm():
 
 def test_logits_that_are_no_real_numbers_are_refused():
     for dtype in (jnp.complex64, jnp.int32):
-        with pytest.raises(models.ModelError, match="gives logits of type (complex64|int32), not"):
+        with pytest.raises(models.ModelError, match=r"gives logits of type (complex64|int32), not"):
             output_shape(network(partial(linear, dtype=dtype)).body, (4, 4, 3))
 
 
