@@ -38,6 +38,8 @@ class Report:
     """Samples that there are."""
     unfinished: int
     """Samples that a stored run lacks."""
+    degenerate: str | None = None
+    """Why all samples at a size are zero or not finite, if that is known."""
 
     @classmethod
     def of(cls, samples: xr.Dataset) -> "Report":
@@ -54,6 +56,7 @@ class Report:
             underflown=statistics.underflown(samples),
             samples=int(there.sum()),
             unfinished=int((~there).sum()),
+            degenerate=samples.attrs.get("degenerate"),
         )
 
     @property
@@ -199,11 +202,14 @@ def remarks(report: Report) -> list[Remark]:
         )
     if report.reached is not None:
         found.append(Remark(_until(report), "" if report.reached else "bold red"))
+    # a user's model has other reasons as well
+    is_usual = report.degenerate is None and not report.config.get("model")
     if report.nonfinite:
+        beyond = " (beyond the range of float64)" if is_usual else ""
         found.append(
             Remark(
-                f"warning: {report.nonfinite} of {report.samples} samples are not finite (beyond "
-                "the range of float64); their seeds are left out of the fits, which rest on "
+                f"warning: {report.nonfinite} of {report.samples} samples are not finite"
+                f"{beyond}; their seeds are left out of the fits, which rest on "
                 f"{_range([fit.exponent.seeds for fit in report.fits])} seeds, the smaller norms, "
                 "and get no verdict.",
                 "bold red",
@@ -225,12 +231,15 @@ def remarks(report: Report) -> list[Remark]:
             )
         )
     if report.dead:
+        asleep = " (no unit active)" if is_usual else ""
         found.append(
             Remark(
-                f"note: {report.dead} of {report.samples} samples are zero (no unit active); the "
-                "means include them."
+                f"note: {report.dead} of {report.samples} samples are zero{asleep}; the means "
+                "include them."
             )
         )
+    if report.degenerate is not None:
+        found.append(Remark(f"warning: {report.degenerate}", "bold red"))
     return found
 
 

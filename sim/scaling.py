@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
 
+    from sim.montecarlo import Draws
     from sim.store import Run
 
 
@@ -71,7 +72,8 @@ def run(
     standard errors `predicted_error` and `predicted_slope_error` (`sim.predictions.table`), and
     what `hypothesis-H` alone predicts where the law rests on more; NaN where there is no number.
     `d` is a coordinate along size; the attribute `config` holds the configuration as JSON,
-    `sampler` the one that ran and, with `until`, `pilot` the number of seeds of the first stage.
+    `sampler` the one that ran, with `until`, `pilot` the number of seeds of the first stage, and
+    `degenerate` a sentence on why all samples at a size are zero or not finite, where it is seen.
     `advance` is called with the number of seeds finished at one size, and with a second number
     when the second stage adds so many. With `out`, samples are kept in that folder as they are
     finished, and those that are there already are not computed again (`sim.store`); `tell` is
@@ -90,7 +92,7 @@ def run(
         # SymPy keeps one core busy and sampling not all of the others
         predicted = background.started(partial(predictions, config))
         norms = _sample(config, advance, None, devices)
-        return labelled(config, norms, predicted())
+        return _diagnosed(config, labelled(config, norms, predicted()))
     import jax
 
     from sim import hosts, store
@@ -105,7 +107,7 @@ def run(
         kept = hosts.led(
             lambda: stack.enter_context(first()), lambda: stack.enter_context(store.shared(out))
         )
-        return labelled(config, _sample(config, advance, kept, devices))
+        return _diagnosed(config, labelled(config, _sample(config, advance, kept, devices)))
 
 
 def _sample(
@@ -120,17 +122,7 @@ def _sample(
 
     from sim import hosts, montecarlo
 
-    sizes = sizes_of(config)
-    draws = montecarlo.Draws(
-        quantities=config.quantity,
-        norms=tuple(float(q) for q in config.norms),
-        input=config.input,
-        inputs_per_seed=config.inputs_per_seed,
-        labels_per_seed=config.labels_per_seed,
-        seed=config.seed,
-        integrate_first=config.integrate_first,
-        lazy=sampler_of(config) == "lazy",
-    )
+    sizes, draws = sizes_of(config), _draws(config)
     # with a store, chunks have the same length however many seeds one process has left to do
     together = len(share(config, kept is not None)) if kept is None else 2**31
     where = hosts.local_devices(devices)
@@ -155,6 +147,43 @@ def _sample(
             rest = np.array([draw(mine, advance) for draw in samplers])
             norms = np.concatenate([norms, hosts.collected(rest, more, axis=2)], axis=2)
     return norms
+
+
+def _draws(config: Config) -> Draws:
+    from sim import montecarlo
+
+    return montecarlo.Draws(
+        quantities=config.quantity,
+        norms=tuple(float(q) for q in config.norms),
+        input=config.input,
+        inputs_per_seed=config.inputs_per_seed,
+        labels_per_seed=config.labels_per_seed,
+        seed=config.seed,
+        integrate_first=config.integrate_first,
+        lazy=sampler_of(config) == "lazy",
+    )
+
+
+def _diagnosed(config: Config, samples: xr.Dataset) -> xr.Dataset:
+    """The samples; if all at a size are zero or not finite, and why can be seen, an attribute
+    `degenerate` says it of the first such size.
+    """
+    import jax
+    import numpy as np
+
+    for width, net in networks(config).items():
+        for side in sizes_of(config):
+            norms = samples["norm"].sel(width=width, size=side).values
+            is_zero = np.all((norms == 0) & ~np.signbit(norms), axis=(0, 2))
+            if not np.any(is_zero | np.all(~np.isfinite(norms), axis=(0, 2))):
+                continue
+            from sim import diagnosis
+
+            with jax.enable_x64(config.dtype == "float64"):
+                reason = diagnosis.why_degenerate(net, side, _draws(config))
+            if reason is not None:
+                return samples.assign_attrs(degenerate=f"at side {side}, {reason}.")
+    return samples
 
 
 def share(config: Config, is_kept: bool) -> range:
