@@ -94,7 +94,7 @@ def test_a_unitary_transform_to_complex_numbers_changes_no_norm():
 
     plain, found = sample(linear, 8), sample(partial(linear, of=spectrum), 8)
     assert np.mean(found**2) / np.mean(plain**2) == pytest.approx(0.5, rel=0.1)
-    own = network(partial(linear, of=spectrum)).body.layers[0]
+    own = models.Own("mine", partial(linear, of=spectrum))
     assert len(models.digest(own, (4, 4, 3))) == 64
 
 
