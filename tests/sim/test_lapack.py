@@ -89,4 +89,4 @@ def test_sampling_orthogonal_weights_in_several_threads_comes_to_an_end():
     command = [sys.executable, "-c", ORTHOGONAL]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split("\n")[0] == "(2, 64, 1, 1)"
+    assert done.stdout.split("\n")[0] == "(2, 32, 1, 1)"

@@ -41,8 +41,8 @@ def broken(shape):
 
 def endless(shape):
     init, apply = linear(shape)
-    halved = lambda x: jax.lax.while_loop(lambda x: x[0] > 1, lambda x: x / 2, x)
-    return init, lambda w, x: halved(apply(w, x))
+    halves = lambda x: jax.lax.while_loop(lambda x: x[0] > 1, lambda x: x / 2, x)
+    return init, lambda w, x: halves(apply(w, x))
 
 def undefined(shape):
     return unknown(shape)
