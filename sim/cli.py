@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 import tempfile
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,11 @@ from theory.console import INTERRUPTED, progress
 __all__ = [
     "INTERRUPTED",
     "TERMINATED",
+    "Debug",
     "Output",
     "ScalingOutput",
     "check_writable",
+    "debugging",
     "one_sentence",
     "parse",
     "progress",
@@ -67,6 +70,14 @@ class ScalingOutput(Output):
         if self.html == "-":
             raise ValueError("--html needs the name of a file, not standard output.")
         check_writable(self.html)
+
+
+@dataclasses.dataclass(frozen=True)
+class Debug:
+    """How an error is shown."""
+
+    debug: bool = False
+    """Before its sentence, show the whole traceback of an error, for instance of your own model."""
 
 
 def parse(
@@ -118,6 +129,17 @@ def one_sentence(kind: type[ValueError] = ValueError) -> Iterator[None]:
     except kind as error:
         tell(str(error))
         raise SystemExit(2) from None
+
+
+@contextlib.contextmanager
+def debugging(wanted: bool) -> Iterator[None]:
+    """If `wanted`, shows the traceback of a ValueError on stderr before it goes on."""
+    try:
+        yield
+    except ValueError as error:
+        if wanted:
+            traceback.print_exception(error)
+        raise
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ in which order and with which constants, does.
 
 import hashlib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -26,6 +26,43 @@ def of(function: Callable[..., Any], *arguments: Any) -> str:
     return found.hexdigest()
 
 
+def of_outputs(function: Callable[..., Any], *arguments: Any) -> list[str]:
+    """The digest of each output of a function, of what that output alone is computed from.
+
+    Outputs are the leaves of the result. Two of them, also of different functions of the same
+    arguments, have the same digest only if they are computed alike.
+    """
+    closed = jax.make_jaxpr(function)(*arguments)
+    inputs = [_word(f"input {i}", str(aval)) for i, aval in enumerate(closed.in_avals)]
+    return _outputs(closed, inputs)
+
+
+def _outputs(closed: core.ClosedJaxpr, inputs: Sequence[str]) -> list[str]:
+    """Digests of what a jaxpr computes from values with these digests."""
+    jaxpr = closed.jaxpr
+    found = dict(zip(jaxpr.invars, inputs, strict=True))
+    for variable, const in zip(jaxpr.constvars, closed.consts, strict=True):
+        found[variable] = _word("constant", *_value(const))
+
+    def read(x: Any) -> str:
+        is_literal = isinstance(x, core.Literal)
+        return _word("literal", str(x.aval), *_value(x.val)) if is_literal else found[x]
+
+    for equation in jaxpr.eqns:
+        operands = [read(x) for x in equation.invars]
+        if equation.primitive.name in ("jit", "pjit"):
+            outputs = _outputs(equation.params["jaxpr"], operands)
+        else:
+            whole = _word(str(equation.primitive), *_parameters(equation), *operands)
+            outputs = [_word(whole, str(i), str(x.aval)) for i, x in enumerate(equation.outvars)]
+        found |= dict(zip(equation.outvars, outputs, strict=True))
+    return [read(x) for x in jaxpr.outvars]
+
+
+def _word(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
 def _closed(closed: core.ClosedJaxpr) -> Iterator[str]:
     for const in closed.consts:
         yield from _value(const)
@@ -38,16 +75,20 @@ def _closed(closed: core.ClosedJaxpr) -> Iterator[str]:
         yield f"{number(variable)}:{variable.aval}"
     for equation in closed.jaxpr.eqns:
         yield str(equation.primitive)
-        for name in sorted(equation.params):
-            if name not in NAMES:
-                yield name
-                yield from _value(equation.params[name])
+        yield from _parameters(equation)
         for x in equation.invars:
             yield from _value(x.val) if isinstance(x, core.Literal) else (number(x),)
         for x in equation.outvars:
             yield f"{number(x)}:{x.aval}"
     for x in closed.jaxpr.outvars:
         yield from _value(x.val) if isinstance(x, core.Literal) else (number(x),)
+
+
+def _parameters(equation: Any) -> Iterator[str]:
+    for name in sorted(equation.params):
+        if name not in NAMES:
+            yield name
+            yield from _value(equation.params[name])
 
 
 def _value(value: Any) -> Iterator[str]:

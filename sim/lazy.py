@@ -98,7 +98,7 @@ def _orthonormal(a: Float[Array, "k n"]) -> tuple[Float[Array, "k n"], Float[Arr
     """Q and C with a = C Q; the rows of Q are orthonormal, or zero where a depends on those before.
 
     By Gram and Schmidt, every row twice, which is orthogonal to rounding. (A library's QR
-    decomposition would do, but blocks for ever where several threads call it from compiled code.)
+    decomposition would do, but batches of it can block for ever: `sim.lapack`.)
     """
     if len(a) == 1:
         length = jnp.linalg.norm(a)

@@ -19,6 +19,8 @@ normalization uses its running averages, as at test time.
 import importlib
 import inspect
 import sys
+import sysconfig
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -63,16 +65,36 @@ def network(name: str, channels: int) -> Network:
     try:
         module = importlib.import_module(module_name)
     except Exception as error:
-        raise ModelError(f"cannot import {module_name}: {_words(error)}.") from error
+        raise ModelError(f"cannot import {module_name}: {words(error)}.") from error
     factory = getattr(module, function_name, None)
     if not callable(factory):
         raise ModelError(f"{module_name} has no function {function_name}.")
     return Network(name, serial(Own(name, factory)), channels)
 
 
-def _words(error: Exception) -> str:
+def words(error: Exception) -> str:
+    """What went wrong, and where in the user's files if it is in one of them."""
     lines = str(error).strip().splitlines() or ["no message"]
-    return f"{type(error).__name__}: {lines[0].rstrip('.')}"
+    return f"{_place(error)}{type(error).__name__}: {lines[0].rstrip('.')}"
+
+
+def _place(error: Exception) -> str:
+    """The innermost line of the traceback that is neither Python's, a library's nor our own."""
+    found = [
+        f"{Path(frame.filename).name}:{frame.lineno}: "
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<")
+        and not any(Path(frame.filename).is_relative_to(folder) for folder in _foreign())
+    ]
+    return found[-1] if found else ""
+
+
+def _foreign() -> list[Path]:
+    """Folders of what no user wrote for this program."""
+    paths = sysconfig.get_paths()
+    installed = [Path(paths[name]) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
+    loaded = [sys.modules.get(name) for name in ("jax", "flax", "equinox", "sim", "theory")]
+    return installed + [Path(str(x.__file__)).parent for x in loaded if x is not None]
 
 
 @lru_cache(maxsize=64)
@@ -90,7 +112,7 @@ def pair(model: Own, shape: tuple[int, ...]) -> Pair:
     except ModelError:
         raise
     except Exception as error:
-        raise ModelError(f"{model.name} fails at the input shape {shape}: {_words(error)}.") from (
+        raise ModelError(f"{model.name} fails at the input shape {shape}: {words(error)}.") from (
             error
         )
 
@@ -177,7 +199,8 @@ def _nnx(make: Callable[[Any], Any]) -> Pair:
     structure = nnx.graphdef(nnx.eval_shape(lambda: tested(jax.random.key(0))))
     return (
         lambda key: nnx.state(tested(key)),
-        lambda state, x: nnx.merge(structure, state)(x[None])[0],
+        # a copy may count its random numbers wherever jax maps or differentiates the function
+        lambda state, x: nnx.merge(structure, state, copy=True)(x[None])[0],
     )
 
 
@@ -219,23 +242,40 @@ def _(layer: Own, key: Key[Array, ""], shape: Shape, lazy: bool = False) -> laye
 
 @layers.apply.register
 def _(layer: Own, weights: layers.Weights, x: Float[Array, "..."]) -> Float[Array, "..."]:
-    return pair(layer, x.shape)[1](weights, x)
+    # losses and cotangents have the precision of the input, whatever the model computes with
+    return pair(layer, x.shape)[1](weights, x).astype(x.dtype)
 
 
 @output_shape.register
 def _(layer: Own, shape: Shape) -> Shape:
+    # a model computes with other types where jax has 64 bits
+    return _logits(layer, shape, jax.dtypes.canonicalize_dtype(float))
+
+
+@lru_cache(maxsize=64)
+def _logits(layer: Own, shape: tuple[int, ...], real: Any) -> Shape:
+    """The shape of the logits, which can be differentiated in the input."""
     init, apply = pair(layer, shape)
+    x = jax.ShapeDtypeStruct(shape, real)
     try:
         weights = jax.eval_shape(init, jax.random.key(0))
-        logits = jax.eval_shape(apply, weights, jnp.zeros(shape))
+        logits = jax.eval_shape(apply, weights, x)
     except Exception as error:
         raise ModelError(
-            f"{layer.name} fails at the input shape {shape}: {_words(error)}."
+            f"{layer.name} fails at the input shape {shape}: {words(error)}."
         ) from error
     found = getattr(logits, "shape", None)
     if found is None or len(found) != 1:
         what = "no array" if found is None else f"an array of shape {found}"
         raise ModelError(f"{layer.name} gives {what} for one input, not a vector of logits.")
+    if not jnp.issubdtype(logits.dtype, jnp.floating):
+        raise ModelError(f"{layer.name} gives logits of type {logits.dtype}, not real numbers.")
+    try:
+        jax.eval_shape(lambda w, x, v: jax.vjp(partial(apply, w), x)[1](v), weights, x, logits)
+    except Exception as error:
+        raise ModelError(
+            f"{layer.name} has no input gradient at the input shape {shape}: {words(error)}."
+        ) from error
     return found
 
 

@@ -22,7 +22,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from sim import conditional, gradients, inputs, layers, memory, threefry, winograd
+from sim import (
+    conditional,
+    digest,
+    gradients,
+    inputs,
+    lapack,
+    layers,
+    memory,
+    models,
+    threefry,
+    winograd,
+)
 from theory.network import Conv, Network, output_shape, walk
 
 MEMORY = {"cpu": 32 * 2**20, "gpu": 2 * 2**30}
@@ -73,6 +84,8 @@ Keep = Callable[[int, np.ndarray, np.ndarray], None]
 """Called with a side, some seed indices, and their norms."""
 Place = Any
 """Where a thread computes: a jax.Device (which has no type stub), or None for JAX's default one."""
+Path = tuple[Any, ...]
+"""Where an array is in a tree of weights, as JAX has it."""
 Drawn = tuple[list[Array], Key[Array, "..."], Key[Array, "..."], Int[Array, "..."]]
 """Of one seed or several: weights that all sides share, keys of weights and inputs, labels."""
 
@@ -125,7 +138,7 @@ def sampler(
     of one kind.
     """
     shared = _shared(network, sides, draws)
-    waiting = sum(leaf.size * leaf.dtype.itemsize for leaf in shared if leaf is not None)
+    waiting = sum(leaf.size * leaf.dtype.itemsize for leaf in shared.values())
     classes = output_shape(network.body, network.input_shape(min(sides)))[0]
     places = _places(network, max(sides), draws, devices)
     workers = len(places)
@@ -136,11 +149,9 @@ def sampler(
 
     def drawn(seeds: Any) -> Drawn:
         keys = jax.vmap(partial(_keys, draws.seed))(seeds)
-        kept = zip(
-            jax.vmap(partial(_leaves, network, min(sides), draws))(keys[0]), shared, strict=True
-        )
+        weights = jax.vmap(partial(_chosen, network, min(sides), draws, shared))(keys[0])
         labels = _labels(keys[2], draws.inputs_per_seed, classes)
-        return [leaf for leaf, shape in kept if shape is not None], *keys[:2], labels
+        return weights, *keys[:2], labels
 
     some = np.zeros(drawn_together, np.int32)
     alone = memory.physical() < 2 * _bytes_per_seed(network, max(sides), draws)
@@ -149,12 +160,12 @@ def sampler(
         place, step = task
         with _on(place):
             if step is None:
-                return _compile(jax.jit(drawn).lower(some), alone, optimize=False)
+                return _compile(_jitted(network, drawn).lower(some), alone, optimize=False)
             side, seeds_together = step
             one_seed = _seed_function(network, side, draws, shared)
             mapped = partial(_mapped, lambda task: one_seed(*task), seeds_together)
             arguments = jax.eval_shape(drawn, some), _images(network, side, some, draws)
-            lowered = jax.jit(mapped).lower(arguments, np.int32(0), np.int32(0))
+            lowered = _jitted(network, mapped).lower(arguments, np.int32(0), np.int32(0))
             return _compile(lowered, alone, _is_worth_optimizing(network, side))
 
     steps = [None, *zip(sides, batches, strict=True)]
@@ -294,6 +305,12 @@ def _is_worth_optimizing(network: Network, side: int) -> bool:
     )
 
 
+def _jitted(network: Network, function: Callable[..., Any]) -> Any:
+    """`jax.jit`; decompositions of a user's model must not wait for each other (`sim.lapack`)."""
+    is_own = any(isinstance(layer, models.Own) for layer in walk(network.body))
+    return jax.jit(lapack.one_at_a_time(function) if is_own else function)
+
+
 def _compile(lowered: Any, alone: bool, optimize: bool) -> Callable[..., gradients.Norms]:
     """On a processor the work is in library calls: optimizing the rest less, with the older of
     XLA's two code generators and without dividing the code, compiles in less than half the time
@@ -326,8 +343,12 @@ def _weights(network: Network, side: int, draws: Draws, key: Key[Array, ""]) -> 
     return layers.init(network.body, key, network.input_shape(side), draws.lazy)
 
 
-def _leaves(network: Network, side: int, draws: Draws, key: Key[Array, ""]) -> list[Array]:
-    return jax.tree.leaves(_weights(network, side, draws, key))
+def _chosen(
+    network: Network, side: int, draws: Draws, paths: Iterable[Path], key: Key[Array, ""]
+) -> list[Array]:
+    """Some of the arrays of weights."""
+    leaves = dict(jax.tree.leaves_with_path(_weights(network, side, draws, key)))
+    return [leaves[path] for path in paths]
 
 
 @partial(jax.jit, static_argnums=(1, 2))
@@ -335,27 +356,42 @@ def _labels(keys: Key[Array, " n"], count: int, classes: int) -> Int[Array, "n c
     return jax.vmap(lambda key: jax.random.randint(key, (count,), 0, classes))(keys)
 
 
-def _shared(network: Network, sides: Sequence[int], draws: Draws) -> list[Any]:
-    """Shapes of the weights that are the same at all sides, None for the others.
+def _shared(network: Network, sides: Sequence[int], draws: Draws) -> dict[Path, Any]:
+    """Shapes of the weights that are the same at all sides, by their paths in the tree of weights.
 
-    Weights of the same shape are the same: their keys and variances know nothing else of the side.
+    A user's initializer may use the side in any way, so weights of one shape need not be the same:
+    those are that are computed alike from the key.
     """
     key = jax.eval_shape(lambda: jax.random.key(0))
-    by_side = [jax.eval_shape(partial(_leaves, network, side, draws), key) for side in sides]
-    return [same[0] if len(set(same)) == 1 else None for same in zip(*by_side, strict=True)]
+    by_side: list[dict[Path, tuple[Any, str]]] = []
+    for side in sides:
+        paths: list[Path] = []
+
+        def leaves(key: Key[Array, ""], side: int = side, paths: list[Path] = paths) -> list[Array]:
+            found = jax.tree.leaves_with_path(_weights(network, side, draws, key))
+            paths[:] = [path for path, _ in found]
+            return [leaf for _, leaf in found]
+
+        both = zip(jax.eval_shape(leaves, key), digest.of_outputs(leaves, key), strict=True)
+        by_side.append(dict(zip(paths, both, strict=True)))
+    first, *others = by_side
+    return {
+        path: shape
+        for path, (shape, found) in first.items()
+        if all(path in other and other[path][1] == found for other in others)
+    }
 
 
 def _seed_function(
-    network: Network, side: int, draws: Draws, shared: list[Any]
+    network: Network, side: int, draws: Draws, shared: Iterable[Path]
 ) -> Callable[[Drawn, Array | None], gradients.Norms]:
     """From what is drawn once for a seed, and its images, to the norms at one side."""
 
     def measure(drawn: Drawn, images: Array | None) -> gradients.Norms:
         given, weights_key, input_key, labels = drawn
-        leaves, structure = jax.tree.flatten(_weights(network, side, draws, weights_key))
-        known = iter(given)
-        both = zip(leaves, shared, strict=True)
-        weights = structure.unflatten(leaf if same is None else next(known) for leaf, same in both)
+        known = dict(zip(shared, given, strict=True))
+        own = _weights(network, side, draws, weights_key)
+        weights = jax.tree.map_with_path(known.get, own)
         xs = _inputs(network, side, draws, input_key, images)
 
         def at(x: Array, label: Array) -> gradients.Norms:
@@ -464,7 +500,9 @@ def measurer(
         filled = np.resize(part, chunk)
         return filled, _images(network, side, filled, draws)
 
-    lowered = jax.jit(partial(jax.lax.map, one)).lower(arguments(np.arange(1, dtype=np.int32)))
+    lowered = _jitted(network, partial(jax.lax.map, one)).lower(
+        arguments(np.arange(1, dtype=np.int32))
+    )
     compiled = _compile(lowered, alone, _is_worth_optimizing(network, side))
 
     def run(

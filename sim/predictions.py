@@ -333,15 +333,12 @@ def _none(
     sizes: Sequence[int],
 ) -> Prediction:
     """The law, or nothing, where sampling failed."""
+    from sim.models import words
+
     if law is not None:
-        note = f"the law alone, since {BASIS} could not be sampled: {_words(error)}"
+        note = f"the law alone, since {BASIS} could not be sampled: {words(error)}"
         return replace(law, notes=(note,))
     by_q = (len(quantities), len(norms))
     unknown, nothing = np.full(by_q, np.nan), np.full((*by_q, len(sizes)), np.nan)
     none = np.full(by_q, "none")
-    return Prediction(nothing, nothing, unknown, unknown, unknown, none, _words(error))
-
-
-def _words(error: Exception) -> str:
-    lines = str(error).strip().splitlines() or ["no message"]
-    return f"{type(error).__name__}: {lines[0]}"
+    return Prediction(nothing, nothing, unknown, unknown, unknown, none, words(error))

@@ -41,6 +41,8 @@ class Report:
     """Samples that a stored run lacks."""
     rests: list[str]
     """What the predictions leave out, a sentence each."""
+    degenerate: str | None = None
+    """Why all samples at a size are zero or not finite, if that is known."""
 
     @classmethod
     def of(cls, samples: xr.Dataset) -> "Report":
@@ -58,6 +60,7 @@ class Report:
             samples=int(there.sum()),
             unfinished=int((~there).sum()),
             rests=json.loads(samples.attrs.get("rests", "[]")),
+            degenerate=samples.attrs.get("degenerate"),
         )
 
     @property
@@ -261,11 +264,14 @@ def remarks(report: Report) -> list[Remark]:
         )
     if report.reached is not None:
         found.append(Remark(_until(report), "" if report.reached else "bold red"))
+    # a user's model has other reasons as well
+    is_usual = report.degenerate is None and not report.config.get("model")
     if report.nonfinite:
+        beyond = " (beyond the range of float64)" if is_usual else ""
         found.append(
             Remark(
-                f"warning: {report.nonfinite} of {report.samples} samples are not finite (beyond "
-                "the range of float64); their seeds are left out of the fits, which rest on "
+                f"warning: {report.nonfinite} of {report.samples} samples are not finite"
+                f"{beyond}; their seeds are left out of the fits, which rest on "
                 f"{_range([fit.exponent.seeds for fit in report.fits])} seeds, the smaller norms, "
                 "and get no verdict.",
                 "bold red",
@@ -287,16 +293,19 @@ def remarks(report: Report) -> list[Remark]:
             )
         )
     if report.dead:
+        asleep = " (no unit active)" if is_usual else ""
         found.append(
             Remark(
-                f"note: {report.dead} of {report.samples} samples are zero (no unit active); the "
-                "means include them."
+                f"note: {report.dead} of {report.samples} samples are zero{asleep}; the means "
+                "include them."
             )
         )
     found += [Remark(sentence, "dim") for sentence in report.rests]
     off = max((fit for fit in report.fits if fit.norm_off), key=_distance, default=None)
     if off is not None:
         found.append(Remark(f"{audit_command(report, off)} says which layers.", "dim", True))
+    if report.degenerate is not None:
+        found.append(Remark(f"warning: {report.degenerate}", "bold red"))
     return found
 
 

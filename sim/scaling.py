@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import numpy as np
     import xarray as xr
 
+    from sim.montecarlo import Draws
     from sim.store import Run
 
 
@@ -71,7 +72,8 @@ def run(
     standard errors `predicted_error` and `predicted_slope_error` (`sim.predictions.table`), and
     what `hypothesis-H` alone predicts where the law rests on more; NaN where there is no number.
     `d` is a coordinate along size; the attribute `config` holds the configuration as JSON,
-    `sampler` the one that ran and, with `until`, `pilot` the number of seeds of the first stage.
+    `sampler` the one that ran, with `until`, `pilot` the number of seeds of the first stage, and
+    `degenerate` a sentence on why all samples at a size are zero or not finite, where it is seen.
     `advance` is called with the number of seeds finished at one size, and with a second number
     when the second stage adds so many. With `out`, samples are kept in that folder as they are
     finished, and those that are there already are not computed again (`sim.store`); `tell` is
@@ -94,7 +96,7 @@ def run(
             return labelled(config, norms, predictions(config, advance))
         predicted = background.started(partial(predictions, config))
         norms = _sample(config, advance, None, devices)
-        return labelled(config, norms, predicted())
+        return _diagnosed(config, labelled(config, norms, predicted()))
     import jax
 
     from sim import hosts, store
@@ -109,7 +111,7 @@ def run(
         kept = hosts.led(
             lambda: stack.enter_context(first()), lambda: stack.enter_context(store.shared(out))
         )
-        return labelled(config, _sample(config, advance, kept, devices))
+        return _diagnosed(config, labelled(config, _sample(config, advance, kept, devices)))
 
 
 def _sample(
@@ -124,17 +126,7 @@ def _sample(
 
     from sim import hosts, montecarlo
 
-    sizes = sizes_of(config)
-    draws = montecarlo.Draws(
-        quantities=config.quantity,
-        norms=tuple(float(q) for q in config.norms),
-        input=config.input,
-        inputs_per_seed=config.inputs_per_seed,
-        labels_per_seed=config.labels_per_seed,
-        seed=config.seed,
-        integrate_first=config.integrate_first,
-        lazy=sampler_of(config) == "lazy",
-    )
+    sizes, draws = sizes_of(config), _draws(config)
     # with a store, chunks have the same length however many seeds one process has left to do
     together = len(share(config, kept is not None)) if kept is None else 2**31
     where = hosts.local_devices(devices)
@@ -159,6 +151,43 @@ def _sample(
             rest = np.array([draw(mine, advance) for draw in samplers])
             norms = np.concatenate([norms, hosts.collected(rest, more, axis=2)], axis=2)
     return norms
+
+
+def _draws(config: Config) -> Draws:
+    from sim import montecarlo
+
+    return montecarlo.Draws(
+        quantities=config.quantity,
+        norms=tuple(float(q) for q in config.norms),
+        input=config.input,
+        inputs_per_seed=config.inputs_per_seed,
+        labels_per_seed=config.labels_per_seed,
+        seed=config.seed,
+        integrate_first=config.integrate_first,
+        lazy=sampler_of(config) == "lazy",
+    )
+
+
+def _diagnosed(config: Config, samples: xr.Dataset) -> xr.Dataset:
+    """The samples; if all at a size are zero or not finite, and why can be seen, an attribute
+    `degenerate` says it of the first such size.
+    """
+    import jax
+    import numpy as np
+
+    for width, net in networks(config).items():
+        for side in sizes_of(config):
+            norms = samples["norm"].sel(width=width, size=side).values
+            is_zero = np.all((norms == 0) & ~np.signbit(norms), axis=(0, 2))
+            if not np.any(is_zero | np.all(~np.isfinite(norms), axis=(0, 2))):
+                continue
+            from sim import diagnosis
+
+            with jax.enable_x64(config.dtype == "float64"):
+                reason = diagnosis.why_degenerate(net, side, _draws(config))
+            if reason is not None:
+                return samples.assign_attrs(degenerate=f"at side {side}, {reason}.")
+    return samples
 
 
 def share(config: Config, is_kept: bool) -> range:
@@ -350,18 +379,24 @@ def main(args: list[str] | None = None) -> int:
     """The command line; returns the exit status (0 fine, 1 contradiction, 2 bad usage)."""
     from sim import cli, hosts
 
-    kinds = (Config, Keep, hosts.Spread, cli.ScalingOutput)
-    config, keep, spread, output = cli.parse(kinds, "python -m sim.scaling", __doc__ or "", args)
+    kinds = (Config, Keep, hosts.Spread, cli.ScalingOutput, cli.Debug)
+    parsed = cli.parse(kinds, "python -m sim.scaling", __doc__ or "", args)
+    config, keep, spread, output, debug = parsed
     with cli.one_sentence():
         spread.refuse()
         config = complete(config)
-        check(config, keep.out)
+        # to look at a user's model starts jax, which must be told its devices and processes before
+        if config.model is None:
+            check(config, keep.out)
         output.refuse()
     from sim import compilation, provenance, report, store
 
     started = provenance.now()
     compilation.keep()
-    with cli.one_sentence(), hosts.joined(spread, repr((config, keep)), keep.out) as reports:
+    joined = hosts.joined(spread, repr((config, keep)), keep.out)
+    with cli.one_sentence(), joined as reports, cli.debugging(debug.debug):
+        if config.model is not None:
+            check(config, keep.out)
         stoppable = cli.stoppable(keep.out)
         with cli.one_sentence(store.RunError), stoppable, _progress(config, keep, reports) as done:
             samples = run(config, done, keep.out, cli.tell, spread.devices)

@@ -51,3 +51,36 @@ def test_what_computes_something_else_has_another_digest(name):
 
 def test_other_shapes_are_other_computations():
     assert digest.of(jnp.sum, X) != digest.of(jnp.sum, jax.ShapeDtypeStruct((4,), jnp.float32))
+
+
+def outputs(key):
+    first, second = jax.random.split(key)
+    return {"a": jax.random.normal(first, (2,)), "b": 2 * jax.jit(jax.random.uniform)(second)}
+
+
+def changed(key):
+    first, second = jax.random.split(key)
+    extra = jax.random.normal(key, (7,)).sum()
+    return {"a": jax.random.normal(first, (2,)), "b": 3 * jax.random.uniform(second), "c": extra}
+
+
+def test_each_output_has_the_digest_of_what_it_is_computed_from():
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    first, second = digest.of_outputs(outputs, key)
+    same, other, extra = digest.of_outputs(changed, key)
+    assert first == same
+    assert len({first, second, other, extra}) == 4
+    inlined = digest.of_outputs(jax.jit(outputs), key)
+    assert inlined == [first, second]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_an_output_that_computes_something_else_has_another_digest(name):
+    assert digest.of_outputs(OTHERS[name], X) != digest.of_outputs(original, X)
+
+
+def test_outputs_know_which_argument_they_read_and_which_of_several_results():
+    one, other = digest.of_outputs(lambda x, y: (x + 1, y + 1), X, X)
+    assert one != other
+    low, high = digest.of_outputs(lambda x: jax.lax.top_k(x, 2), X)
+    assert low != high

@@ -36,6 +36,17 @@ def sorting(shape):
 def number(shape):
     return 7
 
+def broken(shape):
+    return linear(shape)[0], lambda w, x: jnp.dot(x, w)
+
+def endless(shape):
+    init, apply = linear(shape)
+    halves = lambda x: jax.lax.while_loop(lambda x: x[0] > 1, lambda x: x / 2, x)
+    return init, lambda w, x: halves(apply(w, x))
+
+def undefined(shape):
+    return unknown(shape)
+
 def matrix(shape):
     return linear(shape)[0], lambda w, x: x[0] * w[0, 0]
 """
@@ -78,6 +89,9 @@ BAD = {
     "mine:nothing": "mine has no function nothing",
     "mine:number": "neither a pair (init, apply) nor a module",
     "mine:matrix": "not a vector of logits",
+    "mine:broken": "mine:broken fails at the input shape (2, 2, 3): mine.py:18: TypeError: dot_gen",
+    "mine:endless": "no input gradient at the input shape (2, 2, 3): ValueError: Reverse-mode",
+    "mine:undefined": "fails at the input shape (2, 2, 3): mine.py:26: NameError: name 'unknown'",
 }
 
 
@@ -92,6 +106,16 @@ def test_what_is_no_model_is_one_sentence(name, tmp_path, monkeypatch):
         output_shape(network.body, (2, 2, 3))
     assert BAD[name] in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_debug_shows_the_traceback_of_an_error_besides_its_sentence(tmp_path):
+    flags = ("--model", "mine:broken", *QUICK.split())
+    plain, debugged = call(tmp_path, *flags), call(tmp_path, *flags, "--debug")
+    assert (plain.returncode, debugged.returncode) == (2, 2)
+    assert plain.stderr.count("\n") == 1
+    assert "Traceback" in debugged.stderr
+    assert 'mine.py", line 18' in debugged.stderr
+    assert debugged.stderr.endswith(plain.stderr)
 
 
 def test_a_model_and_an_architecture_or_its_options_are_refused(tmp_path):

@@ -1,13 +1,15 @@
 """Samples do not depend on how the work is cut, and sizes share their random numbers."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sim import montecarlo
+from sim import models, montecarlo
 from sim.memory import bytes_per_seed
 from sim.montecarlo import Draws, batch_size, sample, sampler, sweep
-from theory import architectures
+from theory import architectures, token_architectures
+from theory.network import Network, serial
 
 NET = architectures.resnet(width=6)
 DRAWS = Draws(("loss", "logit"), (1.0, float("inf")), input="photo", inputs_per_seed=2)
@@ -108,3 +110,81 @@ def test_batches_shrink_with_the_image():
 
 def test_convolutions_are_computed_seed_by_seed_on_a_processor():
     assert batch_size(NET, 8, DRAWS) == 1 or jax.default_backend() != "cpu"
+
+
+def own(factory):
+    return Network("mine", serial(models.Own("mine", factory)), 3)
+
+
+def following(shape):
+    """Three logits whose gradient has norm 1 at every side, by a scale that follows the side."""
+    d = shape[0] * shape[1] * shape[2]
+
+    def init(key):
+        return {"scale": jnp.full((), d**-0.5), "signs": jax.random.rademacher(key, (d,), float)}
+
+    return init, lambda w, x: jnp.stack([(x.ravel() @ w["signs"]) * w["scale"]] * 3)
+
+
+def biased(shape):
+    """Biases as Equinox and PyTorch draw them, uniform to ±1/√(fan in), through an activation."""
+    d = shape[0] * shape[1] * shape[2]
+
+    def init(key):
+        keys = jax.random.split(key, 3)
+        bias = jax.random.uniform(keys[0], (8,), minval=-(d**-0.5), maxval=d**-0.5)
+        return jax.random.normal(keys[1], (d, 8)) / d, bias, jax.random.normal(keys[2], (8, 3))
+
+    return init, lambda w, x: jax.nn.relu(x.ravel() @ w[0] + w[1]) @ w[2]
+
+
+def deepening(shape):
+    """As many layers as the side has pixels."""
+    d = shape[0] * shape[1] * shape[2]
+
+    def init(key):
+        keys = jax.random.split(key, shape[0])
+        return [jax.random.normal(keys[0], (d, 3)), *[jax.random.normal(k, (3, 3)) for k in keys]]
+
+    def apply(weights, x):
+        x = x.ravel()
+        for w in weights:
+            x = jnp.tanh(x @ w / len(w) ** 0.5)
+        return x
+
+    return init, apply
+
+
+LOGIT = Draws(("logit",), (2.0,))
+SHARED = {following: [], biased: ["[0][2]"], deepening: []}
+
+
+@pytest.mark.parametrize("factory", SHARED)
+def test_only_what_is_computed_alike_is_shared_by_sides(factory):
+    net, sides = own(factory), (2, 4, 8)
+    assert [jax.tree_util.keystr(x) for x in montecarlo._shared(net, sides, LOGIT)] == (
+        SHARED[factory]
+    )
+    together = sweep(net, sides, range(6), LOGIT)
+    for samples, side in zip(together, sides, strict=True):
+        np.testing.assert_allclose(samples, sample(net, side, range(6), LOGIT), rtol=2e-5)
+    if factory is following:
+        np.testing.assert_allclose(together, 1, rtol=1e-5)
+
+
+def test_sharing_what_only_has_the_same_shape_is_noticed(monkeypatch):
+    def shapes(function, key):
+        return [str(x.shape) for x in jax.eval_shape(function, key)]
+
+    monkeypatch.setattr(montecarlo.digest, "of_outputs", shapes)
+    together = sweep(own(following), (2, 4), range(2), LOGIT)
+    np.testing.assert_allclose(together[1], 2, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("net", "count"),
+    [(NET, 10), (architectures.mlp(width=12), 4), (token_architectures.vit(width=8), 15)],
+    ids=["resnet", "mlp", "vit"],
+)
+def test_described_networks_share_what_does_not_grow(net, count):
+    assert len(montecarlo._shared(net, (8, 16), LOGIT)) == count
