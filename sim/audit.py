@@ -1,11 +1,12 @@
-"""The hypotheses of the law, each against the network as it is.
+"""Which layers make the gap between what is predicted and the network as it is.
 
 `python -m sim.audit --arch resnet` (or `--model package.module:factory`) samples random networks at
-a few sizes and measures, layer by layer, what the law takes for granted: how many units are active
-and whether that depends on the weights (H1), the variance of the weights (H3) and their
-correlations (H4, H5), how even the gradient is over the image (S), how Gaussian and how dense its
-coordinates are, and the energy gain of every layer. It ends with a sentence: which layer or choice
-accounts for the gap between predicted and measured constant, and whether the exponent is safe.
+a few sizes and climbs a ladder, place by place: from hypothesis H, where the backward pass has
+independent copies of all weights and a fair coin for every unit of a ReLU, over gradient
+independence, which has the true masks, to the network as it is. Every ratio is measured with the
+same seeds, so that intervals are short, and all of them multiply to the whole gap. The sentence
+that comes first names the places whose measured factor accounts for it, and says whether the
+exponent is safe. The hypotheses H1, H3, H4, H5 and S are measured beside it (--full).
 """
 
 from __future__ import annotations
@@ -14,15 +15,19 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sim import cli, experiment
 from sim.experiment import ModelExperiment, dimensions, networks, sizes_of
 
 if TYPE_CHECKING:
+    import numpy as np
     import xarray as xr
 
-    from sim.audited import Audited
+    from sim.facts import Facts
+    from sim.independence.counterfactual import Place
+    from sim.independence.ladder import Ladder, Told
+    from theory.network import Network
 
 
 @dataclass(frozen=True)
@@ -37,6 +42,8 @@ class Config(ModelExperiment):
     """Sides of the images, at least two. Unless given: the two smallest of `sim.scaling`."""
     seeds: int = 128
     """Number of random networks at each size."""
+    quantity: Literal["loss", "logit"] = "loss"
+    """Whose gradient: the cross-entropy loss, or one logit."""
     input: str = "gaussian"
     """Inputs: gaussian, constant, photo (crops of two photographs) or digits. All have mean square
     1 per coordinate."""
@@ -46,11 +53,14 @@ class Config(ModelExperiment):
 class Output:
     """What to do with the result."""
 
+    full: bool = False
+    """Print the table of all places and that of the hypotheses, too."""
     json: str | None = None
-    """Write one JSON object to this file, or to standard output for "-"."""
+    """Write one JSON object to this file, or to standard output for "-"; docs/audit.md has its
+    fields."""
     figure: str | None = None
-    """Draw the map of E g² over the input and every layer's gain over its prediction; the name ends
-    in .png, .svg or .pdf."""
+    """Draw the map of E g² over the input and the factor of every place; the name ends in .png,
+    .svg or .pdf."""
 
     def refuse(self) -> None:
         """Raises ValueError if the files cannot be written."""
@@ -60,102 +70,163 @@ class Output:
 def run(config: Config, advance: Callable[[int], None] = lambda done: None) -> xr.Dataset:
     """Measure the networks.
 
-    Returns a dataset with, by (size, row, seed), a row being a layer, the energy of the gradient
-    that `arrived` at its input, that which was `expected` there by the law given the energy that
-    `left` its output, and the share of `active` units (NaN where none is asked for); by (size,
-    row), the `flow`, the share of the network's energy that goes through the row, and `paper`,
-    what the paper's hypotheses expect over what the law does (NaN where they say nothing); by
-    (size, seed), the `energy` ‖∂_x f_k‖_2², `gaussian`, the mean |g| over √(mean g²)·√(2/π), and
-    the share `nonzero` of coordinates; by (size, seed, y, x), a `map` of g² summed over channels,
-    and without seed, `predicted_map`; by (size, leaf, seed), for arrays of weights, the mean
-    `square` and the `sum`, and with (end) `node`, mean (Σw)²/Σw² over the weights of one output
-    and of one input, if the array is laid out inputs first. Rows have coordinates `kind`, `where`,
-    `rests` and `reason`. Gradients are those of one logit in the mean.
+    Returns a dataset with, by (size, rung, seed), the `norm` ‖∂‖₁ and the `energy` ‖∂‖₂² of the
+    networks of the ladder, means over the inputs of a seed, and by (size) the `law` for E‖∂‖₁, NaN
+    where theory has none. A rung differs from the one before it in the place `step`; the rung
+    `independence` (an attribute) is gradient independence, those before it have coins for masks,
+    and the last one is the network as it is. By (size, place, seed) there are the energies of the
+    gradient that `left` a place's output and that `arrived` in front of it, and the share of
+    `active` units of a mask (NaN for weights), of the network as it is; with `independent_` before
+    the name, under gradient independence. The rest are the fields of `sim.facts.Facts`; maps are by
+    (size, seed, y, x), NaN beyond their side. Places have coordinates `name`, `kind` ("weights" or
+    "mask") and `where`.
 
-    Raises ValueError, with one sentence, for a configuration that makes no sense, or a model that
-    cannot be traced.
+    Raises ValueError, with one sentence, for a configuration that makes no sense, for networks
+    whose places differ between sizes, and for gradients that are not finite.
     """
     check(config)
     import jax
+    import numpy as np
 
-    from sim import audited, montecarlo, predictions
-    from theory.network import serial
+    from sim import facts, montecarlo
+    from sim.independence import ladder
 
     config = complete(config)
     ((_, network),) = networks(config).items()
-    own = predictions.to_trace(network)
-    if own is not None:
-        network = replace(network, body=serial(own))
     draws = montecarlo.Draws(
-        quantities=("logit",),
-        norms=(2.0,),
+        quantities=(config.quantity,),
+        norms=(1.0,),
         input=config.input,
         inputs_per_seed=config.inputs_per_seed,
         seed=config.seed,
         lazy=False,
     )
-    found: list[Audited] = []
     with jax.enable_x64(config.dtype == "float64"):
-        for side in sizes_of(config):
-            reading = audited.reading(network, side)
-            seeds = range(config.seeds)
-            raw = montecarlo.measured(network, side, seeds, draws, reading.measure, advance)
-            found.append(reading.understood(raw))
-    return labelled(config, found)
+        ladders = [ladder.ladder(network, x, config.inputs_per_seed) for x in sizes_of(config)]
+        shapes = [[(x.kind, x.scope, x.source) for x in one.places] for one in ladders]
+        if any(one != shapes[0] for one in shapes):
+            raise ValueError("the layers are not the same at all sizes, so gaps cannot be compared.")
+        found = [ladder.samples(x, draws, config.seeds, facts.of, advance) for x in ladders]
+    if not all(np.isfinite(told.norms).all() for told, _ in found):
+        raise ValueError("some norms lie beyond the range of floats, so they have no ratios.")
+    return labelled(config, network, ladders, found)
 
 
-def labelled(config: Config, found: list[Audited]) -> xr.Dataset:
+def labelled(
+    config: Config, network: Network, ladders: list[Ladder], found: list[tuple[Told, Facts]]
+) -> xr.Dataset:
     """What was found at every size, with its labels."""
     import numpy as np
     import xarray as xr
 
-    rows = found[0].rows
-    if any([row.name for row in one.rows] != [row.name for row in rows] for one in found):
-        raise ValueError("the layers are not the same at all sizes, so gaps cannot be compared.")
-    chosen = [one.shown for one in found if one.shown is not None]
-    shown = np.any(chosen, axis=0) if chosen else np.ones(len(rows), bool)
-    rows = [row for row, is_shown in zip(rows, shown, strict=True) if is_shown]
-    # nodes of a model have no names of their own
-    names = [f"{i}: {row.name}" if chosen else row.name for i, row in enumerate(rows)]
-    dims = {
-        **dict.fromkeys(("arrived", "expected", "left", "active"), ("size", "row", "seed")),
-        **dict.fromkeys(("flow", "paper"), ("size", "row")),
-        **dict.fromkeys(("energy", "gaussian", "nonzero"), ("size", "seed")),
-        **dict.fromkeys(("square", "sum"), ("size", "leaf", "seed")),
-        "node": ("size", "leaf", "seed", "end"),
-    }
+    from sim import predictions
+
+    first, sides = ladders[0], sizes_of(config)
     variables: dict[str, Any] = {}
-    for name, axes in dims.items():
-        values = np.stack([getattr(one, name) for one in found])
-        variables[name] = axes, values[:, shown] if axes[1] == "row" else values
-    largest = max(one.map.shape[-1] for one in found)
-
-    def padded(image: np.ndarray) -> np.ndarray:
-        more = largest - image.shape[-1]
-        room = [(0, 0)] * (image.ndim - 2) + [(0, more), (0, more)]
-        return np.pad(image, room, constant_values=np.nan)
-
-    variables["map"] = ("size", "seed", "y", "x"), np.stack([padded(one.map) for one in found])
-    predicted = np.stack([padded(one.predicted_map) for one in found])
-    variables["predicted_map"] = ("size", "y", "x"), predicted
-    texts = ("kind", "where", "rests", "reason")
+    for i, name in enumerate(("norm", "energy")):
+        values = np.stack([told.norms[..., i].T for told, _ in found]).astype(float)
+        variables[name] = ("size", "rung", "seed"), values
+    law, basis = _law(config, network)
+    variables["law"] = ("size",), law
+    for prefix, rung in (("", -1), ("independent_", first.independence)):
+        told = np.stack([told.taps[:, rung].astype(float).T for told, _ in found])
+        for name, values in _places(told, first, config.inputs_per_seed).items():
+            variables[prefix + name] = ("size", "place", "seed"), values
+    for name in ("gaussian", "nonzero"):
+        values = np.stack([getattr(facts, name) for _, facts in found])
+        variables[name] = ("size", "seed"), values.astype(float)
+    for name, more in (("square", ()), ("sum", ()), ("node", ("end",))):
+        values = np.stack([np.swapaxes(getattr(facts, name), 0, 1) for _, facts in found])
+        variables[name] = ("size", "array", "seed", *more), values.astype(float)
+    for name in ("independent_map", "map"):
+        images = [_padded(getattr(facts, name), max(sides)) for _, facts in found]
+        variables[name] = ("size", "seed", "y", "x"), np.stack(images)
+    is_own = config.model is not None
+    is_sampled = predictions.is_sampled(network, config.input) or not np.isfinite(law).all()
+    left_out = None if np.isnan(law).all() else predictions.left_out(network, config.input)
     return xr.Dataset(
         variables,
         coords={
-            "size": ("size", list(sizes_of(config)), {"long_name": "side of the image"}),
+            "size": ("size", list(sides), {"long_name": "side of the image"}),
             "d": ("size", dimensions(config), {"long_name": "input dimension"}),
-            "leaf": list(found[0].leaves),
+            "step": ("rung", [-1, *first.steps], {"long_name": "place that the rung adds"}),
+            "array": [name.removeprefix("0/") if is_own else name for name in _array_names(first)],
             "end": ["output", "input"],
-            "name": ("row", names),
-            **{text: ("row", [getattr(row, text) for row in rows]) for text in texts},
+            "name": ("place", _names(first)),
+            "kind": ("place", [place.kind for place in first.places]),
+            "where": ("place", [_where(place, is_own) for place in ladders[-1].places]),
         },
         attrs={
             "arch": config.arch,
             "config": json.dumps(asdict(config)),
-            "basis": found[0].basis,
-            "total": json.dumps([one.total for one in found]),
+            "quantity": config.quantity,
+            "independence": first.independence,
+            "basis": basis,
+            "prediction": predictions.BASIS if is_sampled else "law",
+            "left_out": left_out or "",
+            "coupled": json.dumps(first.reading.coupled),
         },
     )
+
+
+def _law(config: Config, network: Network) -> tuple[np.ndarray, str]:
+    """E‖∂‖₁ by size as theory has it, and what that rests on; NaN and "none" without a law."""
+    import numpy as np
+
+    from sim import predictions
+    from theory.law import missing
+
+    sides = sizes_of(config)
+    if missing(network) is not None:
+        return np.full(len(sides), np.nan), "none"
+    found = predictions.by_law(network, sides, (config.quantity,), ("1",))
+    return found.norm[0, 0], str(found.basis[0, 0])
+
+
+def _places(told: np.ndarray, first: Ladder, inputs: int) -> dict[str, np.ndarray]:
+    """Of `Backward.taps` by (size, 4, place, seed), what the dataset has by (size, place, seed)."""
+    import numpy as np
+
+    is_mask = np.array([place.kind == "mask" for place in first.places])[:, None]
+    passes = np.where(told[:, 3] > 0, told[:, 3], 1)
+    active = np.where(is_mask, told[:, 2] / passes, np.nan)
+    return {"left": told[:, 0] / inputs, "arrived": told[:, 1] / inputs, "active": active}
+
+
+def _padded(maps: np.ndarray, largest: int) -> np.ndarray:
+    import numpy as np
+
+    more = largest - maps.shape[-1]
+    room = [(0, 0), (0, more), (0, more)]
+    return np.pad(maps.astype(float), room, constant_values=np.nan)
+
+
+def _names(first: Ladder) -> list[str]:
+    """The scope of each place, else its line; numbered where places of a kind share a name."""
+    names = [
+        place.scope.removeprefix("0:Own").removeprefix("/") or str(place.source)
+        for place in first.places
+    ]
+    pairs = [(name, place.kind) for name, place in zip(names, first.places, strict=True)]
+    return [
+        f"{pair[0]} #{pairs[: i + 1].count(pair)}" if pairs.count(pair) > 1 else pair[0]
+        for i, pair in enumerate(pairs)
+    ]
+
+
+def _where(place: Place, is_own: bool) -> str:
+    """The line of a user's source, or the shape of a described layer's output."""
+    return str(place.source) if is_own else "×".join(map(str, place.shape[1:]))
+
+
+def _array_names(first: Ladder) -> list[str]:
+    import jax
+
+    from sim import facts
+    from sim.independence.sampling import initializer
+
+    init = initializer(first.network, first.side)
+    return facts.names(jax.eval_shape(init, jax.random.key(0)))
 
 
 def complete(config: Config) -> Config:
@@ -195,7 +266,7 @@ def main(args: list[str] | None = None) -> int:
     total = len(sizes_of(config)) * config.seeds
     with cli.one_sentence(), cli.progress(f"{config.arch}: auditing networks", total) as advance:
         samples = run(config, advance)
-    audit_report.deliver(samples, output.json, output.figure)
+    audit_report.deliver(samples, output.json, output.figure, output.full)
     return 0
 
 
