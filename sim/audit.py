@@ -164,6 +164,7 @@ def labelled(
             "basis": basis,
             "prediction": predictions.BASIS if is_sampled else "law",
             "left_out": left_out or "",
+            "rectified": int(first.reading.is_rectified),
             "coupled": json.dumps(first.reading.coupled),
         },
     )

@@ -18,6 +18,11 @@ from sim.statistics import FALSE_ALARM
 SAFE = 0.05
 """An exponent that moves by less than this over the sizes of an audit is called safe."""
 
+NO_HYPOTHESIS = (
+    "hypothesis H says nothing of a network that is not made of linear maps and ReLUs alone, so the "
+    "ladder begins at gradient independence"
+)
+
 LAW, HYPOTHESIS, INDEPENDENCE, NETWORK = "law", "hypothesis-H", BASIS, "network"
 """What the ladder compares, from the prediction to the network as it is."""
 
@@ -107,7 +112,7 @@ class Findings:
     hypotheses: Hypotheses
     """At the largest size."""
     notes: list[str]
-    """What the law leaves out, and which weights could not be copied."""
+    """What the law and the ladder leave out, and which weights could not be copied."""
 
     @property
     def last(self) -> AtSide:
@@ -136,7 +141,6 @@ def of(samples: xr.Dataset) -> Findings:
     def shift(start: str, end: str) -> Estimate:
         return estimates.exponent(rungs[end], rungs[start], ds)
 
-    left_out = samples.attrs["left_out"]
     return Findings(
         arch=str(samples.attrs["arch"]),
         quantity=str(samples.attrs["quantity"]),
@@ -147,8 +151,15 @@ def of(samples: xr.Dataset) -> Findings:
         exponent=shift(predicted, NETWORK),
         bound=bound,
         hypotheses=hypotheses.of(samples.isel(size=-1)),
-        notes=([left_out] if left_out else []) + json.loads(samples.attrs["coupled"]),
+        notes=_notes(samples),
     )
+
+
+def _notes(samples: xr.Dataset) -> list[str]:
+    own = [samples.attrs["left_out"]] if samples.attrs["left_out"] else []
+    if not samples.attrs["rectified"]:
+        own.append(NO_HYPOTHESIS)
+    return own + json.loads(samples.attrs["coupled"])
 
 
 def _bound(samples: xr.Dataset) -> float:

@@ -1,0 +1,105 @@
+"""The sentence of an audit: which places account for the gap, and whether the exponent is safe."""
+
+import numpy as np
+
+from sim.estimates import Estimate
+from sim.findings import HYPOTHESIS, INDEPENDENCE, LAW, NETWORK, Findings, Place, Step
+
+MOST = 4
+"""Places that the sentence names, the largest factors first."""
+
+TITLES = {
+    LAW: "the law",
+    HYPOTHESIS: "hypothesis H",
+    INDEPENDENCE: "gradient independence",
+    NETWORK: "the network as it is",
+}
+
+
+def sentence(found: Findings) -> str:
+    """What accounts for the gap between prediction and network, and is the exponent safe."""
+    last, norm = found.last, norm_of(found.quantity)
+    start = f"{found.arch}: at side {last.side}, {norm} is {text(last.gap.norm)} times that of "
+    start += title(found, last.gap.start)
+    if last.ladder.start == last.gap.start:
+        return f"{start}{_account(found)}. {_exponent(found)}"
+    verdict = "" if _is_off(last.gap.norm, found) else ": no gap"
+    ladder = f"It is {text(last.ladder.norm)} times that of {title(found, last.ladder.start)}"
+    return f"{start}{verdict}. {ladder}{_account(found)}. {_exponent(found)}"
+
+
+def norm_of(quantity: str, q: str = "₁") -> str:
+    """E‖∂L‖₁, or E‖∂f‖₁ of a logit."""
+    return f"E‖∂{'L' if quantity == 'loss' else 'f'}‖{q}"
+
+
+def title(found: Findings, name: str) -> str:
+    """What the ladder compares, in words."""
+    return f"{TITLES[name]} ({found.basis})" if name == LAW else TITLES[name]
+
+
+def text(estimate: Estimate) -> str:
+    """A value and its interval."""
+    low, high = estimate.interval
+    return f"{estimate.value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def that_differ(found: Findings) -> list[Place]:
+    """The places whose factor differs from 1 at the largest size, the largest factor first."""
+    differing = [x for x in found.last.places if x.differs]
+    return sorted(differing, key=lambda x: -abs(np.log(x.norm.value)))
+
+
+def _is_off(estimate: Estimate, found: Findings) -> bool:
+    return bool(abs(estimate.z) > found.bound)
+
+
+def _account(found: Findings) -> str:
+    """What makes the factor of the whole ladder: the end of a sentence."""
+    last, named = found.last, that_differ(found)
+    if named:
+        shown = [f"{_cause(x)} make{_s(x)} × {text(x.norm)}" for x in named[:MOST]]
+        rest, others = last.rest, len(last.places) - len(named)
+        if len(named) > MOST:
+            shown.append(f"{len(named) - MOST} more places differ")
+        if others:
+            shown.append(f"the other {others} places together make × {text(rest)}")
+        return ": " + _listed(shown)
+    if not _is_off(last.ladder.norm, found):
+        return ", and no place differs"
+    steps = [_together(step) for step in last.steps if step.start != LAW]
+    return ", and no place differs by itself: " + _listed(steps)
+
+
+def _s(found: Place) -> str:
+    return "" if found.kind == "mask" else "s"
+
+
+def _cause(found: Place) -> str:
+    name = found.name
+    if ":" in found.where and not name.startswith(found.where):
+        name = f"{name} ({found.where})"
+    if found.kind == "mask":
+        return f"the true masks of {name}"
+    return f"the coupling of {name} to its own gradient"
+
+
+def _together(step: Step) -> str:
+    what = "all true masks" if step.start == HYPOTHESIS else "all couplings of weights to gradients"
+    return f"{what} together make × {text(step.norm)}"
+
+
+def _listed(parts: list[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def _exponent(found: Findings) -> str:
+    moved = f"over these sizes the gap to {TITLES[found.prediction]} moves it by "
+    moved += _shift(found.exponent)
+    if found.safe is None:
+        return f"Whether the exponent is safe needs more seeds: {moved}."
+    return f"The exponent is {'safe' if found.safe else 'not safe'}: {moved}."
+
+
+def _shift(estimate: Estimate) -> str:
+    return f"{estimate.value:+.3f} ± {estimate.half:.3f}"
