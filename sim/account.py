@@ -96,6 +96,9 @@ def _listed(parts: list[str]) -> str:
 def _exponent(found: Findings) -> str:
     moved = f"over these sizes the gap to {TITLES[found.prediction]} moves it by "
     moved += _shift(found.exponent)
+    start = found.last.ladder.start
+    if start != found.prediction:
+        moved += f", the ladder from {TITLES[start]} by {_shift(found.ladder_exponent)}"
     if found.safe is None:
         return f"Whether the exponent is safe needs more seeds: {moved}."
     return f"The exponent is {'safe' if found.safe else 'not safe'}: {moved}."

@@ -98,7 +98,12 @@ def _ladder(found: Findings) -> "Table":
     last, quantity = found.last, found.quantity
     table = _table(
         f"the ladder at side {last.side}",
-        *("network", norm_of(quantity), "times the one above", f"same of {norm_of(quantity, '₂²')}"),
+        *(
+            "network",
+            norm_of(quantity),
+            "times the one above",
+            f"same of {norm_of(quantity, '₂²')}",
+        ),
     )
     steps = {step.end: step for step in last.steps}
 
@@ -122,7 +127,9 @@ def _short(name: str) -> str:
 
 
 def _places(heading: str, places: list[Place], full: bool) -> "Table":
-    table = _table(heading, "", "place", "where", "factor", *(("κ", "active") if full else ("energy",)))
+    table = _table(
+        heading, "", "place", "where", "factor", *(("κ", "active") if full else ("energy",))
+    )
     for place in places:
         gain = f"{place.gain.value:.3g}"
         active = "" if place.active is None else f"{place.active.value:.3f}"

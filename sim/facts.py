@@ -58,9 +58,7 @@ def names(weights: Any) -> list[str]:
 
 def _arrays(weights: Any) -> list[tuple[Any, Any]]:
     leaves = jax.tree_util.tree_flatten_with_path(weights)[0]
-    return [
-        (path, w) for path, w in leaves if w.ndim > 1 and jnp.issubdtype(w.dtype, jnp.floating)
-    ]
+    return [(path, w) for path, w in leaves if w.ndim > 1 and jnp.issubdtype(w.dtype, jnp.floating)]
 
 
 def _of_array(w: Array) -> tuple[Array, Array, Array]:

@@ -5,6 +5,7 @@ NumPy, SciPy and xarray only; `samples` is always what `sim.audit.run` returned.
 
 import json
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import xarray as xr
@@ -19,8 +20,8 @@ SAFE = 0.05
 """An exponent that moves by less than this over the sizes of an audit is called safe."""
 
 NO_HYPOTHESIS = (
-    "hypothesis H says nothing of a network that is not made of linear maps and ReLUs alone, so the "
-    "ladder begins at gradient independence"
+    "hypothesis H says nothing of a network that is not made of linear maps and ReLUs alone, so "
+    "the ladder begins at gradient independence"
 )
 
 LAW, HYPOTHESIS, INDEPENDENCE, NETWORK = "law", "hypothesis-H", BASIS, "network"
@@ -107,6 +108,8 @@ class Findings:
     """Of the steps of the ladder."""
     exponent: Estimate
     """By how much the gap between prediction and network moves the exponent; z against 0."""
+    ladder_exponent: Estimate
+    """The same of the gap between the first rung of the ladder and the network."""
     bound: float
     """The |z| beyond which a place differs."""
     hypotheses: Hypotheses
@@ -123,7 +126,7 @@ class Findings:
     def safe(self) -> bool | None:
         """Whether the gap moves the exponent by no more than `SAFE`; None: too few seeds."""
         low, high = self.exponent.interval
-        if -SAFE < low and high < SAFE:
+        if low > -SAFE and high < SAFE:
             return True
         if abs(self.exponent.value) > SAFE and (low > 0 or high < 0):
             return False
@@ -147,8 +150,9 @@ def of(samples: xr.Dataset) -> Findings:
         prediction=predicted,
         basis=str(samples.attrs["basis"]),
         by_side=[_at_side(samples, i, predicted, bound) for i in range(len(ds))],
-        shifts=[Shift(a, b, shift(a, b)) for a, b in zip(names, names[1:], strict=False)],
+        shifts=[Shift(a, b, shift(a, b)) for a, b in pairwise(names)],
         exponent=shift(predicted, NETWORK),
+        ladder_exponent=shift(_first(names), NETWORK),
         bound=bound,
         hypotheses=hypotheses.of(samples.isel(size=-1)),
         notes=_notes(samples),
@@ -169,8 +173,7 @@ def _bound(samples: xr.Dataset) -> float:
 
 
 def _rungs(samples: xr.Dataset, variable: str = "norm") -> dict[str, np.ndarray]:
-    """What the ladder compares, in order: the law by (size), if there is one, rungs by (size, seed).
-    """
+    """What the ladder compares, in order: a law by (size), rungs by (size, seed)."""
     independence = int(samples.attrs["independence"])
     values = samples[variable].values
     found = {}
@@ -179,6 +182,11 @@ def _rungs(samples: xr.Dataset, variable: str = "norm") -> dict[str, np.ndarray]
     if independence > 0:
         found[HYPOTHESIS] = values[:, 0]
     return found | {INDEPENDENCE: values[:, independence], NETWORK: values[:, -1]}
+
+
+def _first(names: list[str]) -> str:
+    """The first rung of the ladder."""
+    return HYPOTHESIS if HYPOTHESIS in names else INDEPENDENCE
 
 
 def _at_side(samples: xr.Dataset, i: int, predicted: str, bound: float) -> AtSide:
@@ -197,7 +205,6 @@ def _at_side(samples: xr.Dataset, i: int, predicted: str, bound: float) -> AtSid
     }
     rest = [r for r in range(1, here.sizes["rung"]) if not found[int(here["step"][r])].differs]
     rows = here["norm"].values
-    first = HYPOTHESIS if HYPOTHESIS in norms else INDEPENDENCE
     return AtSide(
         side=int(here["size"]),
         d=int(here["d"]),
@@ -205,8 +212,8 @@ def _at_side(samples: xr.Dataset, i: int, predicted: str, bound: float) -> AtSid
             name: estimates.mean(values) if values.ndim else _known(float(values))
             for name, values in norms.items()
         },
-        steps=[step(a, b) for a, b in zip(names, names[1:], strict=False)],
-        ladder=step(first, NETWORK),
+        steps=[step(a, b) for a, b in pairwise(names)],
+        ladder=step(_first(names), NETWORK),
         gap=step(predicted, NETWORK),
         places=[found[place] for place in sorted(found)],
         rest=estimates.product([rows[r] for r in rest], [rows[r - 1] for r in rest])
