@@ -54,10 +54,10 @@ def precision(chosen: argparse.Namespace) -> Any:
     return rows
 
 
-def tracing(chosen: argparse.Namespace) -> Any:
-    from benchmarks import tracing
+def independence(chosen: argparse.Namespace) -> Any:
+    from benchmarks import independence
 
-    return [tracing.compare(case, side) for case in tracing.CASES for side in tracing.SIDES]
+    return [independence.compare(name, network) for name, network in independence.cases()]
 
 
 def show_machine(found: Any) -> None:
@@ -120,26 +120,20 @@ def show_precision(rows: Any) -> None:
         print()
 
 
-def show_tracing(rows: Any) -> None:
-    print("\ntraces, and the Monte Carlo for 1 % of E‖∂f_k‖₁: seconds, and their ratio")
-    print(f"{'':<17}{'the first time':>30}{'again':>33}")
-    print(f"{'model':<12}{'side':>5}" + f"{'trace':>10}{'sampling':>11}{'ratio':>9}" * 2, end="")
-    print(f"{'seeds':>8}{'predicted/measured':>24}")
+def show_independence(rows: Any) -> None:
+    print("\npredictions by gradient independence beside their measurement, with compilation")
+    print(f"{'':<22}{'seconds of processor':^30}{'measured over predicted':>36}")
+    print(f"{'model':<22}{'measured':>10}{'predicted':>11}{'ratio':>7}{'seeds':>8}", end="")
+    print(f"{'side 16':>18}{'side 32':>18}")
     for row in rows:
-        print(f"{row['model']:<12}{row['side']:>5}", end="")
-        for time in ("first", "again"):
-            print(f"{row['trace'][time]:>10.3f}{row['monte carlo'][time]:>11.2f}", end="")
-            print(f"{row['ratio'][time]:>9.1%}", end="")
-        error = row["standard error"]
-        print(f"{row['seeds']:>8.0f}{row['predicted over measured']:>15.3f} ± {error:.3f}")
-    for time in ("first", "again"):
-        whole = {}
-        for row in rows:
-            before = whole.get(row["model"], (0.0, 0.0))
-            times = row["trace"][time], row["monte carlo"][time]
-            whole[row["model"]] = before[0] + times[0], before[1] + times[1]
-        shares = ", ".join(f"{name} {a / b:.1%}" for name, (a, b) in whole.items())
-        print(f"all sides together, {'the first time' if time == 'first' else time}: {shares}")
+        times = row["measurement"]["processor"], row["prediction"]["processor"]
+        print(f"{row['model']:<22}{times[0]:>10.1f}{times[1]:>11.1f}", end="")
+        print(f"{times[1] / times[0]:>7.2f}{row['seeds']:>8}", end="")
+        for ratio, error in zip(row["ratio"], row["error"], strict=True):
+            print(f"{f'{ratio:.3f} ± {1.96 * error:.3f}':>18}", end="")
+        print()
+    whole = [sum(row[part]["processor"] for row in rows) for part in ("measurement", "prediction")]
+    print(f"all together: {whole[0]:.0f} s and {whole[1]:.0f} s, {whole[1] / whole[0]:.2f} times")
 
 
 PARTS: dict[str, tuple[Callable[[argparse.Namespace], Any], Callable[[Any], None]]] = {
@@ -149,7 +143,7 @@ PARTS: dict[str, tuple[Callable[[argparse.Namespace], Any], Callable[[Any], None
     "growth": (growth, show_growth),
     "variance": (variance, show_variance),
     "precision": (precision, show_precision),
-    "trace": (tracing, show_tracing),
+    "independence": (independence, show_independence),
 }
 """What is measured, and how it is printed."""
 

@@ -425,6 +425,21 @@ def measured(
     return measurer(network, side, draws, measure, together)(seeds, advance, keep)
 
 
+def measurers(
+    network: Network,
+    sides: Sequence[int],
+    draws: Draws,
+    measure_at: Callable[[int], Measure],
+    seeds: int,
+) -> list[Callable[..., Any]]:
+    """`measurer` of every side, compiled side by side."""
+
+    def compiled(side: int, _: Place) -> Callable[..., Any]:
+        return measurer(network, side, draws, measure_at(side), seeds)
+
+    return _in_threads(compiled, sides, _places(network, max(sides), draws, None))
+
+
 def measurer(
     network: Network, side: int, draws: Draws, measure: Measure, seeds: int
 ) -> Callable[..., Any]:

@@ -23,7 +23,7 @@ from theory.network import Network, output_shape
 LABELS = 4
 """Labels, or logits, of one forward pass, at most."""
 
-PILOT = 32
+PILOT = 64
 """Seeds from which the number of all of them is found."""
 
 MOST = 4
@@ -122,13 +122,12 @@ def sample(
     own = replace(draws, lazy=False, labels_per_seed=labels_together(network, max(sides), draws))
     first, most = min(seeds, PILOT), MOST * seeds
     advance(0, first * len(sides))
-    runs = [
-        montecarlo.measurer(network, side, own, measure(network, side, own), most) for side in sides
-    ]
-    pilot = [run(range(first), advance) for run in runs]
-    needed = max(
-        _needed(*found, own.labels_per_seed, draws.labels_per_seed, seeds) for found in pilot
+    runs = montecarlo.measurers(
+        network, sides, own, lambda side: measure(network, side, own), most
     )
+    pilot = [run(range(first), advance) for run in runs]
+    shares = [_share(*found, own.labels_per_seed, draws.labels_per_seed) for found in pilot]
+    needed = seeds * np.mean(shares) / TARGET**2
     count = int(np.clip(needed, first, most))
     advance(0, (count - first) * len(sides))
     norms = [found[0] for found in pilot]
@@ -164,18 +163,15 @@ def labels_together(network: Network, side: int, draws: Draws) -> int:
     return max(1, *(count for count in range(1, most + 1) if fits(count)))
 
 
-def _needed(
-    means: np.ndarray, squares: np.ndarray, together: int, labels: int, seeds: int
-) -> float:
-    """Seeds that bring the prediction's standard error to `TARGET` of the measurement's.
+def _share(means: np.ndarray, squares: np.ndarray, together: int, labels: int) -> float:
+    """The variance of a seed of the prediction over that of a seed of the measurement.
 
     `means` and `squares` (seeds, quantities, qs) are of `together` labels a seed; the measurement
     has `labels` of them. The variance of a mean over labels is a + b / labels.
     """
     of_mean = np.var(means.astype(float), axis=0, ddof=1)
-    of_one = np.maximum(np.mean(squares.astype(float), axis=0) - np.mean(means, axis=0) ** 2, 0)
+    of_one = np.mean(squares.astype(float), axis=0) - np.mean(means.astype(float), axis=0) ** 2
     each = (of_one - of_mean) / (1 - 1 / together) if together > 1 else np.zeros_like(of_one)
-    of_measured = np.maximum(of_one - each * (1 - 1 / labels), 1e-30)
-    with np.errstate(invalid="ignore", over="ignore"):
-        needed = np.nan_to_num(seeds * of_mean / (TARGET**2 * of_measured), posinf=0.0)
-    return float(np.max(needed))
+    of_measured = of_one - each * (1 - 1 / labels)
+    known = of_measured > 0
+    return float(np.mean(of_mean[known] / of_measured[known])) if known.any() else 1.0

@@ -56,7 +56,7 @@ def test_a_model_of_the_current_directory_is_measured_and_predicted(tmp_path):
     result = json.loads(done.stdout)
     (fit,) = result["fits"]
     assert fit["arch"] == "mine:linear"
-    assert fit["basis"] == "hypothesis-H"
+    assert fit["basis"] == "gradient-independence"
     assert fit["limit"] is None
     assert fit["agrees"]
     # E‖∂f_k‖_1 = √d E|z|

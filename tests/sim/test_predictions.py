@@ -1,99 +1,106 @@
-"""Predictions from traces: which of them are random, and by how much."""
+"""Which predictions are laws and which are sampled, and what comes with them."""
+
+import json
 
 import numpy as np
 import pytest
 
-from sim import intervals, predictions
-from sim.models import as_own
-from sim.trace import prediction
+from sim import intervals, predictions, scaling
+from sim.independence import sampling
+from sim.predictions import BASIS, Beside
+from theory import predict
 from theory.architectures import ARCHITECTURES
-from theory.initializers import Scheme
-from theory.network import Dense, Flatten, Network, serial
-from theory.tokens import Patches, SelfAttention
 
 SIDES = (4, 8)
-HE = Scheme("he").hidden(1)
-ATTENTION = Network(
-    "attention",
-    serial(Patches(2), Dense(8, HE), SelfAttention(2, HE), Flatten(), Dense(3, HE)),
-    channels=3,
-)
 ASKED = (SIDES, ("logit", "loss"), ("1", "inf"))
+FEW = Beside(seeds=8)
 
-SINGLE = {
-    "mlp": {},
-    "cnn": {"head": "gap", "border": "zero"},
-    "resnet": {},
-    "mlp with smooth activations": {"activation": "gelu"},
-    "mlp of random signs": {"init": Scheme("he", "rademacher")},
+SAMPLED = {
+    "vit": {},
+    "cnn": {"head": "gap"},
+    "cnn of maxima": {"head": "gmaxpool"},
+    "resnet": {"norm": "layer"},
+    "densenet": {"norm": "batch"},
+    "convnet-avdim": {"pooling": "max"},
 }
+LAWS = ("mlp", "cnn", "resnet", "resnet-preact", "convnet-avdim")
 
 
-@pytest.fixture
-def seeds(monkeypatch):
-    """The seeds of the traces that are made."""
-    made, traced = [], prediction.traced
-
-    def noted(own, shape, seed=0):
-        made.append(seed)
-        return traced(own, shape, seed)
-
-    monkeypatch.setattr(prediction, "traced", noted)
-    return made
+@pytest.mark.parametrize("name", LAWS)
+def test_networks_with_a_law_that_leaves_nothing_out(name):
+    network = ARCHITECTURES[name].build(width=4)
+    assert predictions.left_out(network, "photo") is None
+    assert not predictions.is_sampled(network, "photo")
 
 
-def by_trace(network):
-    shapes = [network.input_shape(side) for side in SIDES]
-    return predictions._by_trace(as_own(network), shapes, *ASKED[1:])
+@pytest.mark.parametrize("name", SAMPLED)
+def test_networks_without_or_with_less(name):
+    network = ARCHITECTURES[name.split()[0]].build(width=4, **SAMPLED[name])
+    assert predictions.is_sampled(network, "gaussian")
 
 
-@pytest.mark.parametrize("name", SINGLE)
-def test_a_trace_without_draws_is_made_once_and_has_no_error(name, seeds):
-    network = ARCHITECTURES[name.split()[0]].build(width=4, **SINGLE[name])
-    found = by_trace(network)
-    assert seeds == [0] * len(SIDES)
-    assert np.all(found.norm > 0) and np.all(np.isfinite(found.slope))
-    assert np.all(found.norm_error == 0) and np.all(found.slope_error == 0)
+def test_photographs_are_uneven_for_smooth_convolutional_networks():
+    network = ARCHITECTURES["cnn"].build(width=4, activation="tanh")
+    assert not predictions.is_sampled(network, "gaussian")
+    assert predictions.is_sampled(network, "photo")
+    assert not predictions.is_sampled(ARCHITECTURES["mlp"].build(activation="tanh"), "photo")
 
 
-def test_a_law_has_no_error_and_no_law_none():
+def test_a_law_has_no_error():
     found = predictions.table({8: ARCHITECTURES["mlp"].build(width=8)}, *ASKED)
     assert np.all(found["predicted_error"] == 0) and np.all(found["predicted_slope_error"] == 0)
-    batch = ARCHITECTURES["densenet"].build(width=4, depth=1, norm="batch")
-    found = predictions.table({4: batch}, *ASKED)
-    for name in ("predicted", "predicted_error", "predicted_slope_error"):
-        assert np.all(np.isnan(found[name]))
+    assert "independent" not in found and "law" not in found
 
 
-def test_a_trace_with_attention_is_random(seeds):
-    """The mean of eight, with the standard errors of norm and slope."""
-    found = predictions.of(ATTENTION, *ASKED)
-    assert set(seeds) == set(range(predictions.TRACES))
-    assert np.all(found.norm_error > 0) and np.all(found.slope_error > 0)
-    norms = traced_norms(range(predictions.TRACES))
-    np.testing.assert_allclose(found.norm[0, 0], norms.mean(axis=0))
-    np.testing.assert_allclose(found.norm_error[0, 0], norms.std(axis=0, ddof=1) / 8**0.5)
-    slopes = np.log(norms) @ intervals.slope_weights(3 * np.array(SIDES, float) ** 2)
-    assert found.slope[0, 0] == pytest.approx(slopes.mean(), abs=0.01)
-    assert found.slope_error[0, 0] == pytest.approx(slopes.std(ddof=1) / 8**0.5, rel=0.1)
-    assert np.all(found.basis == "wide")
+def test_a_sampled_prediction_is_a_mean_with_its_error_beside_the_law():
+    network = ARCHITECTURES["cnn"].build(width=4, depth=2, head="gap")
+    found = predictions.table({4: network}, *ASKED, beside=FEW).isel(width=0)
+    assert set(found["basis"].values.ravel()) == {BASIS}
+    samples = found["independent"].transpose("quantity", "q", "network", "size").values
+    np.testing.assert_allclose(found["predicted"], samples.mean(axis=2))
+    error = samples.std(axis=2, ddof=1) / samples.shape[2] ** 0.5
+    np.testing.assert_allclose(found["predicted_error"], error)
+    slope, slope_error = intervals.exponent(samples, 3 * np.array(SIDES, float) ** 2)
+    np.testing.assert_allclose(found["predicted_slope"], slope)
+    np.testing.assert_allclose(found["predicted_slope_error"], slope_error)
+    assert np.all(found["limit"].sel(q="1") == 0)
+    law = [predict(network, 1, "logit")(3 * side**2) for side in SIDES]
+    np.testing.assert_allclose(found["law"].sel(quantity="logit", q="1"), law)
+    (note,) = json.loads(found.attrs["rests"])
+    assert "share their kernels" in note
 
 
-def test_traces_of_other_seeds_agree_within_their_errors():
-    """z of the means of 8 traces each, below 4.5; a prediction 10 % off is caught."""
-    found, others = predictions.of(ATTENTION, *ASKED), traced_norms(range(8, 16))
-    error = np.hypot(others.std(axis=0, ddof=1) / 8**0.5, found.norm_error[0, 0])
-    for factor, agrees in ((1.0, True), (1.1, False)):
-        away = np.abs(others.mean(axis=0) - factor * found.norm[0, 0])
-        assert np.all(away < 4.5 * error) == agrees
+def test_laws_and_samples_stand_side_by_side():
+    """A table whose networks differ in what they have: NaN where a network has none."""
+    nets = {
+        4: ARCHITECTURES["mlp"].build(width=4),
+        8: ARCHITECTURES["cnn"].build(width=4, depth=1, head="gap"),
+    }
+    found = predictions.table(nets, *ASKED, beside=FEW)
+    assert np.isnan(found["independent"].sel(width=4)).all()
+    assert np.isfinite(found["independent"].sel(width=8)).all()
+    assert np.isfinite(found["predicted"]).all()
 
 
-def traced_norms(seeds):
-    """E‖∂f_k‖_1 by (seed, size)."""
-    own, shapes = as_own(ATTENTION), [ATTENTION.input_shape(side) for side in SIDES]
-    return np.array(
-        [
-            [prediction.norm(prediction.traced(own, shape, seed), 1.0, "logit") for shape in shapes]
-            for seed in seeds
-        ]
-    )
+def test_a_prediction_that_fails_loses_no_measurement(monkeypatch):
+    def fails(*_):
+        raise RuntimeError("no such thing\nmore lines")
+
+    monkeypatch.setattr(sampling, "sample", fails)
+    options = {"sizes": SIDES, "seeds": 4, "widths": (16,), "norms": ("1",), "input": "gaussian"}
+    found = scaling.run(scaling.Config(arch="vit", **options))
+    assert np.isfinite(found["norm"]).all()
+    assert np.isnan(found["predicted"]).all()
+    assert found.attrs["unpredicted"] == "RuntimeError: no such thing"
+    found = scaling.run(scaling.Config(arch="cnn", head="gap", **options))
+    assert found["basis"].values.item() == "hypothesis-H"
+    assert "could not be sampled: RuntimeError" in found.attrs["rests"]
+
+
+def test_a_stored_run_has_the_same_prediction(tmp_path):
+    options = {"sizes": SIDES, "seeds": 4, "widths": (4,), "norms": ("1",), "input": "gaussian"}
+    config = scaling.Config(arch="cnn", head="gap", depth=1, **options)
+    kept = scaling.run(config, out=str(tmp_path / "run"))
+    found = scaling.run(config)
+    for name in ("norm", "predicted", "predicted_error", "independent", "law"):
+        np.testing.assert_allclose(kept[name], found[name], rtol=1e-6)

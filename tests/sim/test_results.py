@@ -22,7 +22,7 @@ CHEAPEST = [("readme", 12), ("initializers", 2)]
 
 
 def _row(name, number):
-    """Slow if its prediction is the mean of random traces."""
+    """Slow if its prediction is sampled."""
     is_slow = "±" in STATED[name][number][3]
     return pytest.param(name, number, marks=[pytest.mark.slow] if is_slow else [])
 

@@ -1,0 +1,379 @@
+"""The backward pass with copied weights, against networks that are written with both by hand.
+
+An oracle has the rule in every product: w · h̄ + w′ · (h − h̄), where h̄ is h without derivative. It
+has the value w · h and the derivative w′ · h′. The models under test have plain products.
+"""
+
+from functools import partial
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.lax import stop_gradient
+
+from sim.independence import counterfactual as counterfactuals
+from sim.independence.counterfactual import Backward, Reading, counterfactual, random_leaves, read
+
+WIDTH = 8
+SIDE = 4
+
+
+def plain(operation, weight, h):
+    return operation(weight, h)
+
+
+def both(operation, pair, h):
+    weight, copy = pair
+    return (
+        operation(weight, stop_gradient(h)) + operation(copy, h) - operation(copy, stop_gradient(h))
+    )
+
+
+def matmul(w, h):
+    return h @ w
+
+
+def conv(w, h, **options):
+    numbers = ("NHWC", "HWIO", "NHWC")
+    return jax.lax.conv_general_dilated(h, w, (1, 1), "SAME", dimension_numbers=numbers, **options)
+
+
+def flat(x):
+    return x.reshape(len(x), -1)
+
+
+def dense(use, w, x):
+    return use(matmul, w["out"], jax.nn.relu(use(matmul, w["in"], flat(x))))
+
+
+def compiled(use, w, x):
+    inner = jax.jit(lambda w, h: jax.nn.silu(use(matmul, w, h)))
+    return use(matmul, w["out"], inner(w["in"], flat(x)))
+
+
+def remat(use, w, x):
+    block = jax.checkpoint(lambda w, h: jnp.tanh(use(matmul, w, h)))
+    h = use(matmul, w["in"], flat(x))
+    return use(matmul, w["out"], block(w["square"], h))
+
+
+def scan_of_constants(use, w, x):
+    def step(h, row):
+        h = jnp.tanh(use(matmul, w["square"], h) + use(matmul, w["row"], row))
+        return h, h.sum()
+
+    h, sums = jax.lax.scan(step, jnp.zeros((len(x), WIDTH)), jnp.moveaxis(x.sum(-1), 1, 0))
+    return use(matmul, w["out"], h) + sums.sum()
+
+
+def scan_over_layers(use, w, x):
+    def step(h, layer):
+        return h + jax.nn.relu(use(matmul, layer, h)), None
+
+    h, _ = jax.lax.scan(step, use(matmul, w["in"], flat(x)), w["stack"], unroll=2)
+    return use(matmul, w["out"], h)
+
+
+def learned_start(use, w, x):
+    """The carry depends on weights alone at first, and on the input after one step."""
+
+    def step(h, row):
+        return jnp.tanh(use(matmul, w["square"], h) + use(matmul, w["row"], row)), None
+
+    start = w["start"][0] if isinstance(w["start"], tuple) else w["start"]
+    start = jnp.broadcast_to(start, (len(x), WIDTH))
+    h, _ = jax.lax.scan(step, start, jnp.moveaxis(x.sum(-1), 1, 0), reverse=True)
+    return use(matmul, w["out"], h)
+
+
+def branches(use, w, x):
+    def one(w, h):
+        return use(matmul, w["square"], h)
+
+    def other(w, h):
+        return jnp.sin(h)
+
+    h = use(matmul, w["in"], flat(x))
+    return use(matmul, w["out"], jax.lax.cond(x.sum() > 0, one, other, w, h))
+
+
+def power_iteration(use, w, x):
+    """A loop over weights alone."""
+
+    def norm(matrix):
+        def step(_, v):
+            return matrix @ (matrix.T @ v) / 2
+
+        return jnp.linalg.norm(
+            jax.lax.while_loop(
+                lambda s: s[0] < 3, lambda s: (s[0] + 1, step(*s)), (0, jnp.ones(WIDTH))
+            )[1]
+        )
+
+    scaled = jax.tree.map(lambda m: m / norm(m), w["square"])
+    return use(matmul, w["out"], use(matmul, scaled, use(matmul, w["in"], flat(x))))
+
+
+def grouped(use, w, x):
+    h = use(conv, w["first"], x)
+    h = use(partial(conv, feature_group_count=WIDTH), w["depthwise"], jax.nn.relu(h))
+    h = use(partial(conv, rhs_dilation=(2, 2)), w["kernel"], jax.nn.relu(h))
+    return use(matmul, w["head"], flat(h))
+
+
+def transposed(use, w, x):
+    h = jax.nn.relu(use(conv, w["first"], x))
+    up = use(lambda k, h: jax.lax.conv_transpose(h, k, (2, 2), "SAME"), w["kernel"], h)
+    return use(matmul, w["head"], up.mean(axis=(1, 2)).repeat(SIDE**2, axis=1))
+
+
+def standardized(use, w, x):
+    def standard(kernel):
+        axes = (0, 1, 2)
+        return (kernel - kernel.mean(axes)) / kernel.std(axes)
+
+    kernel = jax.tree.map(standard, w["kernel"])
+    h = jax.nn.relu(use(conv, kernel, jax.nn.relu(use(conv, w["first"], x))))
+    return use(matmul, w["head"], flat(h))
+
+
+def tied(use, w, x):
+    h = jax.nn.relu(use(matmul, w["in"], flat(x)))
+    back = use(matmul, jax.tree.map(jnp.transpose, w["in"]), h)
+    return use(matmul, w["out"], jax.nn.relu(use(matmul, w["in"], back)))
+
+
+def scales(use, w, x):
+    h = jax.nn.relu(use(matmul, w["in"], flat(x)))
+    h = use(lambda s, h: s * h, w["scale"], h)
+    h = use(lambda s, h: h / (2 + jnp.abs(s)), w["scale"], h)
+    return use(matmul, w["out"], jnp.tanh(h))
+
+
+def experts(use, w, x):
+    """The largest entry of the input chooses a matrix of a stack."""
+    h = use(matmul, w["in"], flat(x))
+    number = jnp.argmax(h[0, :3])
+    chosen = jax.tree.map(lambda stack: stack[number], w["stack"])
+    return use(matmul, w["out"], use(matmul, chosen, h))
+
+
+def frequencies(use, w, x):
+    h = jnp.fft.fft(use(matmul, w["in"], flat(x)))
+    h = use(lambda s, h: s * h, w["scale"], h)
+    return use(matmul, w["out"], jnp.fft.ifft(h).real)
+
+
+def own_linear_backward(use, w, x):
+    """A product whose user wrote its backward pass."""
+
+    @jax.custom_vjp
+    def product(w, h):
+        return h @ w
+
+    product.defvjp(lambda w, h: (h @ w, (w, h)), lambda saved, g: (saved[1].T @ g, g @ saved[0].T))
+    h = use(product, w["in"], flat(x))
+    return use(matmul, w["out"], jax.nn.relu(h))
+
+
+MODELS = {
+    model.__name__: model
+    for model in (
+        dense, compiled, remat, scan_of_constants, scan_over_layers, learned_start, branches,
+        power_iteration, grouped, transposed, standardized, tied, scales, experts, frequencies,
+        own_linear_backward,
+    )
+}  # fmt: skip
+
+
+def init(key, dtype=jnp.float32):
+    shapes = {
+        "in": (SIDE**2 * 3, WIDTH), "out": (WIDTH, 5), "square": (WIDTH, WIDTH), "row": (SIDE, WIDTH),
+        "stack": (3, WIDTH, WIDTH), "start": (WIDTH,), "scale": (WIDTH,),
+        "first": (3, 3, 3, WIDTH), "depthwise": (3, 3, 1, WIDTH), "kernel": (3, 3, WIDTH, WIDTH),
+        "head": (SIDE**2 * WIDTH, 5),
+    }  # fmt: skip
+    keys = jax.random.split(key, len(shapes))
+    return {
+        name: jax.random.normal(key, shape, dtype) / shape[-1] ** 0.5
+        for key, (name, shape) in zip(keys, shapes.items(), strict=True)
+    }
+
+
+def pulled(function, x):
+    """The logits, and the gradient of a random combination of them."""
+    logits, pull = jax.vjp(function, x)
+    cotangent = jax.random.normal(jax.random.key(5), logits.shape, logits.dtype)
+    return logits, pull(cotangent)[0]
+
+
+def by_oracle(model, weights, copies, x):
+    pairs = {name: (weights[name], copies[name]) for name in weights}
+    return pulled(partial(model, both, pairs), x)
+
+
+def by_reading(model, weights, copies, x, backward=Backward()):
+    everything = [True] * len(weights)
+    return pulled(counterfactual(partial(model, plain), weights, copies, everything, backward), x)
+
+
+WEIGHTS, COPIES = init(jax.random.key(0)), init(jax.random.key(1))
+X = jax.random.normal(jax.random.key(2), (2, SIDE, SIDE, 3))
+
+
+def is_close(one, other):
+    """To the rounding of float32."""
+    return all(
+        bool(jnp.allclose(a, b, rtol=1e-4, atol=1e-4 * float(jnp.abs(b).max())))
+        for a, b in zip(one, other, strict=True)
+    )
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_the_backward_pass_uses_copies(name):
+    model = MODELS[name]
+    found = by_reading(model, WEIGHTS, COPIES, X)
+    assert is_close(found, by_oracle(model, WEIGHTS, COPIES, X))
+    _, gradient = pulled(partial(model, plain, WEIGHTS), X)
+    assert not is_close([found[1]], [gradient])
+    assert not read(partial(model, plain), WEIGHTS, X, [True] * len(WEIGHTS)).coupled
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_copies_that_are_the_weights_give_the_gradient(name):
+    found = by_reading(MODELS[name], WEIGHTS, WEIGHTS, X)
+    assert is_close(found, pulled(partial(MODELS[name], plain, WEIGHTS), X))
+
+
+def test_a_forgotten_copy_in_a_scan_is_caught(monkeypatch):
+    monkeypatch.setattr(counterfactuals._Run, "scan", counterfactuals._Run.plain)
+    for model in (scan_of_constants, scan_over_layers):
+        found = by_reading(model, WEIGHTS, COPIES, X)
+        assert not is_close(found, by_oracle(model, WEIGHTS, COPIES, X))
+
+
+def test_masks_of_the_copies_are_caught():
+    """What would be the gradient of the network with weights W′."""
+    _, gradient = pulled(partial(dense, plain, COPIES), X)
+    assert not is_close([gradient], [by_oracle(dense, WEIGHTS, COPIES, X)[1]])
+
+
+@pytest.mark.parametrize("dtype", [jnp.bfloat16, jnp.float16])
+def test_weights_of_half_precision(dtype):
+    weights, copies = (init(jax.random.key(seed), dtype) for seed in (0, 1))
+    x = X.astype(dtype)
+    for (one, other), tolerance in zip(
+        zip(
+            by_reading(dense, weights, copies, x), by_oracle(dense, weights, copies, x), strict=True
+        ),
+        (0.05, 0.1),
+        strict=True,
+    ):
+        assert one.dtype == dtype
+        scale = float(jnp.abs(other).max())
+        np.testing.assert_allclose(
+            np.asarray(one, float), np.asarray(other, float), atol=tolerance * scale
+        )
+
+
+def test_a_backward_pass_that_is_not_linear_stays_coupled_and_is_named():
+    @jax.custom_vjp
+    def layer(w, h):
+        return jax.nn.relu(h @ w)
+
+    def forward(w, h):
+        return layer(w, h), (w, h)
+
+    def backward(saved, g):
+        w, h = saved
+        g = g * (h @ w > 0)
+        return h.T @ g, g @ w.T
+
+    layer.defvjp(forward, backward)
+
+    def model(use, w, x):
+        return use(matmul, w["out"], layer(w["in"], flat(x)))
+
+    found = read(partial(model, plain), WEIGHTS, X, [True] * len(WEIGHTS))
+    (sentence,) = found.coupled
+    assert sentence.startswith("test_counterfactual.py:")
+    assert "jax.custom_vjp" in sentence
+    half = {**COPIES, "in": WEIGHTS["in"]}
+    assert is_close(by_reading(model, WEIGHTS, COPIES, X), by_reading(model, WEIGHTS, half, X))
+
+
+def test_weights_that_are_not_random_are_their_own_copies():
+    def some(key):
+        return {"random": jax.random.normal(key, (3,)), "zeros": jnp.zeros(3), "ones": jnp.ones(3)}
+
+    assert random_leaves(some) == [False, True, False]  # by name
+    found = read(
+        lambda w, x: x * w["random"] * w["ones"], some(jax.random.key(0)), X, [False, True, False]
+    )
+    assert len(found.places) == 1
+
+
+def test_from_a_place_on():
+    """Places below the first one keep their weights: between the gradient and all copies."""
+    for first, copied in ((0, ("in", "out")), (1, ("out",)), (2, ())):
+        mixed = {**WEIGHTS, **{name: COPIES[name] for name in copied}}
+        expected = by_reading(dense, WEIGHTS, mixed, X)
+        assert is_close(by_reading(dense, WEIGHTS, COPIES, X, Backward(first)), expected)
+        traced = Backward(jnp.array(first))
+        assert is_close(by_reading(dense, WEIGHTS, COPIES, X, traced), expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_rectified"),
+    [("dense", True), ("compiled", False), ("grouped", True), ("remat", False)],
+)
+def test_masks_are_coins_from_a_place_on(name, is_rectified):
+    model, key = MODELS[name], jax.random.key(3)
+    everything = [True] * len(WEIGHTS)
+    found = read(partial(model, plain), WEIGHTS, X, everything, masks=True)
+    assert found.is_rectified == is_rectified
+    count = len(found.places)
+    kept = by_reading(model, WEIGHTS, COPIES, X, Backward(0, count, key))
+    assert is_close(kept, by_reading(model, WEIGHTS, COPIES, X))
+    tossed = by_reading(model, WEIGHTS, COPIES, X, Backward(0, 0, key))
+    assert is_close([tossed[1]], [kept[1]]) == (not any(p.kind == "mask" for p in found.places))
+
+
+def test_leaky_relus_have_masks_too():
+    def model(w, x):
+        return jax.nn.leaky_relu(flat(x) @ w["in"], 0.1) @ w["out"]
+
+    found = read(model, WEIGHTS, X, [True] * len(WEIGHTS), masks=True)
+    assert [place.kind for place in found.places] == ["weights", "mask", "weights"]
+    assert found.is_rectified
+
+
+def test_taps_tell_of_energies():
+    """Of a dense network: in front of the first matrix is the input gradient."""
+    model, count = partial(dense, plain), 3
+    everything, key = [True] * len(WEIGHTS), jax.random.key(3)
+
+    def run(x, taps):
+        backward = Backward(count, count, key, taps)
+        return counterfactual(model, WEIGHTS, COPIES, everything, backward)(x)
+
+    logits, pull = jax.vjp(run, X, jnp.zeros((count, 4)))
+    cotangent = jnp.ones_like(logits)
+    gradient, told = pull(cotangent)
+    hidden = flat(X) @ WEIGHTS["in"]
+    first, mask, last = np.asarray(told)
+    behind = cotangent @ WEIGHTS["out"].T
+    np.testing.assert_allclose(last[:2], [jnp.sum(cotangent**2), jnp.sum(behind**2)], rtol=1e-5)
+    passed = jnp.where(hidden > 0, behind, 0)
+    np.testing.assert_allclose(
+        mask, [jnp.sum(behind**2), jnp.sum(passed**2), jnp.mean(hidden > 0), 1], rtol=1e-5
+    )
+    np.testing.assert_allclose(first[:2], [jnp.sum(passed**2), jnp.sum(gradient**2)], rtol=1e-5)
+
+
+def test_nothing_is_read_where_there_are_no_weights():
+    found = Reading()
+    run = counterfactual(lambda w, x: x.sum(axis=(1, 2)), {}, {}, [], reading=found)
+    assert run(X).shape == (2, 3)
+    assert found.places == []
