@@ -19,8 +19,7 @@ Seeds = Float[np.ndarray, " seeds"]
 class Estimate:
     """A number with its 95 % interval, and z: its distance from what is asked for.
 
-    z is in standard errors, corrected for skewness where it is that of a mean or of a paired
-    difference, and NaN where nothing is asked for.
+    z is in standard errors, for means corrected for skewness, and NaN where nothing is asked for.
     """
 
     value: float
@@ -43,24 +42,22 @@ def mean(values: Seeds, asked: float = float("nan"), unit: float = 1.0) -> Estim
 
 def _z(deviations: Seeds, unit: float) -> float:
     """Student's t of a mean deviation, corrected for skewness (`sim.intervals.transformed`)."""
-    off, error, skewness = intervals.mean_and_spread(deviations)
+    off, error, skewness = (float(x) for x in intervals.mean_and_spread(deviations))
     if not np.isfinite(off):
         return float("nan")
     if abs(off) <= ROUNDING * abs(unit) or error == 0:
-        return 0.0 if abs(off) <= ROUNDING * abs(unit) else float(np.inf * off)
+        return _score(off / unit, 0.0)
     return float(intervals.transformed(off / error, skewness, len(deviations)))
 
 
 def ratio(above: Seeds, below: Seeds) -> Estimate:
-    """A ratio of means; z is that of the paired difference, which is 0 where the ratio is 1."""
-    found = product([above], [below])
-    return Estimate(found.value, found.interval, _z(above - below, float(np.mean(below))))
+    """A ratio of means, paired over seeds; z against 1."""
+    return product([above], [below])
 
 
 def product(above: list[Seeds], below: list[Seeds]) -> Estimate:
-    """A product of ratios of means, its interval and z from the jackknife of its logarithm.
-
-    NaN if one of the means is zero.
+    """A product of ratios of means; its interval, and z against 1, from the jackknife of its
+    logarithm. NaN if one of the means is zero.
     """
     n = len(above[0])
     means = [float(np.mean(values)) for values in (*above, *below)]
@@ -72,8 +69,7 @@ def product(above: list[Seeds], below: list[Seeds]) -> Estimate:
     error = np.sqrt((n - 1) / n * np.sum((without - np.mean(without)) ** 2))
     half = float(intervals.quantile(LEVEL, n - 1) * error)
     ends = float(np.exp(value - half)), float(np.exp(value + half))
-    is_one = abs(value) <= ROUNDING
-    return Estimate(float(np.exp(value)), ends, 0.0 if is_one else float(value / error))
+    return Estimate(float(np.exp(value)), ends, _score(float(value), float(error)))
 
 
 def _without(columns: list[Seeds]) -> Any:
@@ -98,5 +94,11 @@ def exponent(
         value, error = intervals.exponent_difference(above.T, below.T, ds)
     value, error = float(value), float(error)
     half = float(intervals.quantile(LEVEL, above.shape[1] - 1)) * error
-    is_zero = abs(value) <= ROUNDING or error == 0
-    return Estimate(value, (value - half, value + half), 0.0 if is_zero else value / error)
+    return Estimate(value, (value - half, value + half), _score(value, error))
+
+
+def _score(value: float, error: float) -> float:
+    """A number in its standard errors; 0 where it is 0 up to rounding."""
+    if abs(value) <= ROUNDING:
+        return 0.0
+    return value / error if error > 0 else float(np.copysign(np.inf, value))

@@ -1,35 +1,30 @@
 """Facts of weights and gradients that the paper's hypotheses say something about, seed by seed."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(NamedTuple):
     """Of one seed, or of several along a first axis. Arrays of weights have two axes or more."""
 
-    independent_map: Float[Array, "*seeds side side"]
+    independent_map: Float[Any, "*seeds side side"]
     """Σ_channels g² under gradient independence, the mean over the inputs."""
-    map: Float[Array, "*seeds side side"]
+    map: Float[Any, "*seeds side side"]
     """The same of the network as it is."""
-    gaussian: Float[Array, "*seeds"]
+    gaussian: Float[Any, "*seeds"]
     """Mean |g| over √(mean g²)·√(2/π), the mean over the inputs."""
-    nonzero: Float[Array, "*seeds"]
+    nonzero: Float[Any, "*seeds"]
     """The share of coordinates of g that are not zero."""
-    square: Float[Array, "*seeds arrays"]
+    square: Float[Any, "*seeds arrays"]
     """The mean square of each array of weights."""
-    sum: Float[Array, "*seeds arrays"]
+    sum: Float[Any, "*seeds arrays"]
     """The sum of its weights over the root of the sum of their squares."""
-    node: Float[Array, "*seeds arrays 2"]
+    node: Float[Any, "*seeds arrays 2"]
     """(Σw)²/Σw² over the weights of one output, and of one input, in the mean over outputs and
     over inputs, if the array has its outputs along the last axis and its inputs along the first."""
-
-
-jax.tree_util.register_dataclass(Facts, list(Facts.__dataclass_fields__), [])
 
 
 def of(weights: Any, gradients: Float[Array, "2 n side side channels"]) -> Facts:

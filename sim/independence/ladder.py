@@ -12,7 +12,7 @@ Networks that are not made of linear maps and ReLUs alone begin at gradient inde
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -62,13 +62,12 @@ class Ladder:
         return sum(place.kind == "mask" for place in self.places)
 
 
-@dataclass(frozen=True)
-class Told:
-    """Of one seed at one input size, a pytree of arrays with a leading axis of rungs."""
+class Told(NamedTuple):
+    """Of one seed at one input size, or of several along a first axis."""
 
-    norms: Float[Array, "rungs 2"]
+    norms: Float[Any, "*seeds rungs 2"]
     """‖g‖₁ and ‖g‖₂², means over the inputs."""
-    taps: Float[Array, "rungs places 4"]
+    taps: Float[Any, "*seeds rungs places 4"]
     """`sim.independence.counterfactual.Backward.taps`, sums over the inputs."""
 
 
@@ -124,9 +123,6 @@ def measure(asked: Ladder, quantity: str) -> montecarlo.Measure:
         return Told(norms, taps), jnp.stack([found[asked.independence], found[-1]])
 
     return function
-
-
-jax.tree_util.register_dataclass(Told, ["norms", "taps"], [])
 
 
 def samples(

@@ -122,9 +122,7 @@ def sample(
     own = replace(draws, lazy=False, labels_per_seed=labels_together(network, max(sides), draws))
     first, most = min(seeds, PILOT), MOST * seeds
     advance(0, first * len(sides))
-    runs = montecarlo.measurers(
-        network, sides, own, lambda side: measure(network, side, own), most
-    )
+    runs = montecarlo.measurers(network, sides, own, lambda side: measure(network, side, own), most)
     pilot = [run(range(first), advance) for run in runs]
     shares = [_share(*found, own.labels_per_seed, draws.labels_per_seed) for found in pilot]
     needed = seeds * np.mean(shares) / TARGET**2

@@ -3,8 +3,10 @@
 Seeds are fixed. Places are named at |z| beyond the bound that 1 % of audits reach by chance.
 """
 
+import dataclasses
 import json
 import math
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +14,18 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from sim import account, audit, audit_report, estimates, findings, models, montecarlo
+from sim import (
+    account,
+    audit,
+    audit_report,
+    audit_samples,
+    estimates,
+    facts,
+    findings,
+    intervals,
+    models,
+    montecarlo,
+)
 from sim.audit import Config
 from sim.findings import HYPOTHESIS, INDEPENDENCE, LAW, NETWORK
 from sim.independence import ladder
@@ -28,9 +41,8 @@ def tied(shape):
 
     def init(key):
         first, twice, last = jax.random.split(key, 3)
-        return HE(first, (math.prod(shape), TIED)), HE(twice, (TIED, TIED)), (
-            HE(last, (TIED, 3))
-        )  # fmt: skip
+        sizes = (math.prod(shape), TIED), (TIED, TIED), (TIED, 3)
+        return tuple(HE(key, size) for key, size in zip((first, twice, last), sizes, strict=True))
 
     def apply(w, x):
         h = jax.nn.relu(x.ravel() @ w[0])
@@ -43,7 +55,7 @@ def tied(shape):
 
 def deeper_at_large_sides(shape):
     init, _ = tied(shape)
-    return init, lambda w, x: x.ravel() @ w[0] @ (w[1] if shape[0] > 4 else jnp.eye(TIED)) @ w[2]
+    return init, lambda w, x: x.ravel() @ w[0] @ (w[1] if shape[0] > 2 else jnp.eye(TIED)) @ w[2]
 
 
 def powers(shape):
@@ -51,16 +63,19 @@ def powers(shape):
     return init, lambda w, x: (jnp.abs(x.ravel() @ w[0]) ** jnp.abs(w[1][0])) @ w[2]
 
 
-@pytest.fixture
-def model(monkeypatch):
-    """An audit of a factory of this file."""
+def own(factory):
+    return Network("own", serial(models.Own("own", factory)), 3)
 
-    def run(factory, **options):
-        network = Network("own", serial(models.Own("own", factory)), 3)
-        monkeypatch.setattr(models, "network", lambda name, channels: network)
-        return audit.run(Config(model="own", sizes=(2, 4), **options))
 
-    return run
+def audit_of(network, side, seeds, quantity="logit"):
+    """Findings of one size, twice."""
+    draws = montecarlo.Draws((quantity,), (1.0,), lazy=False)
+    asked = ladder.ladder(network, side)
+    found = ladder.samples(asked, draws, seeds, facts.of)
+    is_own = isinstance(network.body.layers[0], models.Own)
+    config = Config(arch=None if is_own else "own", model="own" if is_own else None)
+    config = dataclasses.replace(config, sizes=(side, 2 * side), quantity=quantity)
+    return findings.of(audit_samples.labelled(config, network, [asked] * 2, [found] * 2))
 
 
 @pytest.fixture(scope="module")
@@ -94,8 +109,6 @@ def test_the_last_rung_is_the_network_as_the_simulator_has_it(resnet):
     here = resnet.isel(size=-1, rung=-1, seed=slice(32))
     np.testing.assert_allclose(here["norm"], norms[:, 0], rtol=1e-5)
     np.testing.assert_allclose(here["energy"], norms[:, 1] ** 2, rtol=1e-5)
-    # and what arrives in front of the first weights is the gradient by the input
-    np.testing.assert_allclose(here["arrived"].isel(place=0), here["energy"], rtol=1e-4)
 
 
 def test_the_activated_stream_of_a_residual_network_is_named(resnet):
@@ -110,9 +123,13 @@ def test_the_activated_stream_of_a_residual_network_is_named(resnet):
     assert "times that of the law (wide): no gap" in words
 
 
-def test_a_ladder_of_a_dense_network_names_nothing():
-    config = Config(arch="mlp", widths=(16,), sizes=(2, 4), seeds=128, quantity="logit")
-    found = findings.of(audit.run(config))
+@pytest.fixture(scope="module")
+def mlp():
+    return audit.run(Config(arch="mlp", widths=(16,), sizes=(2, 4), seeds=128, quantity="logit"))
+
+
+def test_a_ladder_of_a_dense_network_names_nothing(mlp):
+    found = findings.of(mlp)
     assert account.that_differ(found) == []
     assert found.safe is not False
     words = account.sentence(found)
@@ -120,12 +137,24 @@ def test_a_ladder_of_a_dense_network_names_nothing():
     assert "and no place differs" in words
 
 
-def test_kernels_that_an_average_shares_are_coupled_to_their_gradients():
-    options = {"widths": (4,), "depth": 2, "head": "gap", "quantity": "logit"}
-    found = findings.of(audit.run(Config(arch="cnn", sizes=(4, 8), seeds=256, **options)))
-    assert found.prediction == INDEPENDENCE
-    assert "averaged positions share their kernels" in found.notes[0]
-    assert [(x.kind, x.name) for x in account.that_differ(found)] == [("weights", "0:Conv")]
+def test_energies_at_both_ends_are_those_of_the_gradient_and_of_one_logit(mlp):
+    network = mlp.isel(rung=-1)
+    np.testing.assert_allclose(network["arrived"].isel(place=0), network["energy"], rtol=1e-4)
+    np.testing.assert_allclose(network["left"].isel(place=-1), 1, rtol=1e-6)
+    share = mlp["active"].isel(place=1).mean("seed")
+    np.testing.assert_allclose(share, 0.5, atol=0.05)
+
+
+@pytest.mark.parametrize(("head", "named"), [("gap", ["4:Conv"]), ("dense", [])])
+def test_kernels_that_an_average_shares_are_coupled_to_their_gradients(head, named):
+    found = audit_of(architectures.cnn(width=4, depth=3, head=head), 8, seeds=1536)
+    differing = account.that_differ(found)
+    assert [x.name for x in differing if x.kind == "weights"] == named
+    if named:
+        assert differing[0].norm.interval[0] > 1.03
+        assert found.prediction == INDEPENDENCE
+        assert "averaged positions share their kernels" in found.notes[0]
+        assert "the coupling of 4:Conv to its own gradient makes × 1.0" in account.sentence(found)
 
 
 def test_with_max_pooling_the_ladder_begins_at_gradient_independence():
@@ -140,10 +169,13 @@ def test_with_max_pooling_the_ladder_begins_at_gradient_independence():
     assert np.all(told.taps[..., 3] == 1)
 
 
-def test_a_tied_weight_is_named_with_its_lines_and_a_twin_that_is_not_copied_is_caught(
-    model, monkeypatch
-):
-    found = findings.of(model(tied, seeds=256, quantity="logit"))
+def line_of(text):
+    lines = Path(__file__).read_text().splitlines()
+    return next(i for i, line in enumerate(lines, 1) if line.strip().endswith(f"relu({text}"))
+
+
+def test_a_tied_weight_is_named_with_its_lines_and_a_twin_that_is_not_copied_is_caught(monkeypatch):
+    found = audit_of(own(tied), 4, seeds=256)
     named = {(x.kind, x.where) for x in account.that_differ(found)}
     first, second = (f"test_audit.py:{line_of(text)}" for text in ("h @ w[1])", "h @ w[1].T)"))
     assert {("weights", first), ("weights", second)} <= named
@@ -156,29 +188,24 @@ def test_a_tied_weight_is_named_with_its_lines_and_a_twin_that_is_not_copied_is_
         return plain(apply, weights, ((others[0], w[1], others[2]),), *rest)
 
     monkeypatch.setattr(ladder, "counterfactual", twin)
-    broken = findings.of(model(tied, seeds=256, quantity="logit"))
+    broken = audit_of(own(tied), 4, seeds=256)
     moved = {x.where: x.norm for x in broken.last.places if x.kind == "weights"}
     for where in (first, second):
         assert (moved[where].value, moved[where].z) == (1, 0)
-    assert not {("weights", first), ("weights", second)} & {
-        (x.kind, x.where) for x in account.that_differ(broken)
-    }
 
 
-def line_of(text):
-    lines = open(__file__).read().splitlines()
-    return next(i for i, line in enumerate(lines, 1) if line.strip().endswith(f"relu({text}"))
-
-
-def test_what_stays_coupled_is_said(model):
-    found = findings.of(model(powers, seeds=8))
+def test_what_stays_coupled_is_said():
+    found = audit_of(own(powers), 2, seeds=8, quantity="loss")
     assert any("pow reads a weight" in note for note in found.notes)
     assert any("hypothesis H says nothing" in note for note in found.notes)
+    assert found.last.ladder.start == INDEPENDENCE
 
 
-def test_networks_of_other_layers_at_other_sizes_are_refused_in_one_sentence(model):
+def test_networks_of_other_layers_at_other_sizes_are_refused_in_one_sentence(monkeypatch):
+    network = own(deeper_at_large_sides)
+    monkeypatch.setattr(models, "network", lambda name, channels: network)
     with pytest.raises(ValueError, match="not the same at all sizes"):
-        model(deeper_at_large_sides, seeds=2)
+        audit.run(Config(model="own", sizes=(2, 4), seeds=2))
 
 
 def test_the_report_is_readable_at_80_columns(resnet, capsys):
@@ -232,15 +259,16 @@ def test_correlated_weights_are_found(resnet):
 def test_paired_ratios_have_intervals_that_cover_and_a_difference_has_a_score():
     draws = np.random.default_rng(0)
     covered, scores = 0, []
-    for _ in range(400):
+    for _ in range(800):
         common = draws.lognormal(size=64)
         above, below = (common * draws.lognormal(sigma=0.1, size=64) for _ in range(2))
         found = estimates.ratio(above, below)
         covered += found.interval[0] < 1 < found.interval[1]
         scores.append(found.z)
-    assert 0.92 < covered / 400 < 0.98  # 0.95 ± 2.7 standard errors
-    assert np.std(scores) == pytest.approx(1, abs=0.12)
-    assert estimates.ratio(1.1 * above, below).z > 5
+    assert 0.92 < covered / 800 < 0.975  # 0.95, and three standard errors
+    beyond = np.mean(np.abs(scores) > intervals.quantile(0.99, 63))
+    assert beyond < 0.025
+    assert estimates.ratio(1.2 * above, below).z > 5
     same = estimates.ratio(above, above)
     assert (same.value, same.z) == (1, 0)
 
