@@ -3,7 +3,7 @@
 import numpy as np
 
 from sim.estimates import Estimate
-from sim.findings import HYPOTHESIS, INDEPENDENCE, LAW, NETWORK, Findings, Place, Step
+from sim.findings import HYPOTHESIS, INDEPENDENCE, LAW, NETWORK, Findings, Place
 
 MOST = 4
 """Places that the sentence names, the largest factors first."""
@@ -14,6 +14,9 @@ TITLES = {
     INDEPENDENCE: "gradient independence",
     NETWORK: "the network as it is",
 }
+
+TOGETHER = {"mask": "all true masks", "weights": "all couplings of weights to their gradients"}
+OTHERS = {"mask": "the other true masks", "weights": "the other couplings"}
 
 
 def sentence(found: Findings) -> str:
@@ -51,28 +54,25 @@ def that_differ(found: Findings) -> list[Place]:
 
 
 def _is_off(estimate: Estimate, found: Findings) -> bool:
-    return bool(abs(estimate.z) > found.bound)
+    return bool(abs(estimate.z) > found.single_bound)
 
 
 def _account(found: Findings) -> str:
     """What makes the factor of the whole ladder: the end of a sentence."""
     last, named = found.last, that_differ(found)
-    if named:
-        shown = [f"{_cause(x)} make{_s(x)} × {text(x.norm)}" for x in named[:MOST]]
-        rest, others = last.rest, len(last.places) - len(named)
-        if len(named) > MOST:
-            shown.append(f"{len(named) - MOST} more places differ")
-        if others:
-            shown.append(f"the other {others} places together make × {text(rest)}")
-        return ": " + _listed(shown)
-    if not _is_off(last.ladder.norm, found):
-        return ", and no place differs"
-    steps = [_together(step) for step in last.steps if step.start != LAW]
-    return ", and no place differs by itself: " + _listed(steps)
-
-
-def _s(found: Place) -> str:
-    return "" if found.kind == "mask" else "s"
+    if not named:
+        steps = [step for step in last.steps if step.start != LAW]
+        if not any(_is_off(step.norm, found) for step in (last.ladder, *steps)):
+            return ", and no place differs"
+        together = [f"{TOGETHER[kind]} together × {text(last.rest[kind])}" for kind in last.rest]
+        return f", and no place differs by itself: {_listed(together)}"
+    shown = [f"{_cause(x)} × {text(x.norm)}" for x in named[:MOST]]
+    if len(named) > MOST:
+        shown.append(f"{len(named) - MOST} more places")
+    for kind, rest in last.rest.items():
+        has_named = any(x.kind == kind for x in named)
+        shown.append(f"{(OTHERS if has_named else TOGETHER)[kind]} together × {text(rest)}")
+    return f": {_listed(shown)}"
 
 
 def _cause(found: Place) -> str:
@@ -82,11 +82,6 @@ def _cause(found: Place) -> str:
     if found.kind == "mask":
         return f"the true masks of {name}"
     return f"the coupling of {name} to its own gradient"
-
-
-def _together(step: Step) -> str:
-    what = "all true masks" if step.start == HYPOTHESIS else "all couplings of weights to gradients"
-    return f"{what} together make × {text(step.norm)}"
 
 
 def _listed(parts: list[str]) -> str:

@@ -80,8 +80,8 @@ class AtSide:
     """From the prediction to the network."""
     places: list[Place]
     """From the input to the logits."""
-    rest: Estimate
-    """The product of the factors of the places that do not differ."""
+    rest: dict[str, Estimate]
+    """By kind, the product of the factors of the places that do not differ, if there are any."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,8 @@ class Findings:
     """The same of the gap between the first rung of the ladder and the network."""
     bound: float
     """The |z| beyond which a place differs."""
+    single_bound: float
+    """The |z| that 1 % of audits show by chance where there is one number, as for a whole gap."""
     hypotheses: Hypotheses
     """At the largest size."""
     notes: list[str]
@@ -135,7 +137,7 @@ class Findings:
 
 def of(samples: xr.Dataset) -> Findings:
     """The findings of an audit."""
-    bound = _bound(samples)
+    bound = _bound(samples, samples.sizes["place"])
     rungs = _rungs(samples)
     names = list(rungs)
     ds = samples["d"].values.astype(float)
@@ -154,6 +156,7 @@ def of(samples: xr.Dataset) -> Findings:
         exponent=shift(predicted, NETWORK),
         ladder_exponent=shift(_first(names), NETWORK),
         bound=bound,
+        single_bound=_bound(samples, 1),
         hypotheses=hypotheses.of(samples.isel(size=-1)),
         notes=_notes(samples),
     )
@@ -166,9 +169,9 @@ def _notes(samples: xr.Dataset) -> list[str]:
     return own + json.loads(samples.attrs["coupled"])
 
 
-def _bound(samples: xr.Dataset) -> float:
-    """Bonferroni over the places."""
-    level = 1 - FALSE_ALARM / max(1, samples.sizes["place"])
+def _bound(samples: xr.Dataset, comparisons: int) -> float:
+    """Of |z|, after Bonferroni."""
+    level = 1 - FALSE_ALARM / max(1, comparisons)
     return float(intervals.quantile(level, samples.sizes["seed"] - 1))
 
 
@@ -203,8 +206,6 @@ def _at_side(samples: xr.Dataset, i: int, predicted: str, bound: float) -> AtSid
     found = {
         int(here["step"][rung]): _place(here, rung, bound) for rung in range(1, here.sizes["rung"])
     }
-    rest = [r for r in range(1, here.sizes["rung"]) if not found[int(here["step"][r])].differs]
-    rows = here["norm"].values
     return AtSide(
         side=int(here["size"]),
         d=int(here["d"]),
@@ -216,10 +217,21 @@ def _at_side(samples: xr.Dataset, i: int, predicted: str, bound: float) -> AtSid
         ladder=step(_first(names), NETWORK),
         gap=step(predicted, NETWORK),
         places=[found[place] for place in sorted(found)],
-        rest=estimates.product([rows[r] for r in rest], [rows[r - 1] for r in rest])
-        if rest
-        else _known(1.0),
+        rest=_rest(here, found),
     )
+
+
+def _rest(here: xr.Dataset, places: dict[int, Place]) -> dict[str, Estimate]:
+    rows, found = here["norm"].values, {}
+    for kind in ("mask", "weights"):
+        rungs = [
+            rung
+            for rung, step in enumerate(here["step"].values)
+            if rung and places[int(step)].kind == kind and not places[int(step)].differs
+        ]
+        if rungs:
+            found[kind] = estimates.product([rows[r] for r in rungs], [rows[r - 1] for r in rungs])
+    return found
 
 
 def _known(value: float) -> Estimate:

@@ -119,7 +119,7 @@ def test_the_activated_stream_of_a_residual_network_is_named(resnet):
     assert named.active is not None
     assert named.active.interval[0] > 0.55
     words = account.sentence(found)
-    assert "the true masks of 3:ReLU make × " in words
+    assert "the true masks of 3:ReLU × " in words
     assert "times that of the law (wide): no gap" in words
 
 
@@ -154,7 +154,7 @@ def test_kernels_that_an_average_shares_are_coupled_to_their_gradients(head, nam
         assert differing[0].norm.interval[0] > 1.03
         assert found.prediction == INDEPENDENCE
         assert "averaged positions share their kernels" in found.notes[0]
-        assert "the coupling of 4:Conv to its own gradient makes × 1.0" in account.sentence(found)
+        assert "the coupling of 4:Conv to its own gradient × 1.0" in account.sentence(found)
 
 
 def test_with_max_pooling_the_ladder_begins_at_gradient_independence():
@@ -179,7 +179,7 @@ def test_a_tied_weight_is_named_with_its_lines_and_a_twin_that_is_not_copied_is_
     named = {(x.kind, x.where) for x in account.that_differ(found)}
     first, second = (f"test_audit.py:{line_of(text)}" for text in ("h @ w[1])", "h @ w[1].T)"))
     assert {("weights", first), ("weights", second)} <= named
-    assert f"the coupling of {second} to its own gradient makes × " in account.sentence(found)
+    assert f"the coupling of {second} to its own gradient × " in account.sentence(found)
 
     plain = ladder.counterfactual
 
