@@ -60,6 +60,12 @@ def independence(chosen: argparse.Namespace) -> Any:
     return [independence.compare(name, network) for name, network in independence.cases()]
 
 
+def agreement(chosen: argparse.Namespace) -> Any:
+    from benchmarks import independence
+
+    return [independence.agreement(arch) for arch in independence.with_laws()]
+
+
 def show_machine(found: Any) -> None:
     print(f"matrix product {found['matmul'] / 1e9:.0f} GFLOP/s, ", end="")
     print(f"normal variates {found['normals'] / 1e6:.0f} M/s", end="")
@@ -136,6 +142,13 @@ def show_independence(rows: Any) -> None:
     print(f"all together: {whole[0]:.0f} s and {whole[1]:.0f} s, {whole[1] / whole[0]:.2f} times")
 
 
+def show_agreement(rows: Any) -> None:
+    print("\ngradient independence over the law of wide networks, E‖∂f_k‖₁")
+    for row in rows:
+        print(f"{row['arch']:<16}width {row['width']:<6}side {row['side']:<5}", end="")
+        print(f"{row['ratio']:.3f} ± {1.96 * row['error']:.3f}")
+
+
 PARTS: dict[str, tuple[Callable[[argparse.Namespace], Any], Callable[[Any], None]]] = {
     "machine": (machine, show_machine),
     "convolutions": (convolutional, show_convolutional),
@@ -144,6 +157,7 @@ PARTS: dict[str, tuple[Callable[[argparse.Namespace], Any], Callable[[Any], None
     "variance": (variance, show_variance),
     "precision": (precision, show_precision),
     "independence": (independence, show_independence),
+    "agreement": (agreement, show_agreement),
 }
 """What is measured, and how it is printed."""
 

@@ -104,4 +104,5 @@ def _predicted(fits: list[Fit]) -> str:
 
 def _legend(fit: Fit) -> str:
     low, high = fit.exponent.interval
-    return f"width {fit.width}: {fit.exponent.value:.3f} ± {(high - low) / 2:.3f}"
+    width = "" if fit.width is None else f"width {fit.width}: "
+    return f"{width}{fit.exponent.value:.3f} ± {(high - low) / 2:.3f}"

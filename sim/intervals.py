@@ -5,10 +5,11 @@ random numbers. `python -m sim.calibration` measures what they cover, and how of
 were not chosen do.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy import stats
 
 Array = Float[np.ndarray, "..."] | Any
@@ -27,18 +28,32 @@ def quantile(level: float, degrees: Array | int) -> Array:
     return np.asarray(stats.t.ppf((1 + level) / 2, degrees))
 
 
-def together(error: float, degrees: int, other: float, other_degrees: int) -> tuple[float, float]:
-    """The standard error of a difference of two independent numbers, and its degrees of freedom.
+class Estimate(NamedTuple):
+    """A number with its standard error, and the degrees of freedom of that error."""
+
+    value: Array
+    error: Array
+    degrees: Array
+
+
+def apart(one: Estimate, other: Estimate) -> Estimate:
+    """The difference of two numbers that are independent.
 
     The errors add in squares. The degrees are Welch's and Satterthwaite's, between the smaller of
-    the two and their sum: those of the number whose error decides, and exactly `degrees` if the
-    other one has no error. (B. L. Welch, The generalization of Student's problem when several
+    the two and their sum: those of the number whose error decides, and exactly `one.degrees` if
+    the other one has no error. (B. L. Welch, The generalization of Student's problem when several
     different population variances are involved, Biometrika 34, 1947.)
     """
-    if other == 0:
-        return error, float(degrees)
-    both = error**2 + other**2
-    return both**0.5, both**2 / (error**4 / degrees + other**4 / other_degrees)
+    degrees = _welch((one.error**2, other.error**2), (one.degrees, other.degrees))
+    return Estimate(one.value - other.value, np.hypot(one.error, other.error), degrees)
+
+
+def _welch(variances: Sequence[Array], degrees: Sequence[Array]) -> Array:
+    """Degrees of freedom of a sum of variances; those of the first one if all are 0."""
+    both = sum(variances)
+    squares = sum(np.asarray(v) ** 2 / d for v, d in zip(variances, degrees, strict=True))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(np.asarray(both) > 0, np.asarray(both) ** 2 / squares, degrees[0])
 
 
 def mean_and_spread(values: Float[np.ndarray, "*batch seeds"]) -> tuple[Array, Array, Array]:
@@ -101,37 +116,68 @@ def exponent(
     estimator HC3 of MacKinnon & White, Journal of Econometrics 29, 1985.) NaN where one seed
     carries all of a mean. Every mean must be positive.
     """
-    value, without = _with_and_without(norms, ds)
-    return value, _jackknife_error(without)
+    value, influence = _influences(
+        np.asarray(norms, float), np.ones(norms.shape[:-1], bool), slope_weights(ds)
+    )
+    return value, np.sqrt(np.sum(influence**2, axis=-1))
 
 
 def exponent_difference(
     norms: Float[np.ndarray, "*batch seeds sizes"],
     others: Float[np.ndarray, "*batch seeds sizes"],
     ds: Float[np.ndarray, " sizes"],
-) -> tuple[Array, Array]:
-    """The exponent of `norms` less that of `others`, and its jackknife standard error.
+) -> Estimate:
+    """The exponent of `norms` less that of `others`, whose seeds are the same as far as both go.
 
-    A seed is left out of both at once, so that what they have in common cancels: with common
-    random numbers the error is smaller than that of two exponents apart. Otherwise as `exponent`.
+    A row that is not finite is a seed that one of the two lacks. What the two have in common
+    cancels: with common random numbers the error is smaller than that of two exponents `apart`.
+    Otherwise as `exponent`.
     """
-    (value, without), (other, without_other) = (_with_and_without(x, ds) for x in (norms, others))
-    return value - other, _jackknife_error(without - without_other)
+    return _difference(norms, others, slope_weights(ds))
 
 
-def _with_and_without(norms: Array, ds: Float[np.ndarray, " sizes"]) -> tuple[Array, Array]:
-    """The slope of all seeds, and by how much it changes without each of them."""
-    n = norms.shape[-2]
-    means = np.asarray(norms, float).mean(axis=-2, keepdims=True)
-    weights = slope_weights(ds)
-    # log((n·mean − x)/(n − 1)), up to terms that all seeds share or whose weights add up to 0
+def log_ratio(
+    above: Float[np.ndarray, "*batch seeds"], below: Float[np.ndarray, "*batch seeds"]
+) -> Estimate:
+    """The logarithm of mean(above) / mean(below), of seeds as in `exponent_difference`."""
+    return _difference(above[..., None], below[..., None], np.ones(1))
+
+
+def _difference(norms: Array, others: Array, weights: Float[np.ndarray, " sizes"]) -> Estimate:
+    """Σ_j w_j log(mean_j of `norms` / mean_j of `others`).
+
+    A seed changes it by α_s − β_s, by the one part alone where the other lacks it, so that the
+    squared error Σ_s (α_s − β_s)² contains the covariance of the two. Seeds of both, of the first
+    alone and of the second alone vary differently, so each kind has its share of the degrees of
+    freedom; n seeds in both and no others have n − 1.
+    """
+    there, too = (np.all(np.isfinite(x), axis=-1) for x in (norms, others))
+    value, alpha = _influences(norms, there, weights)
+    other, beta = _influences(others, too, weights)
+    squares = (alpha - beta) ** 2
+    kinds = (there & too, there & ~too, ~there & too)
+    fewest = np.minimum(there.sum(axis=-1), too.sum(axis=-1))
     with np.errstate(divide="ignore", invalid="ignore"):
-        without = np.log1p(-norms / (n * means)) @ weights
-    return np.log(means[..., 0, :]) @ weights, without
+        degrees = _welch(
+            [np.sum(squares, axis=-1, where=kind) for kind in kinds],
+            [np.maximum(kind.sum(axis=-1), 1) * (1 - 1 / fewest) for kind in kinds],
+        )
+    return Estimate(value - other, np.sqrt(squares.sum(axis=-1)), degrees)
 
 
-def _jackknife_error(without: Float[np.ndarray, "*batch seeds"]) -> Array:
-    n = without.shape[-1]
-    with np.errstate(invalid="ignore"):
-        spread = np.sum((without - without.mean(axis=-1, keepdims=True)) ** 2, axis=-1)
-    return np.sqrt((n - 1) / n * spread)
+def _influences(
+    norms: Array, there: Bool[np.ndarray, "*batch seeds"], weights: Float[np.ndarray, " sizes"]
+) -> tuple[Array, Array]:
+    """Σ_j w_j log mean_j of the seeds that are there, and what each of them changes of it.
+
+    The latter are the jackknife's, centred and scaled so that the sum of their squares is the
+    squared standard error; 0 of seeds that are not there.
+    """
+    norms, n = np.where(there[..., None], norms, 0.0), there.sum(axis=-1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        means = norms.sum(axis=-2, keepdims=True) / n[..., None]
+        # log((n·mean − x)/(n − 1)), up to terms that all seeds share
+        without = np.log1p(-norms / (n[..., None] * means)) @ weights
+        centre = np.sum(without, axis=-1, keepdims=True, where=there) / n
+        influence = np.where(there, np.sqrt((n - 1) / n) * (without - centre), 0.0)
+        return np.log(means[..., 0, :]) @ weights, influence

@@ -51,8 +51,9 @@ def merge(runs: Sequence[tuple[str, xr.Dataset]]) -> xr.Dataset:
     """One dataset of several named runs that differ only in their seeds.
 
     Samples with the same key and seed are one sample: they are counted once. Runs with different
-    keys are independent: their seeds are numbered on, with the key as a coordinate. A sample that
-    is finished in one run is finished. Raises RunError, naming what differs, for other differences
+    keys are independent: their seeds are numbered on, with the key as a coordinate. The prediction
+    is the first run's, which has no random numbers in common with the others. A sample that is
+    finished in one run is finished. Raises RunError, naming what differs, for other differences
     and for runs that contradict each other.
     """
     by_key: dict[int, tuple[str, xr.Dataset]] = {}
@@ -76,6 +77,7 @@ def merge(runs: Sequence[tuple[str, xr.Dataset]]) -> xr.Dataset:
     ]
     together = parts[0]
     if len(parts) > 1:
+        parts = list(map(_unpaired, parts))
         together = xr.concat(
             parts, "seed", data_vars="minimal", coords="minimal", compat="override", join="exact",
             combine_attrs="override",
@@ -87,6 +89,15 @@ def merge(runs: Sequence[tuple[str, xr.Dataset]]) -> xr.Dataset:
         "seed": keys[0] if len(keys) == 1 else keys,
     }
     return together.assign_attrs(config=json.dumps(config))
+
+
+def _unpaired(samples: xr.Dataset) -> xr.Dataset:
+    """The samples without the norms that their prediction is the mean of, only their number."""
+    if "independent" not in samples:
+        return samples
+    found = samples.drop_vars(["independent", "network"], errors="ignore")
+    error = found["predicted_slope_error"].assign_attrs(networks=samples.sizes["network"])
+    return found.assign(predicted_slope_error=error)
 
 
 def _united(first: str, one: xr.Dataset, second: str, other: xr.Dataset) -> xr.Dataset:

@@ -160,6 +160,7 @@ def table(
         return ("width", "quantity", "q", *more), np.array(values), {"long_name": about}
 
     slope = "least-squares slope of log predicted on log d"
+    most = max((x.samples.shape[-1] for x in found if x.samples is not None), default=0)
     columns = {
         "predicted": column([x.norm for x in found], "expected norm", "size"),
         "predicted_error": column(
@@ -178,8 +179,8 @@ def table(
         ]
         about = "expected norm, by the paper's hypotheses alone"
         columns["hypothesis-H"] = column(norms_by_h, about, "size")
-    most = max((x.samples.shape[-1] for x in found if x.samples is not None), default=0)
     if most:
+        columns["predicted_slope_error"][2]["networks"] = most
         shape = (*found[0].norm.shape, most)
         laws = [np.full(shape[:-1], np.nan) if x.law is None else x.law for x in found]
         columns["law"] = column(laws, "expected norm, by the law alone", "size")

@@ -6,6 +6,7 @@ that differ only in their seeds are merged.
 
 import json
 import math
+import shlex
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import xarray as xr
 from tyro.conf import Positional
 
-from sim import cli, statistics
-from sim.statistics import FALSE_ALARM, LEVEL, Expected, Fit, Point
+from sim import cli, layout, statistics
+from sim.statistics import FALSE_ALARM, LEVEL, OFF, Expected, Fit, Mean, Off, Point
 from theory.console import for_tables
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class Report:
     """Samples that there are."""
     unfinished: int
     """Samples that a stored run lacks."""
+    rests: list[str]
+    """What the predictions leave out, a sentence each."""
 
     @classmethod
     def of(cls, samples: xr.Dataset) -> "Report":
@@ -54,6 +57,7 @@ class Report:
             underflown=statistics.underflown(samples),
             samples=int(there.sum()),
             unfinished=int((~there).sum()),
+            rests=json.loads(samples.attrs.get("rests", "[]")),
         )
 
     @property
@@ -76,6 +80,7 @@ def to_json(report: Report) -> str:
         "sampler": report.sampler,
         "seeds": report.seeds,
         "reached": report.reached,
+        "rests": report.rests,
         "fits": [
             {
                 "arch": fit.arch,
@@ -93,6 +98,8 @@ def to_json(report: Report) -> str:
                 "ratio": _number(fit.ratio.value) if fit.ratio else None,
                 "ratio_ci": [_number(end) for end in fit.ratio.interval] if fit.ratio else None,
                 "constant_agrees": fit.constant_agrees,
+                "norm_off": _off(fit.norm_off),
+                "verdict": verdict(fit),
                 "reliable": fit.reliable,
             }
             for fit in report.fits
@@ -112,6 +119,7 @@ def to_json(report: Report) -> str:
                 "sem": _number(point.sem),
                 "ci": [_number(end) for end in point.interval],
                 "predicted": point.predicted,
+                "law": point.law,
                 "hypothesis-H": point.hypothesis_h,
                 "seeds": point.seeds,
             }
@@ -125,22 +133,64 @@ def _number(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def _off(off: Off | None) -> dict[str, Any] | None:
+    if off is None:
+        return None
+    ratio = off.ratio
+    ends = [_number(end) for end in ratio.interval]
+    return {"size": off.size, "ratio": _number(ratio.value), "ci": ends}
+
+
+UNCERTAIN = 2.0
+"""The factor by which a ratio may differ from 1 without a word, if its interval allows for 1."""
+
+
 def verdict(fit: Fit) -> str:
-    """Whether a measurement agrees with its law, in a word or two."""
+    """Whether a measurement agrees with its prediction, in a few words."""
     if fit.agrees is None:
-        return "no prediction" if fit.predicted is None else "no measurement"
-    if fit.agrees and fit.constant_agrees is False:
-        return "CONTRADICTS (constant)"
-    return "agrees" if fit.agrees else "CONTRADICTS"
+        on_exponent = "no prediction" if fit.predicted is None else "no measurement"
+    elif fit.agrees and fit.constant_agrees is False:
+        on_exponent = "CONTRADICTS (constant)"
+    else:
+        on_exponent = "agrees" if fit.agrees else "CONTRADICTS"
+    on_norm = _on_norm(fit)
+    if on_norm is None:
+        return on_exponent
+    return f"{on_exponent.replace('agrees', 'exponent agrees')}; {on_norm}"
+
+
+def _on_norm(fit: Fit) -> str | None:
+    """By how much the norm misses its prediction; None if it does not."""
+    if fit.norm_off is not None:
+        where = "" if fit.norm_off.is_largest else f" at side {fit.norm_off.size}"
+        return f"norm {times(fit.norm_off.ratio)} the prediction{where}"
+    ratio = fit.ratio
+    if ratio is None or not math.isfinite(ratio.value):
+        return None
+    if 1 / UNCERTAIN < ratio.value < UNCERTAIN:
+        return None
+    return f"norm {times(ratio)} the prediction, but uncertain"
+
+
+def times(ratio: Mean) -> str:
+    """A ratio in words: "1.09 times"."""
+    value = ratio.value
+    digits = ".2f" if 0.1 < value < 2 else ".2g" if value < 10 else ".3g"
+    return f"{value:{digits}} times"
 
 
 def _style(fit: Fit) -> str:
-    if fit.agrees is None:
-        return ""
-    return "bold red" if verdict(fit).startswith("CONTRADICTS") else "green"
+    words = verdict(fit)
+    if words.startswith("CONTRADICTS"):
+        return "bold red"
+    return "green" if words == "agrees" else "yellow" if fit.agrees else ""
 
 
-DROPPED = ("attack", "d → ∞", "rests on", "ratio to H")
+NARROW = 26
+"""Characters of a line of a verdict where the table is too wide: enough for "exponent agrees; norm
+1.43"."""
+
+DROPPED = ("ratio to law", "attack", "d → ∞", "rests on", "ratio to H", "ratio")
 """Columns that a terminal too narrow for all of them does without, the first one first."""
 
 
@@ -157,23 +207,33 @@ def show(report: Report, to_stderr: bool = False) -> None:
         if note.split(":")[0] in ("verdict", *shown):
             console.print(note, style="dim", highlight=False)
     for remark in remarks(report):
-        console.print(remark.text, style=remark.style, highlight=False)
+        console.print(remark.text, style=remark.style, highlight=False, soft_wrap=remark.is_command)
 
 
 def notes(report: Report) -> list[str]:
     """What the columns of the table mean, in the form "column: meaning"."""
     is_random = any(fit.predicted_error for fit in report.fits)
-    random = ", with its 95 % interval where it is the mean of random traces" if is_random else ""
+    random = ", with its 95 % interval where it is sampled" if is_random else ""
     found = [
-        "exponent of d: of the mean norm, with its 95 % interval. predicted: the law's slope over "
-        f"the same sizes{random}.",
+        "exponent of d: of the mean norm, with its 95 % interval. predicted: the slope over the "
+        f"same sizes{random}.",
+        "rests on: gradient-independence: the mean over the same networks, whose backward pass "
+        "uses independent copies of the weights.",
         "verdict: on the exponent, and on the constant of an exact law. If all laws hold, "
         f"{FALSE_ALARM:.0%} of runs contradict one.",
         "ratio: mean norm over predicted norm at the largest size, with its 95 % interval.",
+        "ratio to law: mean norm over what the law says, which leaves something out.",
         "ratio to H: mean norm over what the paper's hypotheses alone predict.",
         "attack: exponent of ε_p‖∂‖_q, the first-order damage at a constant change per pixel.",
     ]
-    known = ("verdict", *columns(report))
+    if any(fit.norm_off for fit in report.fits):
+        found.append(
+            "verdict: norms are named whose ratio's 95 % interval, at that size, lies more than "
+            f"{OFF:.0%} from 1."
+        )
+    known = {"verdict", *columns(report)}
+    if all(fit.basis != "gradient-independence" for fit in report.fits):
+        known.remove("rests on")
     return [note for note in found if note.split(":")[0] in known]
 
 
@@ -183,6 +243,8 @@ class Remark:
 
     text: str
     style: str = ""
+    is_command: bool = False
+    """Whether it contains a command, which no line may break."""
 
 
 def remarks(report: Report) -> list[Remark]:
@@ -231,7 +293,47 @@ def remarks(report: Report) -> list[Remark]:
                 "means include them."
             )
         )
+    found += [Remark(sentence, "dim") for sentence in report.rests]
+    off = max((fit for fit in report.fits if fit.norm_off), key=_distance, default=None)
+    if off is not None:
+        found.append(Remark(f"{audit_command(report, off)} says which layers.", "dim", True))
     return found
+
+
+def _distance(fit: Fit) -> float:
+    """How far its norm is from the prediction, in powers of e."""
+    if fit.norm_off is None:
+        return 0.0
+    ratio = fit.norm_off.ratio.value
+    return abs(math.log(ratio)) if ratio > 0 else math.inf
+
+
+def audit_command(report: Report, fit: Fit) -> str:
+    """The command line that measures, layer by layer, why this norm is off.
+
+    With the flags of the run that an audit shares, one width and two sizes: that where the norm is
+    off, and the smallest.
+    """
+    from sim import audit
+
+    config = report.config
+    usual = vars(audit.Config())
+    chosen = {name: config.get(name, value) for name, value in usual.items()}
+    if config.get("model") is None:
+        chosen |= {"widths": [fit.width], "model": None}
+    else:
+        chosen |= {"arch": None, "widths": None}
+    off = fit.norm_off
+    sizes = sorted({point.size for point in report.points})
+    smallest = sizes[1:2] if off and off.size == sizes[0] else sizes[:1]
+    chosen["sizes"] = sorted({*smallest, *([off.size] if off else sizes[:2])})
+    left_out = ("seeds", "seed")
+    flags = [
+        layout.flag(name, value)
+        for name, value in chosen.items()
+        if name not in left_out and value is not None and value != usual[name]
+    ]
+    return " ".join(["python -m sim.audit", *(shlex.quote(x) for f in flags for x in f.split())])
 
 
 def _range(counts: list[int]) -> str:
@@ -299,9 +401,14 @@ def columns(report: Report) -> dict[str, list[Any]]:
         "ratio": [
             with_ends(fit.ratio.value, *fit.ratio.interval) if fit.ratio else "–" for fit in fits
         ],
-        "ratio to H": [_ratio_to_h(points, fit) for fit in fits],
+        "ratio to law": [_ratio_to([(p, p.law) for p in points], fit) for fit in fits],
+        "ratio to H": [_ratio_to([(p, p.hypothesis_h) for p in points], fit) for fit in fits],
         "attack": [_plain(fit.attack_exponent, ".3f") for fit in fits],
     }
+    if all(fit.width is None for fit in fits):
+        del found["width"]
+    if all(point.law is None for point in points):
+        del found["ratio to law"]
     if all(point.hypothesis_h is None for point in points):
         del found["ratio to H"]
     return found
@@ -326,9 +433,11 @@ def _table(report: Report, cells: dict[str, list[Any]]) -> "Table":
     from rich.table import Table
 
     table = Table(title=title(report), box=box.SIMPLE_HEAD)
-    for name in cells:
+    for name, values in cells.items():
         text = name in ("norm", "rests on", "verdict")
-        table.add_column(name, justify="left" if text else "right", no_wrap=True)
+        wraps = name == "verdict" and max(map(len, values)) > NARROW
+        width = NARROW if wraps else None
+        table.add_column(name, justify="left" if text else "right", no_wrap=not wraps, width=width)
     for row in zip(*cells.values(), strict=True):
         table.add_row(*row)
     return table
@@ -350,7 +459,7 @@ def with_error(value: float, low: float, high: float) -> str:
 
 
 def expected_slope(slope: Expected | None) -> str:
-    """A predicted exponent, with half its 95 % interval if it is random: "0.015 ± 0.008"."""
+    """A predicted exponent, with half its 95 % interval if it is sampled: "0.015 ± 0.008"."""
     if slope is None:
         return "–"
     if slope.standard_error == 0:
@@ -378,12 +487,14 @@ def _plain(value: float | None, form: str) -> str:
     return text.removeprefix("-") if float(text) == 0 else text  # no negative zero
 
 
-def _ratio_to_h(points: list[Point], fit: Fit) -> str:
-    same = [p for p in points if (p.width, p.quantity, p.q) == (fit.width, fit.quantity, fit.q)]
-    last = max(same, key=lambda point: point.d)
-    if not last.hypothesis_h:
+def _ratio_to(units: list[tuple[Point, float | None]], fit: Fit) -> str:
+    """The mean norm over a number given at every point, at the largest size."""
+    key = (fit.width, fit.quantity, fit.q)
+    same = [pair for pair in units if (pair[0].width, pair[0].quantity, pair[0].q) == key]
+    last, unit = max(same, key=lambda pair: pair[0].d)
+    if not unit:
         return "–"
-    return with_ends(*(value / last.hypothesis_h for value in (last.mean, *last.interval)))
+    return with_ends(*(value / unit for value in (last.mean, *last.interval)))
 
 
 @dataclass(frozen=True)

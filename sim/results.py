@@ -1,4 +1,4 @@
-"""The tables of results in README.md and docs/architectures.md, measured and predicted again.
+"""The tables of results in the README and the docs, measured and predicted again.
 
 `python -m sim.results` runs every command of the README's table and prints it as Markdown, some
 minutes; `--table heads` and other names are those of docs/architectures.md. `--check` compares with
@@ -41,7 +41,7 @@ def run(config: Config, advance: Callable[..., None] = lambda done, more=0: None
     from sim import scaling, statistics
 
     fits = statistics.fit(scaling.run(config, advance))
-    return max((fit for fit in fits if fit.q == "1"), key=lambda fit: fit.width)
+    return max((fit for fit in fits if fit.q == "1"), key=lambda fit: fit.width or 0)
 
 
 def widest(config: Config) -> Config:
@@ -60,14 +60,14 @@ def cells(table: Table, row: Row, fit: Fit) -> tuple[str, ...]:
     if fit.agrees is False or fit.constant_agrees is False:
         predicted += ", **contradicted**"
     limit = limit_cell(fit.limit)
-    found = (f"`{row.flags}`{row.remark}", str(fit.width), measured, predicted, limit, fit.basis)
-    if not table.has_ratio:
-        return found
-    return (*found, with_ends(fit.ratio.value, *fit.ratio.interval) if fit.ratio else "–")
+    width = "–" if fit.width is None else str(fit.width)
+    found = (f"`{row.flags}`{row.remark}", width, measured, predicted, limit, fit.basis)
+    ratios = [fit.ratio if side is None else fit.ratios[side] for side in table.ratio_at]
+    return (*found, *[with_ends(x.value, *x.interval) if x else "–" for x in ratios])
 
 
 def predicted_cell(slope: Expected | None) -> str:
-    """The law's slope over the sizes of the row, with half its 95 % interval if it is random."""
+    """The slope over the sizes of the row, with half its 95 % interval if it is sampled."""
     from sim.report import expected_slope
 
     return expected_slope(slope)

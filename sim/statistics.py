@@ -6,6 +6,7 @@ every interval comes from the spread over seeds, which are independent. The meth
 violation.
 """
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from jaxtyping import Bool, Float
 from scipy import stats
 
 from sim import intervals
-from sim.intervals import slope_weights
+from sim.intervals import Estimate, slope_weights
 
 LEVEL = 0.95
 """Coverage of every interval."""
@@ -32,6 +33,12 @@ LARGEST_SKEWNESS = 0.3
 ROUNDING = 1e-6
 """What rounding alone may put between a measurement without spread and its prediction."""
 
+OFF = 0.03
+"""Part by which a norm may miss its prediction before a report says so in words.
+
+A norm is off where, at some size, the 95 % interval of measured over predicted lies wholly beyond
+1 ± OFF: so that a wrong constant is told at once and one known to be approximate is not."""
+
 SECOND_STAGE = 0.01
 """Probability that the second of two stages is found to vary more than the first if it does not."""
 
@@ -44,7 +51,7 @@ class Slope:
     standard_error: float
     interval: tuple[float, float]
     seeds: int
-    degrees: int
+    degrees: float | int
     """Degrees of freedom of the standard error."""
 
     @property
@@ -68,37 +75,39 @@ class Mean:
     skewness: float
     """Of one seed's norm."""
 
-    def over(self, unit: "Expected") -> "Mean":
-        """The ratio to a prediction.
-
-        Its relative error is independent of the mean's, so they add in squares, and so do the half
-        lengths of their intervals on either side (G. Y. Zou and A. Donner, Construction of
-        confidence limits about effect measures, Statistics in Medicine 27, 2008).
-        """
-        ratio = self.value / unit.value
-        low, high = (end / unit.value for end in self.interval)
-        error, half = (ratio * x / unit.value for x in (unit.standard_error, unit.half_width))
-        if error:
-            low, high = ratio - np.hypot(ratio - low, half), ratio + np.hypot(high - ratio, half)
-        whole = float(np.hypot(self.standard_error / unit.value, error))
-        return Mean(ratio, whole, (float(low), float(high)), self.seeds, self.skewness)
+    def over(self, unit: float) -> "Mean":
+        """The ratio to a number that is known."""
+        low, high = (end / unit for end in self.interval)
+        ratio, error = self.value / unit, self.standard_error / unit
+        return Mean(ratio, error, (low, high), self.seeds, self.skewness)
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What is predicted: a number that is known, or the mean of random traces."""
+    """What is predicted: a number that is known, or a mean over random networks."""
 
     value: float
     standard_error: float = 0.0
-    degrees: int = 1
-    """Degrees of freedom of a standard error that is not 0."""
+    degrees: float | int = np.inf
+    """Degrees of freedom of a standard error that is not 0; infinite if they are not known."""
 
     @property
     def half_width(self) -> float:
-        """Half the length of its 95 % interval (Student's t over traces)."""
+        """Half the length of its 95 % interval (Student's t)."""
         if self.standard_error == 0:
             return 0.0
         return float(intervals.quantile(LEVEL, self.degrees)) * self.standard_error
+
+
+@dataclass(frozen=True)
+class Off:
+    """Where a norm misses its prediction by more than `OFF`, and by how much."""
+
+    size: int
+    is_largest: bool
+    """Whether it is the largest of the sizes."""
+    ratio: Mean
+    """Measured over predicted norm."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +115,8 @@ class Fit:
     """The growth of one norm with d in one network, measured and predicted."""
 
     arch: str
-    width: int
+    width: int | None
+    """None for a user's own model, whose width is not known."""
     quantity: str
     q: str
     exponent: Slope
@@ -114,19 +124,24 @@ class Fit:
     log_exponent: Slope
     """Of the geometric mean: mean over seeds of the slope of log‖∂‖_q. Zero norms are left out."""
     expected: Expected | None
-    """The law's slope over the same sizes; random if it comes from random traces."""
+    """The predicted slope over the same sizes; random if it is sampled."""
     limit: float | None
     """The law's exponent as d → ∞."""
     basis: str
     agrees: bool | None
-    """Of the exponent: False if it contradicts the law's slope, whose own error is allowed for.
+    """Of the exponent: False if it contradicts the predicted slope, whose error is allowed for.
 
     None if there is no prediction, or if norms were left out that are not finite: the others are
     the small ones."""
-    ratio: Mean | None
-    """Mean norm over predicted norm at the largest size; None if there is no prediction.
+    ratios: dict[int, Mean | None]
+    """Mean norm over predicted norm by size, in increasing order; None if there is no prediction.
 
-    Its interval contains the error of a prediction that is random."""
+    The intervals contain the error of a prediction that is random."""
+    norm_off: Off | None
+    """Where the measured norm misses the predicted one; None if it does not, or nobody knows.
+
+    At the largest size if it is off there, else where it is farthest off. Nobody knows if there is
+    no prediction, or if norms were left out."""
     constant_agrees: bool | None
     """Of the constant: False if the ratio contradicts 1.
 
@@ -142,13 +157,18 @@ class Fit:
     the mean, and larger ones yet unseen may carry more."""
 
     @property
+    def ratio(self) -> Mean | None:
+        """Mean norm over predicted norm at the largest size; None if there is no prediction."""
+        return self.ratios[max(self.ratios)]
+
+    @property
     def predicted(self) -> float | None:
         """The law's slope over the same sizes."""
         return None if self.expected is None else self.expected.value
 
     @property
     def predicted_error(self) -> float | None:
-        """The standard error of `predicted`: 0 unless it comes from random traces."""
+        """The standard error of `predicted`: 0 unless it is sampled."""
         return None if self.expected is None else self.expected.standard_error
 
     @property
@@ -162,7 +182,8 @@ class Point:
     """The mean norm at one size, with its standard error over seeds and its 95 % interval."""
 
     arch: str
-    width: int
+    width: int | None
+    """As in `Fit`."""
     size: int
     d: int
     quantity: str
@@ -172,6 +193,9 @@ class Point:
     interval: tuple[float, float]
     """Of the mean (`Mean`), not symmetric about it."""
     predicted: float | None
+    law: float | None
+    """What the law says, where the prediction is another one because the law leaves something
+    out."""
     hypothesis_h: float | None
     """What the paper's hypotheses alone predict, where the prediction rests on more."""
     seeds: int
@@ -221,15 +245,49 @@ def exponent_difference(
 ) -> Slope:
     """The exponent of one mean norm less that of another, of the same seeds.
 
-    Its interval comes from the seeds' differences (`sim.intervals.exponent_difference`). NaN where
-    `exponent` is.
+    Its interval comes from the seeds' differences (`sim.intervals.exponent_difference`). A row
+    that is not finite is a seed that one of the two lacks. NaN where `exponent` is.
     """
-    if any(np.any(np.count_nonzero(rows, axis=0) < 2) for rows in (norms, others)):
+    there = [rows[np.all(np.isfinite(rows), axis=1)] for rows in (norms, others)]
+    if any(np.any(np.count_nonzero(rows, axis=0) < 2) for rows in there):
         return _undefined(len(norms))
-    value, error = (float(x) for x in intervals.exponent_difference(norms, others, ds))
-    if not np.isfinite(error):
+    found = intervals.exponent_difference(norms, others, ds)
+    if not np.isfinite(found.error):
         return _undefined(len(norms))
-    return _slope(value, error, len(norms), len(norms) - 1)
+    return _slope(float(found.value), float(found.error), len(norms), float(found.degrees))
+
+
+def paired_ratio(norms: Float[np.ndarray, " seeds"], others: Float[np.ndarray, " seeds"]) -> Mean:
+    """The ratio of two means of the same seeds; seeds as in `exponent_difference`.
+
+    The interval is Student's of its logarithm (`sim.intervals.log_ratio`).
+    """
+    seeds = int(np.isfinite(norms).sum())
+    if any(np.count_nonzero(rows[np.isfinite(rows)]) < 2 for rows in (norms, others)):
+        return Mean(np.nan, np.nan, (np.nan, np.nan), seeds, np.nan)
+    return _from_log(intervals.log_ratio(norms, others), seeds)
+
+
+def ratio(measured: Mean, predicted: Expected) -> Mean:
+    """The ratio of a mean to a prediction that shares no random numbers with it.
+
+    Hall's interval if the prediction is a known number, else Student's of the logarithm.
+    """
+    if predicted.standard_error == 0:
+        return measured.over(predicted.value)
+    if not measured.value > 0:
+        return Mean(np.nan, np.nan, (np.nan, np.nan), measured.seeds, np.nan)
+    logs = (
+        Estimate(np.log(x.value), x.standard_error / x.value, degrees)
+        for x, degrees in ((measured, measured.seeds - 1), (predicted, predicted.degrees))
+    )
+    return _from_log(intervals.apart(*logs), measured.seeds)
+
+
+def _from_log(found: Estimate, seeds: int) -> Mean:
+    value = float(np.exp(found.value))
+    factor = float(np.exp(intervals.quantile(LEVEL, found.degrees) * found.error))
+    return Mean(value, value * float(found.error), (value / factor, value * factor), seeds, np.nan)
 
 
 def log_exponent(
@@ -251,7 +309,7 @@ def log_exponent(
     return _slope(float(slopes.mean()), error, len(alive), first - 1)
 
 
-def _slope(value: float, error: float, seeds: int, degrees: int) -> Slope:
+def _slope(value: float, error: float, seeds: int, degrees: float | int) -> Slope:
     half = float(intervals.quantile(LEVEL, degrees)) * error
     return Slope(value, error, (value - half, value + half), seeds, degrees)
 
@@ -302,33 +360,36 @@ def agrees(measured: Slope, predicted: float | Expected | None, comparisons: int
     """Whether a measured slope is compatible with the predicted one.
 
     Two-sided t test at level FALSE_ALARM / comparisons; None without a prediction or measurement.
-    The standard error of a random prediction is added in squares, with Welch's and Satterthwaite's
-    degrees of freedom (`sim.intervals.together`): few traces say little about their own spread, and
-    where they decide the error, the quantile has to be that of few.
+    The standard error of a random prediction is added in squares (`sim.intervals.apart`), as if it
+    shared no random numbers with the measurement; where it does, measure their
+    `exponent_difference` and predict 0.
     """
     if predicted is None or not np.isfinite(measured.value):
         return None
     expected = predicted if isinstance(predicted, Expected) else Expected(predicted)
-    error, degrees = intervals.together(
-        measured.standard_error, measured.degrees, expected.standard_error, expected.degrees
+    away = intervals.apart(
+        Estimate(measured.value, measured.standard_error, measured.degrees),
+        Estimate(expected.value, expected.standard_error, expected.degrees),
     )
-    allowed = intervals.quantile(1 - FALSE_ALARM / comparisons, degrees)
-    return bool(abs(measured.value - expected.value) <= allowed * error + ROUNDING)
+    allowed = intervals.quantile(1 - FALSE_ALARM / comparisons, away.degrees)
+    return bool(abs(away.value) <= allowed * away.error + ROUNDING)
 
 
 def expected(samples: xr.Dataset, name: str, **at: Any) -> Expected | None:
     """A prediction of a dataset at a place, by the name of its variable; None for NaN.
 
-    Runs of earlier versions say nothing of its error, which then is 0.
+    Runs of earlier versions say nothing of its error, which then is 0. How many random networks it
+    is the mean of is the length of `independent`, or else the attribute `networks` of
+    `predicted_slope_error`.
     """
     value = _number(samples[name].sel(at).item())
     if value is None:
         return None
-    if f"{name}_error" not in samples:
+    error = float(samples[f"{name}_error"].sel(at)) if f"{name}_error" in samples else 0.0
+    if error == 0:
         return Expected(value)
-    error = float(samples[f"{name}_error"].sel(at))
-    traces = samples["predicted_slope_error"].attrs.get("traces", 2)
-    return Expected(value, error, traces - 1)
+    known = samples["predicted_slope_error"].attrs.get("networks", np.inf)
+    return Expected(value, error, samples.sizes.get("network", known) - 1)
 
 
 def mean_agrees(measured: Mean, predicted: float, comparisons: int) -> bool | None:
@@ -370,29 +431,33 @@ def fit(samples: xr.Dataset) -> list[Fit]:
     bases = _by_network(samples, "basis")
     places = {key: dict(zip(("width", "quantity", "q"), key, strict=True)) for key in bases}
     slope = {key: expected(samples, "predicted_slope", **at) for key, at in places.items()}
-    largest = samples["size"].values[np.argmax(ds)]
-    constant = {
-        key: expected(samples, "predicted", size=largest, **at) for key, at in places.items()
+    sizes = samples["size"].values
+    largest = int(np.argmax(ds))
+    units = {
+        key: [expected(samples, "predicted", size=size, **at) for size in sizes]
+        for key, at in places.items()
     }
-    known = {key: unit for key, unit in constant.items() if unit is not None and unit.value}
+    known = [key for key, row in units.items() if (unit := row[largest]) and unit.value]
     claimed = [key for key in known if bases[key].item() == "exact"]
     comparisons = len(claimed) + sum(value is not None for value in slope.values())
+    has_width = _has_width(samples)
     found = []
     for key, norms in _by_network(samples, "norm").items():
         rows = norms.transpose("seed", "size").values
         finite = np.all(np.isfinite(rows), axis=1)
         is_whole = bool(np.isfinite(rows[_computed(samples, key[0])]).all())
         first = int(finite[: samples.attrs.get("pilot")].sum())
-        last, rows = rows[:, np.argmax(ds)], rows[finite]
-        measured, unit = two_stages(rows, ds, first), known.get(key)
-        ratio = mean(last[np.isfinite(last)]).over(unit) if unit else None
+        pair = _paired(samples, key)
+        ratios = _ratios(rows, units[key], pair)
+        rows = rows[finite]
+        measured = two_stages(rows, ds, first)
         reliable = is_whole and is_reliable(rows[:first])
-        tested = ratio if key in claimed and reliable else None
+        tested = ratios[largest] if key in claimed and reliable else None
         width, quantity, q = key
         found.append(
             Fit(
                 arch=str(samples.attrs["arch"]),
-                width=width,
+                width=width if has_width else None,
                 quantity=quantity,
                 q=q,
                 exponent=measured,
@@ -400,13 +465,95 @@ def fit(samples: xr.Dataset) -> list[Fit]:
                 expected=slope[key],
                 limit=_number(limits[key].item()),
                 basis=str(bases[key].item()),
-                agrees=agrees(measured, slope[key], max(1, comparisons)) if is_whole else None,
-                ratio=ratio,
+                agrees=_agrees(measured, slope[key], pair, ds, comparisons) if is_whole else None,
+                ratios=dict(sorted(zip(sizes.tolist(), ratios, strict=True))),
+                norm_off=norm_off(sizes.tolist(), ratios) if is_whole else None,
                 constant_agrees=mean_agrees(tested, 1.0, comparisons) if tested else None,
                 reliable=reliable,
             )
         )
     return found
+
+
+Pair = tuple[Float[np.ndarray, "either sizes"], Float[np.ndarray, "either sizes"]]
+"""Norms of the networks and of those under gradient independence, a row for every seed of either;
+NaN where one of the two lacks it."""
+
+
+def _paired(samples: xr.Dataset, key: tuple[int, str, str]) -> Pair | None:
+    """The norms of a network and those that its prediction is the mean of; None for a law."""
+    if "independent" not in samples:
+        return None
+    at = dict(zip(("width", "quantity", "q"), key, strict=True))
+    norms = samples["norm"].sel(at).transpose("seed", "size")
+    others = samples["independent"].sel(at).transpose("network", "size")
+    if not np.isfinite(others).any():
+        return None
+    labels = np.union1d(samples["seed"].values, samples["network"].values)
+    first, second = (np.full((len(labels), samples.sizes["size"]), np.nan) for _ in range(2))
+    first[np.searchsorted(labels, samples["seed"].values)] = norms.values
+    second[np.searchsorted(labels, samples["network"].values)] = others.values
+    return first, second
+
+
+def _agrees(
+    measured: Slope,
+    predicted: Expected | None,
+    pair: Pair | None,
+    ds: Float[np.ndarray, " sizes"],
+    comparisons: int,
+) -> bool | None:
+    """`agrees`, by the seeds that measurement and prediction have in common if there are any.
+
+    The difference has the degrees of freedom of the measured exponent if they are fewer, those of a
+    pilot.
+    """
+    if predicted is None or pair is None:
+        return agrees(measured, predicted, comparisons)
+    found = exponent_difference(*pair, ds)
+    degrees = min(found.degrees, measured.degrees)
+    difference = _slope(found.value, found.standard_error, found.seeds, degrees)
+    return agrees(difference, 0.0, comparisons)
+
+
+def _ratios(
+    rows: Float[np.ndarray, "seeds sizes"], units: list[Expected | None], pair: Pair | None
+) -> list[Mean | None]:
+    """Mean norm over predicted norm at every size, of the seeds whose norm is finite there."""
+    found: list[Mean | None] = []
+    for j, unit in enumerate(units):
+        if unit is None or not unit.value:
+            found.append(None)
+        elif pair is None:
+            norms = rows[:, j]
+            found.append(ratio(mean(norms[np.isfinite(norms)]), unit))
+        else:
+            found.append(paired_ratio(*(norms[:, j] for norms in pair)))
+    return found
+
+
+def norm_off(sizes: list[int], ratios: list[Mean | None]) -> Off | None:
+    """The largest size if its ratio is off (`OFF`), else that whose ratio is farthest off."""
+    off = {
+        size: found
+        for size, found in zip(sizes, ratios, strict=True)
+        if found and (found.interval[0] > 1 + OFF or found.interval[1] < 1 - OFF)
+    }
+    if not off:
+        return None
+    largest = max(sizes)
+    size = largest if largest in off else max(off, key=lambda size: _factor(off[size].value))
+    return Off(size, size == largest, off[size])
+
+
+def _factor(ratio: float) -> float:
+    """How many times one of two numbers is the other."""
+    return max(ratio, 1 / ratio) if ratio > 0 else np.inf
+
+
+def _has_width(samples: xr.Dataset) -> bool:
+    """Whether its networks have a width; a user's own model has a label in its place."""
+    return json.loads(samples.attrs["config"]).get("model") is None
 
 
 def _computed(samples: xr.Dataset, width: int) -> Bool[np.ndarray, "seeds sizes"]:
@@ -421,27 +568,38 @@ def points(samples: xr.Dataset) -> list[Point]:
     found = []
     predicted = _by_network(samples, "predicted")
     hypothesis_h = _by_network(samples, "hypothesis-H")
-    for (width, quantity, q), norms in _by_network(samples, "norm").items():
-        for size in samples["size"].values:
+    law = _by_network(samples, "law") if "law" in samples else {}
+    has_width = _has_width(samples)
+    for key, norms in _by_network(samples, "norm").items():
+        width, quantity, q = key
+        for size in samples["size"].values.tolist():
             values = norms.sel(size=size).values
             measured = mean(values[np.isfinite(values)])
             found.append(
                 Point(
                     arch=samples.attrs["arch"],
-                    width=width,
-                    size=int(size),
+                    width=width if has_width else None,
+                    size=size,
                     d=int(samples["d"].sel(size=size)),
                     quantity=quantity,
                     q=q,
                     mean=measured.value,
                     sem=measured.standard_error,
                     interval=measured.interval,
-                    predicted=_number(predicted[width, quantity, q].sel(size=size).item()),
-                    hypothesis_h=_number(hypothesis_h[width, quantity, q].sel(size=size).item()),
+                    predicted=_at(predicted, key, size),
+                    law=_at(law, key, size),
+                    hypothesis_h=_at(hypothesis_h, key, size),
                     seeds=measured.seeds,
                 )
             )
     return found
+
+
+def _at(
+    tables: dict[tuple[int, str, str], xr.DataArray], key: tuple[int, str, str], size: int
+) -> float | None:
+    """The number of a network at one size; None for NaN, and where there is no table."""
+    return _number(tables[key].sel(size=size).item()) if key in tables else None
 
 
 def nonfinite(samples: xr.Dataset) -> int:

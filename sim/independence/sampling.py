@@ -124,7 +124,8 @@ def sample(
     advance(0, first * len(sides))
     runs = montecarlo.measurers(network, sides, own, lambda side: measure(network, side, own), most)
     pilot = [run(range(first), advance) for run in runs]
-    shares = [_share(*found, own.labels_per_seed, draws.labels_per_seed) for found in pilot]
+    labels = own.labels_per_seed, draws.labels_per_seed
+    shares = [_share(means, squares, *labels) for means, squares in pilot]
     needed = seeds * np.mean(shares) / TARGET**2
     count = int(np.clip(needed, first, most))
     advance(0, (count - first) * len(sides))

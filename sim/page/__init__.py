@@ -12,7 +12,7 @@ from typing import Any
 
 from sim import report
 from sim.page import picture
-from sim.report import Report
+from sim.report import Remark, Report
 
 
 def page(result: Report, sessions: list[dict[str, Any]]) -> str:
@@ -22,15 +22,16 @@ def page(result: Report, sessions: list[dict[str, Any]]) -> str:
     """
     here = resources.files("sim.page")
     config = result.config
-    remarks = [remark.text for remark in report.remarks(result)]
     panels = list(dict.fromkeys((fit.quantity, fit.q) for fit in result.fits))
     widths = list(dict.fromkeys(fit.width for fit in result.fits))
+    choices = "".join(_choice(i, width) for i, width in enumerate(widths) if width is not None)
     return Template(here.joinpath("page.html").read_text()).substitute(
         title=escape(f"The √d law: {config['arch']}"),
         summary=escape(report.title(result)),
-        warnings="\n".join(f'<p class="warning">{escape(text)}</p>' for text in remarks),
+        remarks="\n".join(map(_remark, report.remarks(result))),
         seeds=result.seeds,
-        widths="".join(_choice(i, width) for i, width in enumerate(widths)),
+        choose="; choose widths:" if choices else ".",
+        widths=choices,
         panels="\n".join(
             picture.panel(report.norm_name(*panel), _numbered(result, *panel), widths)
             for panel in panels
@@ -71,6 +72,11 @@ def _harmless(text: str) -> str:
     return text.replace("<", "\\u003c").replace("&", "\\u0026")
 
 
+def _remark(remark: Remark) -> str:
+    kind = "remark" if remark.style == "dim" else "warning"
+    return f'<p class="{kind}">{escape(remark.text)}</p>'
+
+
 def _choice(i: int, width: int) -> str:
     sample = f'<svg viewBox="-8 -8 16 16" aria-hidden="true">{picture.marker(i)}</svg>'
     return f'<label><input type="checkbox" value="{width}" checked>{sample} width {width}</label>'
@@ -83,6 +89,7 @@ def _table(result: Report) -> str:
     def cell(kind: str, name: str, value: Any) -> str:
         found = ["text"] if name in texts else []
         found += ["contradicts"] if str(value).startswith("CONTRADICTS") else []
+        found += ["off"] if name == "verdict" and str(value).startswith("exponent agrees") else []
         style = f' class="{" ".join(found)}"' if found else ""
         return f"<{kind}{style}>{escape(str(value))}</{kind}>"
 

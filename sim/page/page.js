@@ -13,7 +13,7 @@ const digits = (x) => (x === null ? "–" : x.toPrecision(4));
 
 function lines(point) {
   const found = [
-    `${point.name}, width ${point.width}, side ${point.size} (d = ${point.d})`,
+    `${point.name}, ${point.width === null ? "" : `width ${point.width}, `}side ${point.size} (d = ${point.d})`,
     `measured ${digits(point.mean)} [${digits(point.ci[0])}, ${digits(point.ci[1])}]`,
   ];
   if (point.predicted !== null) {

@@ -28,7 +28,7 @@ def marker(i: int) -> str:
     return f'{SHAPES[i % 6]} fill="#fff" fill-opacity="0.6" stroke="{COLOURS[i % 6]}"/>'
 
 
-def panel(name: str, marks: list[Mark], widths: Sequence[int]) -> str:
+def panel(name: str, marks: list[Mark], widths: Sequence[int | None]) -> str:
     """A figure of one norm. Values that are not positive and finite are not drawn."""
     points = [point for _, point in marks]
     xs = [float(point.d) for point in points]
@@ -113,10 +113,8 @@ def _mark(i: int, number: int, point: Point, name: str, x_axis: _Axis, y_axis: _
         ends = f"M0 {y_axis(low) - y:.1f}V{y_axis(high) - y:.1f}"
         bar = f'<path class="bar" stroke="{COLOURS[i % 6]}" d="{ends}"/>'
     predicted = f", predicted {point.predicted:.4g}" if point.predicted is not None else ""
-    title = (
-        f"{name}, width {point.width}, d = {point.d}: {point.mean:.4g} "
-        f"[{low:.4g}, {high:.4g}]{predicted}"
-    )
+    width = "" if point.width is None else f"width {point.width}, "
+    title = f"{name}, {width}d = {point.d}: {point.mean:.4g} [{low:.4g}, {high:.4g}]{predicted}"
     return (
         f'<g class="point" data-point="{number}" transform="translate({x:.1f} {y:.1f})">'
         f"<title>{escape(title)}</title>"

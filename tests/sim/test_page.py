@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from sim import page
-from sim.report import Report, norm_name, to_json
+from sim.report import Report, norm_name, to_json, verdict
 from sim.scaling import Config, labelled
 
 CONFIG = Config(arch="mlp", widths=(8, 16), sizes=(4, 8, 16), seeds=20, norms=("1", "inf"))
@@ -105,6 +105,30 @@ def test_text_from_outside_is_escaped(result):
     assert parts.addresses == []
     assert parts.open == []
     assert any(evil in text for text in parts.texts)
+
+
+def test_verdicts_and_remarks_are_those_of_the_report(result):
+    text = page.page(replace(result, rests=["the labels stay coupled."]), [SESSION])
+    words = [verdict(fit) for fit in result.fits]
+    assert any("; norm " in said for said in words)
+    for said in set(words):
+        assert text.count(f">{said}</td>") == words.count(said)
+    assert '<p class="remark">the labels stay coupled.</p>' in text
+    assert "says which layers.</p>" in text
+
+
+def test_a_model_has_no_width(result):
+    fits, points = (
+        [replace(x, width=None) for x in rows if x.width == 8]
+        for rows in (result.fits, result.points)
+    )
+    config = result.config | {"model": "mine:model", "widths": None}
+    text = page.page(replace(result, config=config, fits=fits, points=points), [SESSION])
+    body = text.split("<script")[0]
+    words = " ".join([*Parts(text).texts, *re.findall("<title>(.*?)</title>", body)])
+    assert "width" not in words.replace("widths –", "")
+    assert "None" not in words
+    assert 'type="checkbox"' not in body
 
 
 def test_values_that_cannot_be_drawn_leave_a_page(result):

@@ -3,16 +3,32 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
+from importlib import resources
 
+import jsonschema
 import numpy as np
 import pytest
+import xarray as xr
+from rich.console import Console
 
-from sim import merge
+from sim import audit, cli, intervals, layout, merge, statistics, store
 from sim.layout import RunError
-from sim.report import Report, columns, notes, to_json
+from sim.report import (
+    Report,
+    audit_command,
+    columns,
+    notes,
+    remarks,
+    show,
+    times,
+    to_json,
+    verdict,
+)
 from sim.scaling import Config, labelled
 
 CONFIG = Config(arch="mlp", widths=(8,), sizes=(4, 8), seeds=30, norms=("1",))
+DS = np.array([48.0, 192.0])
 
 
 def stored(seeds=30, key=0, finished=None, shift=0.0, **changed):
@@ -64,20 +80,211 @@ def test_runs_of_versions_without_the_errors_of_predictions():
         assert fit.predicted_error == 0
 
 
-def test_a_random_prediction_is_shown_with_its_interval():
-    samples = stored(30)
-    slope = samples["predicted_slope"]
-    samples["predicted_slope"] = slope.copy(data=np.full(slope.shape, 0.5))
-    errors = samples["predicted_slope_error"]
-    samples["predicted_slope_error"] = errors.copy(data=np.full(errors.shape, 0.01))
+def sampled_by_independence(seeds=30, networks=20, factor=1.0, **changed):
+    """A run whose prediction is the mean over its first networks, of their norms times a factor."""
+    samples = stored(seeds, **changed)
+    order = ("width", "quantity", "q", "size", "seed")
+    norms = samples["norm"].isel(seed=slice(networks)).transpose(*order)
+    shaken = np.random.default_rng(1).normal(1, 0.01, norms.shape)
+    samples["independent"] = ((*order[:4], "network"), factor * norms.values * shaken)
+    samples = samples.assign_coords(network=np.arange(networks))
+    others = samples["independent"]
+    slope, error = intervals.exponent(others.transpose(..., "network", "size").values, DS)
+    samples["predicted"] = others.mean("network")
+    samples["predicted_error"] = others.std("network", ddof=1) / networks**0.5
+    samples["predicted_slope"] = samples["predicted_slope"].copy(data=slope)
+    samples["predicted_slope_error"] = samples["predicted_slope_error"].copy(data=error)
+    samples["predicted_slope_error"].attrs = {}
+    samples["basis"] = xr.full_like(samples["basis"], "gradient-independence", "<U21")
+    samples.attrs["rests"] = json.dumps(["the labels stay coupled.", "masks are shared."])
+    return samples
+
+
+def valid(report):
+    """The report as JSON, if it follows its schema."""
+    found = json.loads(to_json(report))
+    schema = json.loads(resources.files("sim").joinpath("report.schema.json").read_text())
+    jsonschema.validate(found, schema, jsonschema.Draft202012Validator)
+    return found
+
+
+def test_a_sampled_prediction_is_shown_with_its_interval():
+    samples = sampled_by_independence()
     report = Report.of(samples)
-    assert columns(report)["predicted"] == ["0.500 ± 0.024"]  # t with 7 degrees: 2.36
-    assert "random traces" in notes(report)[0]
-    (fit,) = json.loads(to_json(report))["fits"]
-    assert fit["predicted_error"] == 0.01
+    (fit,) = valid(report)["fits"]
+    error = float(samples["predicted_slope_error"].squeeze())
+    assert fit["predicted_error"] == error
+    slope, half = columns(report)["predicted"][0].split(" ± ")
+    assert float(slope) == pytest.approx(float(samples["predicted_slope"].squeeze()), abs=1e-3)
+    assert float(half) == pytest.approx(2.093 * error, abs=1e-3)  # t with 19 degrees
+    assert "where it is sampled" in notes(report)[0]
+    assert any(
+        note.startswith("rests on: gradient-independence: the mean") for note in notes(report)
+    )
+    told = [remark.text for remark in remarks(report) if remark.style == "dim"]
+    assert told == valid(report)["rests"] == ["the labels stay coupled.", "masks are shared."]
     report = Report.of(stored(30))
     assert "±" not in columns(report)["predicted"][0]
-    assert "random traces" not in notes(report)[0]
+    assert "sampled" not in notes(report)[0]
+    assert not any("gradient-independence" in note for note in notes(report))
+
+
+def test_norms_of_a_prediction_are_no_samples(tmp_path):
+    samples = sampled_by_independence()
+    assert layout.sampled(samples) == ["norm"]
+    with store.opened(
+        str(tmp_path / "run"),
+        json.loads(samples.attrs["config"]),
+        lambda config: samples.drop_vars("finished"),
+        store.Where("cpu"),
+    ):
+        pass  # fmt: skip
+    again = merge.read(str(tmp_path / "run"))
+    np.testing.assert_array_equal(again["independent"], samples["independent"])
+    assert layout.sampled(again) == ["norm"]
+
+
+def test_merged_keys_have_no_seeds_in_common_with_a_prediction():
+    """Other numbers of networks and other norms of theirs are no obstacle."""
+    one, other = sampled_by_independence(), sampled_by_independence(25, networks=10, key=5)
+    merged = merge.merge([("a", one), ("b", other)])
+    assert not {"independent", "network"} & set(merged.variables)
+    (fit,), (alone,) = Report.of(merged).fits, Report.of(one).fits
+    assert fit.expected == alone.expected
+    assert fit.expected.degrees == 19
+    low, high = alone.ratio.interval
+    assert np.diff(fit.ratio.interval) > high - low
+    same = merge.merge([("a", one), ("b", sampled_by_independence(40))])
+    assert same.sizes["network"] == 20
+
+
+def times_the_prediction(factor, at=(0, 1), seeds=60, basis=None, predicted=None):
+    """A report of norms that are so many times the prediction, at some of the two sizes."""
+    samples = stored(seeds)
+    law = samples["predicted"].values[0, 0, 0]
+    spread = np.random.default_rng(3).uniform(0.9, 1.1, (seeds, 2))
+    factors = np.where(np.isin([0, 1], at), factor, 1.0)
+    samples["norm"] = samples["norm"].copy(data=(law * factors * spread)[:, None, :, None, None])
+    if basis is not None:
+        samples["basis"] = xr.full_like(samples["basis"], basis, "<U21")
+    if predicted is not None:
+        samples["predicted_slope"] += predicted
+    return Report.of(samples)
+
+
+WORDS = {
+    (1.0, (0, 1), None, None): "agrees",
+    (1.02, (0, 1), None, None): "agrees",
+    (1.09, (0, 1), None, None): "exponent agrees; norm 1.09 times the prediction",
+    (0.5, (0, 1), None, None): "exponent agrees; norm 0.50 times the prediction",
+    (7.4, (0, 1), None, 1.0): "CONTRADICTS; norm 7.4 times the prediction",
+    (1.43, (0,), None, None): "CONTRADICTS; norm 1.43 times the prediction at side 4",
+    (1.2, (0, 1), "exact", None): "CONTRADICTS (constant); norm 1.20 times the prediction",
+    (150.0, (0, 1), None, None): "exponent agrees; norm 150 times the prediction",
+}
+
+
+@pytest.mark.parametrize("case", WORDS)
+def test_a_norm_that_is_off_is_told_in_the_verdict(case):
+    factor, at, basis, predicted = case
+    report = times_the_prediction(factor, at, basis=basis, predicted=predicted)
+    (fit,) = valid(report)["fits"]
+    said = WORDS[case].split()
+    words = fit["verdict"].split()
+    assert [w for w in words if "." not in w] == [w for w in said if "." not in w]
+    numbers = [[float(w) for w in text if "." in w] for text in (words, said)]
+    np.testing.assert_allclose(*numbers, rtol=0.02)
+    assert str(columns(report)["verdict"][0]) == fit["verdict"]
+    assert report.contradicted == ("CONTRADICTS" in fit["verdict"])
+    commands = [remark.text for remark in remarks(report) if remark.is_command]
+    assert len(commands) == (fit["norm_off"] is not None) == ("norm" in words)
+    if fit["norm_off"]:
+        assert fit["norm_off"]["size"] == (8 if 1 in at else 4)
+        assert fit["norm_off"]["ratio"] == pytest.approx(factor, rel=0.02)
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5, 60])
+@pytest.mark.parametrize("factor", [7.0, 1 / 7])
+def test_no_plain_word_beside_a_ratio_of_seven(factor, seeds):
+    """However few the seeds, and however wide the interval."""
+    rng = np.random.default_rng(seeds)
+    for basis in ("exact", "wide", "hypothesis-H"):
+        for spread in (0.01, 0.5, 2.0):
+            (fit,) = times_the_prediction(factor, seeds=seeds, basis=basis).fits
+            half = spread * fit.ratio.value
+            value = fit.ratio.value * rng.uniform(1, 1.2)
+            ratio = replace(fit.ratio, value=value, interval=(value - half, value + half))
+            off = statistics.norm_off([8], [ratio])
+            found = verdict(replace(fit, ratios={8: ratio}, norm_off=off, agrees=True))
+            assert found != "agrees"
+            assert f"norm {times(ratio)} the prediction" in found
+    samples = sampled_by_independence(factor=1 / factor)
+    (fit,) = Report.of(samples).fits
+    assert fit.agrees is True
+    assert verdict(fit).startswith(f"exponent agrees; norm {times(fit.ratio)}")
+
+
+def test_the_command_that_explains_a_norm_that_is_off_can_be_given():
+    flags = {
+        "--arch cnn --head gap --widths 16 8 --sizes 4 8 16 --init lecun": (
+            "--arch cnn --head gap --widths 8 --sizes 4 16 --init lecun --input photo"
+        ),
+        "--arch mlp --input gaussian --depth 3 --widths 8": (
+            "--arch mlp --widths 8 --sizes 4 16 --depth 3"
+        ),
+        "--model examples.models:plain_mlp": (
+            "--sizes 4 16 --input photo --model examples.models:plain_mlp"
+        ),
+    }
+    (fit,) = times_the_prediction(2.0).fits
+    points = [replace(times_the_prediction(2.0).points[0], size=size) for size in (4, 8, 16)]
+    fit = replace(fit, norm_off=replace(fit.norm_off, size=16))
+    for given, expected in flags.items():
+        (config,) = cli.parse((Config,), "", "", given.split())
+        report = replace(
+            Report.of(stored()), config=json.loads(json.dumps(vars(config))), points=points
+        )
+        command = audit_command(report, fit)
+        start, said = command[:20].strip(), command[20:].split()
+        assert start == "python -m sim.audit"
+        (asked,) = cli.parse((audit.Config,), "", "", said)
+        (same,) = cli.parse((audit.Config,), "", "", expected.split())
+        assert asked == same
+
+
+def test_norms_over_what_the_law_says():
+    samples = stored()
+    assert "ratio to law" not in columns(Report.of(samples))
+    samples["law"] = samples["predicted"] / 2
+    report = Report.of(samples)
+    (fit,) = report.fits
+    assert columns(report)["ratio to law"][0].split()[0] == f"{2 * fit.ratio.value:.3f}"
+    assert [p["law"] for p in valid(report)["points"]] == pytest.approx(
+        [p["predicted"] / 2 for p in valid(report)["points"]]
+    )
+    assert any(note.startswith("ratio to law") for note in notes(report))
+
+
+def test_a_model_is_shown_without_a_width():
+    samples = stored()
+    config = json.loads(samples.attrs["config"]) | {"model": "mine:model", "arch": "mine:model"}
+    samples.attrs["config"] = json.dumps(config)
+    report = Report.of(samples)
+    assert "width" not in columns(report)
+    found = valid(report)
+    assert [x["width"] for x in (*found["fits"], *found["points"])] == [None] * 3
+
+
+@pytest.mark.parametrize("width", [80, 100, 130, 200])
+def test_words_are_whole_in_narrow_terminals(width, monkeypatch, capsys):
+    monkeypatch.setattr("sim.report.for_tables", lambda *_: Console(width=width))
+    report = times_the_prediction(1.09)
+    show(report)
+    text = capsys.readouterr().out
+    said = verdict(report.fits[0])
+    assert all(word in text.split() for word in said.split())
+    assert f"\n{audit_command(report, report.fits[0])} says which layers.\n" in text
+    assert "…" not in text
 
 
 def test_the_same_seeds_count_once():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from sim import statistics
+from sim import intervals, statistics
 from sim.statistics import Expected, agrees, exponent, log_exponent, seeds_needed, slope_weights
 
 DS = np.array([192.0, 768.0, 3072.0, 12288.0])
@@ -76,21 +76,21 @@ def test_agreement_has_its_stated_false_alarm_rate():
     assert agrees(exponent(power_law(rng, 64), DS), None, comparisons) is None
 
 
-TRACES, PREDICTION_ERROR = 8, 0.02
+NETWORKS, PREDICTION_ERROR = 8, 0.02
 
 
 def random_prediction(rng, true=0.5, error=PREDICTION_ERROR):
-    """The mean of traces whose mean has that standard error, with the error as they show it."""
-    traces = true + error * TRACES**0.5 * rng.standard_normal(TRACES)
-    return Expected(traces.mean(), traces.std(ddof=1) / TRACES**0.5, TRACES - 1)
+    """The mean over networks whose mean has that standard error, with the error as they show it."""
+    found = true + error * NETWORKS**0.5 * rng.standard_normal(NETWORKS)
+    return Expected(found.mean(), found.std(ddof=1) / NETWORKS**0.5, NETWORKS - 1)
 
 
 def without_error(predicted):
-    return predicted.value
+    return Expected(predicted.value)
 
 
 def with_a_known_error(predicted):
-    return dataclasses.replace(predicted, degrees=10**6)
+    return dataclasses.replace(predicted, degrees=np.inf)
 
 
 def test_agreement_with_a_random_prediction_has_its_stated_false_alarm_rate():
@@ -118,19 +118,149 @@ def test_ratios_to_a_random_prediction_are_covered_as_often_as_they_say():
     for _ in range(repeats):
         measured = statistics.mean(power_law(rng, 64)[:, 0] / (3 * DS[0] ** 0.5))
         predicted = random_prediction(rng, true=0.8, error=0.03)
-        units = {"with": predicted, "without": Expected(predicted.value)}
+        units = {"with": predicted, "without": without_error(predicted)}
         for name, unit in units.items():
-            low, high = measured.over(unit).interval
+            low, high = statistics.ratio(measured, unit).interval
             covered[name] += low <= 1 / 0.8 <= high
     assert 0.935 <= covered["with"] / repeats <= 0.965
     assert covered["without"] / repeats < 0.9
+
+
+def paired(rng, repeats, seeds, networks, correlation=0.95, spread=0.4):
+    """Log-normal norms with means 3 √d, and others with means 2.5 d^0.4 of the first or more seeds.
+
+    By (repeat, seed, size), NaN where one of the two lacks the seed.
+    """
+    shape = (repeats, max(seeds, networks), len(DS))
+    common = (rng.standard_normal((*shape[:2], 1)) + rng.standard_normal(shape)) / 2**0.5
+    common *= correlation**0.5
+    noises = (common + rng.standard_normal(shape) * (1 - correlation) ** 0.5 for _ in range(2))
+    first, second = (np.exp(spread * noise - spread**2 / 2) for noise in noises)
+    first[:, seeds:], second[:, networks:] = np.nan, np.nan
+    return 3 * DS**0.5 * first, 2.5 * DS**0.4 * second
+
+
+def apart(norms, others, compared):
+    """The twin that takes the two for independent."""
+    nothing = np.full_like(norms, np.nan)
+    joined = [np.concatenate(x, axis=1) for x in ((norms, nothing), (nothing, others))]
+    return compared(*joined)
+
+
+def without_the_prediction(norms, others, compared):
+    """The twin that takes the prediction for known."""
+    known = np.broadcast_to(np.nanmean(others, axis=1, keepdims=True), others.shape)
+    return compared(norms, known)
+
+
+COMPARED = {
+    "ratio": (lambda a, b: intervals.log_ratio(a[..., 0], b[..., 0]), np.log(1.2 * DS[0] ** 0.1)),
+    "exponent": (lambda a, b: intervals.exponent_difference(a, b, DS), 0.1),
+}
+
+
+def covered(found, true):
+    half = intervals.quantile(statistics.LEVEL, found.degrees) * found.error
+    return np.mean(np.abs(found.value - true) <= half)
+
+
+@pytest.mark.parametrize("name", COMPARED)
+@pytest.mark.parametrize(
+    ("seeds", "networks"), [(64, 64), (128, 32), (48, 24), (200, 16), (32, 64)]
+)
+def test_paired_comparisons_cover_as_often_as_they_say(name, seeds, networks):
+    """95 % ± 1.5 %: 4000 repetitions have a standard error of 0.34 %.
+
+    With few networks in the prediction, the twin that forgets its error covers too seldom.
+    """
+    compared, true = COMPARED[name]
+    norms, others = paired(np.random.default_rng([seeds, networks]), 4000, seeds, networks)
+    found = compared(norms, others)
+    assert 0.935 <= covered(found, true) <= 0.965
+    if seeds > 2 * networks:
+        assert covered(without_the_prediction(norms, others, compared), true) < 0.9
+
+
+@pytest.mark.parametrize("name", COMPARED)
+def test_common_seeds_make_a_comparison_sharper(name):
+    """The twin that ignores them has intervals that are too wide: it nearly always covers."""
+    compared, true = COMPARED[name]
+    norms, others = paired(np.random.default_rng(0), 1000, 64, 64, correlation=0.95)
+    found, twin = compared(norms, others), apart(norms, others, compared)
+    assert np.median(twin.error / found.error) > 1.4
+    assert covered(found, true) <= 0.97
+    assert covered(twin, true) > 0.985
+    np.testing.assert_allclose(twin.value, found.value)
+
+
+def samples_with_pairs(norms, others, **changed):
+    """A dataset whose prediction is the mean of these norms under gradient independence."""
+    samples = samples_of(norms, basis="gradient-independence", **changed)
+    table = ("width", "quantity", "q")
+    samples["independent"] = ((*table, "size", "network"), others.T[None, None, None])
+    samples["predicted"] = samples["independent"].mean("network")
+    samples["predicted_error"] = samples["independent"].std("network", ddof=1) / len(others) ** 0.5
+    slope, error = intervals.exponent(others, DS)
+    samples["predicted_slope"] = (table, [[[slope]]])
+    samples["predicted_slope_error"] = (table, [[[error]]])
+    return samples.assign_coords(seed=np.arange(len(norms)), network=np.arange(len(others)))
+
+
+def test_a_fit_pairs_the_seeds_of_its_prediction():
+    rng = np.random.default_rng(11)
+    norms = power_law(rng, 200, spread=0.5, correlation=0.5)
+    others = norms[:50] * np.exp(0.02 * rng.standard_normal((50, 4)))
+    samples = samples_with_pairs(norms, others)
+    (fit,) = statistics.fit(samples)
+    assert (fit.agrees, fit.norm_off) == (True, None)
+    assert fit.ratio.value == pytest.approx(norms[:, 3].mean() / others[:, 3].mean())
+    low, high = fit.ratio.interval
+    assert low < 1 < high
+    assert np.log(high / low) < 4 * 0.53 * (1 / 50 - 1 / 200) ** 0.5 * 1.3
+    (broken,) = statistics.fit(samples.drop_vars(["independent", "network"]))
+    assert np.diff(broken.ratio.interval) > 1.15 * (high - low)
+    # three percent, far less than the spread over networks, is seen in the same networks
+    (same,) = statistics.fit(samples_with_pairs(norms[:50], others / DS**0.03 / 1.1))
+    assert same.agrees is False
+    assert same.norm_off is not None and same.norm_off.is_largest
+    (unpaired,) = statistics.fit(
+        samples_with_pairs(norms[:50], others / DS**0.03).drop_vars(["independent", "network"])
+    )
+    assert unpaired.agrees is True
+
+
+def test_seeds_of_a_prediction_are_found_by_their_number():
+    """Also where stored samples begin elsewhere, or lack some of them."""
+    norms = power_law(np.random.default_rng(12), 60)
+    samples = samples_with_pairs(norms, norms[:40])
+    (whole,) = statistics.fit(samples.isel(seed=slice(40)))
+    assert whole.ratio.value == 1
+    assert whole.ratio.standard_error == pytest.approx(0, abs=1e-12)
+    (later,) = statistics.fit(samples.isel(seed=slice(20, 60)))
+    direct = intervals.log_ratio(
+        np.concatenate([np.full(20, np.nan), norms[20:, 3]]),
+        np.concatenate([norms[:40, 3], np.full(20, np.nan)]),
+    )
+    assert later.ratio.standard_error == pytest.approx(later.ratio.value * direct.error)
+
+
+def test_a_law_beside_a_sampled_prediction_stays_as_it_is():
+    norms = power_law(np.random.default_rng(13), 60)
+    plain = samples_of(norms)
+    samples = samples_with_pairs(norms, np.full((40, 4), np.nan))
+    for name in ("predicted", "predicted_slope"):
+        samples[name] = plain[name]
+    for name in ("predicted_error", "predicted_slope_error"):
+        samples[name] = xr.zeros_like(samples[name])
+    (one,), (other,) = statistics.fit(samples), statistics.fit(plain)
+    assert dataclasses.replace(one, basis=other.basis) == other
 
 
 def test_a_prediction_off_by_its_own_noise_is_no_contradiction():
     """0.02 off, with a standard error of 0.01; without that error, as in older runs, it is one."""
     samples = samples_of(power_law(np.random.default_rng(3), 200), predicted_slope=0.52)
     table = ("width", "quantity", "q")
-    samples["predicted_slope_error"] = (table, [[[0.01]]], {"traces": TRACES})
+    samples["predicted_slope_error"] = (table, [[[0.01]]], {"networks": 8})
     samples["predicted_error"] = 0.05 * samples["predicted"]
     (fit,), (twin,) = (
         statistics.fit(x)
@@ -138,9 +268,44 @@ def test_a_prediction_off_by_its_own_noise_is_no_contradiction():
     )
     assert (fit.agrees, fit.predicted, fit.predicted_error) == (True, 0.52, 0.01)
     assert (twin.agrees, twin.predicted, twin.predicted_error) == (False, 0.52, 0.0)
-    half, half_of_twin = ((x[1] - x[0]) / 2 for x in (fit.ratio.interval, twin.ratio.interval))
-    expected = np.hypot(half_of_twin, 0.05 * 2.3646 * fit.ratio.value)  # t with 7 degrees
-    assert half == pytest.approx(expected, rel=0.01)
+    assert fit.expected.half_width == pytest.approx(0.01 * 2.3646, rel=1e-3)  # 7 degrees
+    assert np.diff(fit.ratio.interval) > 2 * 0.05 * 2.3
+    assert np.diff(fit.ratio.interval) > np.diff(twin.ratio.interval)
+
+
+def off(**values):
+    """Which of the sizes is off, from ratios with their intervals."""
+    rows = [
+        None if x is None else statistics.Mean(x[1], np.nan, (x[0], x[2]), 9, 0.0)
+        for x in values.values()
+    ]
+    return statistics.norm_off([int(name[1:]) for name in values], rows)
+
+
+def test_where_a_norm_is_off():
+    near, over, far = (0.9, 1.0, 1.1), (1.04, 1.1, 1.2), (1.3, 1.5, 1.7)
+    assert off(_4=near, _8=near, _16=near) is None
+    assert off(_4=(1.02, 1.1, 1.2), _8=(0.8, 0.9, 0.98), _16=None) is None
+    assert off(_4=(np.nan, 7.0, np.nan), _8=near) is None
+    found = off(_4=far, _8=near, _16=over)
+    assert (found.size, found.is_largest, found.ratio.value) == (16, True, 1.1)
+    found = off(_4=over, _8=(0.5, 0.6, 0.7), _16=near)
+    assert (found.size, found.is_largest, found.ratio.value) == (8, False, 0.6)
+    assert off(_4=(0.0, 0.0, 0.0), _8=far, _16=near).size == 4
+
+
+def test_no_word_on_norms_of_which_some_were_left_out():
+    norms = power_law(np.random.default_rng(4), 200) * 7
+    assert statistics.fit(samples_of(norms))[0].norm_off.size == 64
+    norms[3, 3] = np.inf
+    assert statistics.fit(samples_of(norms))[0].norm_off is None
+
+
+def test_a_model_has_no_width():
+    samples = samples_of(power_law(np.random.default_rng(4), 20))
+    samples.attrs["config"] = '{"model": "mine:model"}'
+    assert [fit.width for fit in statistics.fit(samples)] == [None]
+    assert {point.width for point in statistics.points(samples)} == {None}
 
 
 def samples_of(norms, predicted_slope=0.5, basis="wide"):

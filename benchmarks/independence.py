@@ -1,0 +1,107 @@
+"""What a sampled prediction costs beside the measurement, compilation included."""
+
+import gc
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from sim import models, montecarlo
+from sim.independence import sampling
+from theory import architectures, predict
+from theory.law import missing
+from theory.network import Network
+
+SIDES = (16, 32)
+SEEDS = 128
+
+EXAMPLES = ("plain_mlp", "linen_cnn", "nnx_resnet", "equinox_mlp", "equinox_vit")
+
+DESCRIBED = {
+    "cnn --head gap": ("cnn", {"head": "gap"}),
+    "resnet --head gap": ("resnet", {"head": "gap"}),
+    "vit": ("vit", {}),
+    "mlp-mixer": ("mlp-mixer", {}),
+}
+
+
+def cases() -> Iterator[tuple[str, Network]]:
+    """The models of examples/ and some described networks."""
+    for name in EXAMPLES:
+        yield name, models.network(f"examples.models:{name}", 3)
+    for name in public_models():
+        yield name, models.network(f"examples.zoo:{name}", 3)
+    for name, (arch, options) in DESCRIBED.items():
+        yield name, architectures.find(arch).build(**options)
+
+
+def public_models() -> list[str]:
+    """The names of the factories in examples/zoo.py."""
+    from examples import zoo
+
+    return sorted(name for name, value in vars(zoo).items() if callable(value))
+
+
+def compare(name: str, network: Network) -> dict[str, Any]:
+    """Seconds of wall and processor of both, and measured over predicted ‖∂f_k‖₁ by side."""
+    is_model = name not in DESCRIBED
+    draws = montecarlo.Draws(("logit",), (1.0,), lazy=not is_model)
+    batch = 1 if is_model else None
+
+    def measure() -> np.ndarray:
+        return montecarlo.sweep(network, SIDES, range(SEEDS), draws, batch)[:, :, 0, 0]
+
+    norms, measured = _timed(measure)
+    found, predicted = _timed(lambda: sampling.sample(network, SIDES, draws, SEEDS))
+    expected = found.norms[:, :, 0, 0].T
+    errors = [x.std(axis=1, ddof=1) / x.mean(axis=1) / x.shape[1] ** 0.5 for x in (norms, expected)]
+    return {
+        "model": name,
+        "measurement": measured,
+        "prediction": predicted,
+        "seeds": len(found.norms),
+        "ratio": (norms.mean(axis=1) / expected.mean(axis=1)).tolist(),
+        "error": np.hypot(*errors).tolist(),
+        "prediction's error": (errors[1] / errors[0]).tolist(),
+    }
+
+
+def _timed(work: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
+    gc.collect()  # what earlier models left is not this one's to clear away
+    start, processor = time.perf_counter(), time.process_time()
+    result = work()
+    seconds = {"wall": time.perf_counter() - start, "processor": time.process_time() - processor}
+    return result, seconds
+
+
+WIDTH = 256
+WIDE = {"mlp": 1024, "densenet": 64, "mlp-mixer": 512}
+"""Widths of architectures whose laws are reached later, or whose layers become wider."""
+
+
+def agreement(arch: str) -> dict[str, Any]:
+    """Gradient independence over the law of a wide network, E‖∂f_k‖₁ at its smallest side."""
+    architecture = architectures.find(arch)
+    network = architecture.build(width=WIDE.get(arch, WIDTH))
+    side = min(architecture.sizes)
+    draws = montecarlo.Draws(("logit",), (1.0,))
+    norms = sampling.sample(network, (side,), draws, SEEDS).norms[:, 0, 0, 0]
+    law = predict(network, 1, "logit")(network.channels * side**2)
+    error = norms.std(ddof=1) / len(norms) ** 0.5
+    return {
+        "arch": arch,
+        "width": WIDE.get(arch, WIDTH),
+        "side": side,
+        "ratio": float(norms.mean() / law),
+        "error": float(error / law),
+    }
+
+
+def with_laws() -> list[str]:
+    """The architectures that have a law."""
+    return [
+        name
+        for name, architecture in architectures.ARCHITECTURES.items()
+        if missing(architecture.build()) is None
+    ]
