@@ -11,8 +11,8 @@ SUBMODULES = (
     *("datasets", "estimates", "facts", "findings", "first_order", "gradients", "hosts"),
     *("hypotheses", "independence", "inputs", "layers", "losses", "merge", "models"),
     *("montecarlo", "penalty", "predictions", "regularizers", "report", "scaling", "statements"),
-    *("statistics", "store", "training", "training_report", "vulnerability"),
-    *("vulnerability_report"),
+    *("statistics", "store", "training", "training_report"),
+    *("vulnerability", "vulnerability_report"),
 )
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sim.estimates import Estimate
+from sim.estimates import Measured
 from sim.findings import HYPOTHESIS, INDEPENDENCE, LAW, NETWORK, Findings, Place
 
 MOST = 4
@@ -41,7 +41,7 @@ def title(found: Findings, name: str) -> str:
     return f"{TITLES[name]} ({found.basis})" if name == LAW else TITLES[name]
 
 
-def text(estimate: Estimate) -> str:
+def text(estimate: Measured) -> str:
     """A value and its interval."""
     low, high = estimate.interval
     return f"{estimate.value:.3f} [{low:.3f}, {high:.3f}]"
@@ -53,7 +53,7 @@ def that_differ(found: Findings) -> list[Place]:
     return sorted(differing, key=lambda x: -abs(np.log(x.norm.value)))
 
 
-def _is_off(estimate: Estimate, found: Findings) -> bool:
+def _is_off(estimate: Measured, found: Findings) -> bool:
     return bool(abs(estimate.z) > found.single_bound)
 
 
@@ -99,5 +99,5 @@ def _exponent(found: Findings) -> str:
     return f"The exponent is {'safe' if found.safe else 'not safe'}: {moved}."
 
 
-def _shift(estimate: Estimate) -> str:
+def _shift(estimate: Measured) -> str:
     return f"{estimate.value:+.3f} ± {estimate.half:.3f}"

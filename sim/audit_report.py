@@ -9,7 +9,7 @@ import xarray as xr
 
 from sim import account, cli, findings
 from sim.account import norm_of, text, title
-from sim.estimates import Estimate
+from sim.estimates import Measured
 from sim.findings import HYPOTHESIS, LAW, Findings, Place
 from theory.console import for_tables
 
@@ -147,7 +147,7 @@ def _hypotheses(found: Findings) -> "Table":
     table = _table("hypotheses", "", "what", "measured", "asked", "z")
     measured, places = found.hypotheses, found.last.places
 
-    def add(name: str, what: str, estimate: Estimate, asked: str) -> None:
+    def add(name: str, what: str, estimate: Measured, asked: str) -> None:
         table.add_row(name, what, _text(estimate), asked, _score(estimate.z, found.bound))
 
     active = [(place.active, place.name) for place in places if place.active is not None]
@@ -175,7 +175,7 @@ def _hypotheses(found: Findings) -> "Table":
     return table
 
 
-def _text(estimate: Estimate) -> str:
+def _text(estimate: Measured) -> str:
     low, high = estimate.interval
     return f"{estimate.value:.3g} [{low:.3g}, {high:.3g}]"
 

@@ -16,7 +16,7 @@ Seeds = Float[np.ndarray, " seeds"]
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Measured:
     """A number with its 95 % interval, and z: its distance from what is asked for.
 
     z is in standard errors, for means corrected for skewness, and NaN where nothing is asked for.
@@ -32,12 +32,12 @@ class Estimate:
         return (self.interval[1] - self.interval[0]) / 2
 
 
-def mean(values: Seeds, asked: float = float("nan"), unit: float = 1.0) -> Estimate:
+def mean(values: Seeds, asked: float = float("nan"), unit: float = 1.0) -> Measured:
     """The mean over seeds, in units of `unit`; z against `asked` units."""
     values = np.asarray(values, float) / unit
     value, error, skewness = intervals.mean_and_spread(values)
     low, high = intervals.mean_interval(value, error, skewness, len(values), LEVEL)
-    return Estimate(float(value), (float(low), float(high)), _z(values - asked, asked))
+    return Measured(float(value), (float(low), float(high)), _z(values - asked, asked))
 
 
 def _z(deviations: Seeds, unit: float) -> float:
@@ -50,26 +50,26 @@ def _z(deviations: Seeds, unit: float) -> float:
     return float(intervals.transformed(off / error, skewness, len(deviations)))
 
 
-def ratio(above: Seeds, below: Seeds) -> Estimate:
+def ratio(above: Seeds, below: Seeds) -> Measured:
     """A ratio of means, paired over seeds; z against 1."""
     return product([above], [below])
 
 
-def product(above: list[Seeds], below: list[Seeds]) -> Estimate:
+def product(above: list[Seeds], below: list[Seeds]) -> Measured:
     """A product of ratios of means; its interval, and z against 1, from the jackknife of its
     logarithm. NaN if one of the means is zero.
     """
     n = len(above[0])
     means = [float(np.mean(values)) for values in (*above, *below)]
     if not all(value > 0 for value in means):
-        return Estimate(np.nan, (np.nan, np.nan))
+        return Measured(np.nan, (np.nan, np.nan))
     value = sum(np.log(np.mean(values)) for values in above)
     value -= sum(np.log(np.mean(values)) for values in below)
     without = _without(above) - _without(below)
     error = np.sqrt((n - 1) / n * np.sum((without - np.mean(without)) ** 2))
     half = float(intervals.quantile(LEVEL, n - 1) * error)
     ends = float(np.exp(value - half)), float(np.exp(value + half))
-    return Estimate(float(np.exp(value)), ends, _score(float(value), float(error)))
+    return Measured(float(np.exp(value)), ends, _score(float(value), float(error)))
 
 
 def _without(columns: list[Seeds]) -> Any:
@@ -85,16 +85,16 @@ def exponent(
     above: Float[np.ndarray, "sizes seeds"],
     below: Float[np.ndarray, "sizes seeds"] | Float[np.ndarray, " sizes"],
     ds: Float[np.ndarray, " sizes"],
-) -> Estimate:
+) -> Measured:
     """The exponent of d in a ratio of means; z against 0. `below` without seeds is known."""
     if below.ndim == 1:
         value, error = intervals.exponent(above.T, ds)
         value = value - np.log(below) @ intervals.slope_weights(ds)
     else:
-        value, error = intervals.exponent_difference(above.T, below.T, ds)
+        value, error, _ = intervals.exponent_difference(above.T, below.T, ds)
     value, error = float(value), float(error)
     half = float(intervals.quantile(LEVEL, above.shape[1] - 1)) * error
-    return Estimate(value, (value - half, value + half), _score(value, error))
+    return Measured(value, (value - half, value + half), _score(value, error))
 
 
 def _score(value: float, error: float) -> float:

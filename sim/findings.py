@@ -11,7 +11,7 @@ import numpy as np
 import xarray as xr
 
 from sim import estimates, hypotheses, intervals
-from sim.estimates import Estimate
+from sim.estimates import Measured
 from sim.hypotheses import Hypotheses
 from sim.predictions import BASIS
 from sim.statistics import FALSE_ALARM
@@ -34,9 +34,9 @@ class Step:
 
     start: str
     end: str
-    norm: Estimate
+    norm: Measured
     """E‖∂‖₁ at the end over that at the start; z against 1."""
-    energy: Estimate | None
+    energy: Measured | None
     """The same of E‖∂‖₂²; None from a law."""
 
 
@@ -49,16 +49,16 @@ class Place:
     """"mask" or "weights"."""
     where: str
     """A line of the user's source, or the shape of a described layer's output."""
-    norm: Estimate
+    norm: Measured
     """Its factor in E‖∂‖₁: with the true mask, or with its own weights, over that without; z
     against 1."""
-    energy: Estimate
+    energy: Measured
     """Its factor in E‖∂‖₂²."""
-    gain: Estimate
+    gain: Measured
     """κ, the energy of the gradient in front of the place over that behind it."""
-    independent_gain: Estimate
+    independent_gain: Measured
     """κ under gradient independence."""
-    active: Estimate | None
+    active: Measured | None
     """The share of active units of a mask; z against 1/2."""
     differs: bool
     """Whether z of the factor is beyond what 1 % of audits show at any place if all are 1."""
@@ -70,7 +70,7 @@ class AtSide:
 
     side: int
     d: int
-    norms: dict[str, Estimate]
+    norms: dict[str, Measured]
     """E‖∂‖₁ of what the ladder compares."""
     steps: list[Step]
     """From each of `norms` to the next one."""
@@ -80,7 +80,7 @@ class AtSide:
     """From the prediction to the network."""
     places: list[Place]
     """From the input to the logits."""
-    rest: dict[str, Estimate]
+    rest: dict[str, Measured]
     """By kind, the product of the factors of the places that do not differ, if there are any."""
 
 
@@ -90,7 +90,7 @@ class Shift:
 
     start: str
     end: str
-    exponent: Estimate
+    exponent: Measured
 
 
 @dataclass(frozen=True)
@@ -106,9 +106,9 @@ class Findings:
     by_side: list[AtSide]
     shifts: list[Shift]
     """Of the steps of the ladder."""
-    exponent: Estimate
+    exponent: Measured
     """By how much the gap between prediction and network moves the exponent; z against 0."""
-    ladder_exponent: Estimate
+    ladder_exponent: Measured
     """The same of the gap between the first rung of the ladder and the network."""
     bound: float
     """The |z| beyond which a place differs."""
@@ -143,7 +143,7 @@ def of(samples: xr.Dataset) -> Findings:
     ds = samples["d"].values.astype(float)
     predicted = LAW if samples.attrs["prediction"] == "law" else INDEPENDENCE
 
-    def shift(start: str, end: str) -> Estimate:
+    def shift(start: str, end: str) -> Measured:
         return estimates.exponent(rungs[end], rungs[start], ds)
 
     return Findings(
@@ -221,7 +221,7 @@ def _at_side(samples: xr.Dataset, i: int, predicted: str, bound: float) -> AtSid
     )
 
 
-def _rest(here: xr.Dataset, places: dict[int, Place]) -> dict[str, Estimate]:
+def _rest(here: xr.Dataset, places: dict[int, Place]) -> dict[str, Measured]:
     rows, found = here["norm"].values, {}
     for kind in ("mask", "weights"):
         rungs = [
@@ -234,8 +234,8 @@ def _rest(here: xr.Dataset, places: dict[int, Place]) -> dict[str, Estimate]:
     return found
 
 
-def _known(value: float) -> Estimate:
-    return Estimate(value, (value, value))
+def _known(value: float) -> Measured:
+    return Measured(value, (value, value))
 
 
 def _place(here: xr.Dataset, rung: int, bound: float) -> Place:
@@ -254,8 +254,8 @@ def _place(here: xr.Dataset, rung: int, bound: float) -> Place:
         **{name: str(row[name].values) for name in ("name", "kind", "where")},
         norm=norm,
         energy=energy,
-        gain=Estimate(gain.value, gain.interval),
-        independent_gain=Estimate(independent.value, independent.interval),
+        gain=Measured(gain.value, gain.interval),
+        independent_gain=Measured(independent.value, independent.interval),
         active=estimates.mean(row["active"].values, 0.5) if is_mask else None,
         differs=bool(abs(norm.z) > bound),
     )

@@ -11,7 +11,7 @@ import xarray as xr
 from scipy import stats
 
 from sim import estimates
-from sim.estimates import Estimate
+from sim.estimates import Measured
 from sim.statistics import LEVEL
 
 
@@ -22,7 +22,7 @@ class Node:
     array: str
     end: str
     """"output" or "input"."""
-    correlation: Estimate
+    correlation: Measured
     """Mean (Σw)²/Σw² over the weights of one of its outputs, or inputs; z against 1."""
 
 
@@ -30,22 +30,22 @@ class Node:
 class Hypotheses:
     """What is asked of the network as it is; H1 and H3 are in the table of places."""
 
-    variance: dict[str, Estimate]
+    variance: dict[str, Measured]
     """Mean square of each array of weights; no z."""
-    between: Estimate | None
+    between: Measured | None
     """H4: the largest correlation between sums of two arrays over seeds, and its z."""
     nodes: list[Node]
-    border: Estimate
+    border: Measured
     """S: energy of a pixel at the border over that of one inside; z against 1."""
-    border_independent: Estimate
+    border_independent: Measured
     """The same under gradient independence."""
     uneven: float
     """S: relative spread of E g² over pixels, noise taken off."""
     uneven_independent: float
     """The same under gradient independence."""
-    gaussian: Estimate
+    gaussian: Measured
     """E|g| / √(E g²) / √(2/π); z against 1."""
-    nonzero: Estimate
+    nonzero: Measured
     """The share of coordinates of the gradient that are not zero; z against 1."""
 
 
@@ -76,9 +76,9 @@ def _inside(maps: np.ndarray) -> np.ndarray:
     return maps[:, :side, :side]
 
 
-def _border(maps: np.ndarray) -> Estimate:
+def _border(maps: np.ndarray) -> Measured:
     if maps.shape[-1] < 3:
-        return Estimate(1.0, (1.0, 1.0), 0.0)
+        return Measured(1.0, (1.0, 1.0), 0.0)
     edge = np.ones(maps.shape[1:], bool)
     edge[1:-1, 1:-1] = False
     return estimates.ratio(maps[:, edge].mean(axis=1), maps[:, ~edge].mean(axis=1))
@@ -93,7 +93,7 @@ def _unevenness(maps: np.ndarray) -> float:
     return float(np.sqrt(max(0.0, np.mean(a * b))) / maps.mean())
 
 
-def _between(sums: np.ndarray) -> Estimate | None:
+def _between(sums: np.ndarray) -> Measured | None:
     """The largest of all correlations over seeds between two arrays' sums, and its z.
 
     The p-value of the largest is multiplied by the number of pairs (Bonferroni).
@@ -109,4 +109,4 @@ def _between(sums: np.ndarray) -> Estimate | None:
     half = stats.norm.ppf((1 + LEVEL) / 2) / np.sqrt(n - 3)
     low, high = (float(np.tanh(np.arctanh(largest) + sign * half)) for sign in (-1, 1))
     p = min(1.0, len(pairs) * 2 * stats.norm.sf(abs(np.arctanh(largest)) * np.sqrt(n - 3)))
-    return Estimate(largest, (low, high), float(stats.norm.isf(p / 2)))
+    return Measured(largest, (low, high), float(stats.norm.isf(p / 2)))
