@@ -7,10 +7,11 @@ import importlib
 from types import ModuleType
 
 SUBMODULES = (
-    *("attacks", "audit", "audit_report", "audited", "checks", "damage", "datasets", "findings"),
-    *("first_order", "gradients", "hosts", "inputs", "layers", "losses", "merge", "models"),
+    *("account", "attacks", "audit", "audit_report", "audit_samples", "checks", "damage"),
+    *("datasets", "estimates", "facts", "findings", "first_order", "gradients", "hosts"),
+    *("hypotheses", "independence", "inputs", "layers", "losses", "merge", "models"),
     *("montecarlo", "penalty", "predictions", "regularizers", "report", "scaling", "statements"),
-    *("statistics", "store", "taps", "trace", "training", "training_report"),
+    *("statistics", "store", "training", "training_report"),
     *("vulnerability", "vulnerability_report"),
 )
 

@@ -1,4 +1,4 @@
-"""The result of an audit as tables for people and as JSON for programs."""
+"""The result of an audit as text for people and as JSON for programs."""
 
 import json
 import math
@@ -7,22 +7,36 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from sim import cli, findings
-from sim.findings import Estimate, Findings
+from sim import account, cli, findings
+from sim.account import norm_of, text, title
+from sim.estimates import Measured
+from sim.findings import HYPOTHESIS, LAW, Findings, Place
 from theory.console import for_tables
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+WIDTH = 80
 
-def deliver(samples: xr.Dataset, json_path: str | None, figure: str | None) -> None:
-    """Print the tables and write what is asked for."""
+KAPPA = (
+    "κ: energy of the gradient in front of a place over that behind it. active: share of units, H1 "
+    "asks 1/2."
+)
+
+MOST = 8
+"""Rows of the table of places that matter."""
+
+
+def deliver(
+    samples: xr.Dataset, json_path: str | None, figure: str | None, full: bool = False
+) -> None:
+    """Print the sentence and the tables, and write what is asked for."""
     found = findings.of(samples)
     if figure is not None:
         from figures import audit as picture
 
         picture.write(samples, figure)
-    show(found, to_stderr=json_path == "-")
+    show(found, full, to_stderr=json_path == "-")
     if json_path is not None:
         cli.write_text(json_path, to_json(samples, found))
 
@@ -30,7 +44,7 @@ def deliver(samples: xr.Dataset, json_path: str | None, figure: str | None) -> N
 def to_json(samples: xr.Dataset, found: Findings) -> str:
     """One JSON object {"config", "sentence", "safe", ...the fields of `Findings`}."""
     config = json.loads(samples.attrs["config"])
-    content = {"config": config, "sentence": findings.sentence(found), "safe": found.safe}
+    content = {"config": config, "sentence": account.sentence(found), "safe": found.safe}
     return json.dumps(_plain(content | asdict(found)), indent=1, allow_nan=False) + "\n"
 
 
@@ -43,10 +57,33 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def text(estimate: Estimate) -> str:
-    """A value and its interval."""
-    low, high = estimate.interval
-    return f"{estimate.value:.4g} [{low:.4g}, {high:.4g}]"
+def show(found: Findings, full: bool = False, to_stderr: bool = False) -> None:
+    """Print the sentence, the ladder and the places that matter; with `full`, all of them."""
+    console = for_tables(WIDTH, to_stderr)
+
+    def say(line: str, style: str = "") -> None:
+        console.print(line, style=style, markup=False, highlight=False, emoji=False)
+
+    say(account.sentence(found))
+    for note in found.notes:
+        say(f"Note: {note}.")
+    console.print(_ladder(found))
+    differing = account.that_differ(found)
+    shown = found.last.places if full else differing[:MOST]
+    if shown:
+        heading = "all places, from the input to the logits" if full else "places that matter"
+        console.print(_places(heading, shown, full))
+    if full:
+        console.print(_hypotheses(found))
+    elif len(differing) > MOST:
+        say(f"{len(differing) - MOST} more differ.")
+    if not full:
+        say(f"--full shows all {len(found.last.places)} places and the hypotheses.", "dim")
+    say(
+        f"*: |z| > {found.bound:.1f}, which 1 % of audits show at any place if all factors are 1. "
+        + (KAPPA if full else ""),
+        "dim",
+    )
 
 
 def _score(z: float, bound: float) -> str:
@@ -54,87 +91,110 @@ def _score(z: float, bound: float) -> str:
     if math.isnan(z):
         return "–"
     shown = f"{z:+.1f}" if abs(z) < 1e3 else f"{z:+.0e}"
-    return f"[bold red]{shown} *[/]" if abs(z) > bound else shown
+    return f"{shown} *" if abs(z) > bound else shown
 
 
-def show(found: Findings, to_stderr: bool = False) -> None:
-    """Print the tables, on standard output or on standard error."""
-
-    console = for_tables(180, to_stderr)
-    console.print(_layers(found))
-    console.print(_hypotheses(found))
-    console.print(
-        "κ: energy gain; its prediction is given the energies measured behind the layer, and z its "
-        f"distance from that. *: |z| > {found.bound:.1f}, which 1 % of audits show in any layer if "
-        "the law holds.\nactive: share of units, H1 asks 1/2. passed: energy that a ReLU passes "
-        "over its share of active units; 1 where masks are independent of the weights.",
-        style="dim",
-        highlight=False,
+def _ladder(found: Findings) -> "Table":
+    last, quantity = found.last, found.quantity
+    table = _table(
+        f"the ladder at side {last.side}",
+        *(
+            "network",
+            norm_of(quantity),
+            "times the one above",
+            f"same of {norm_of(quantity, '₂²')}",
+        ),
     )
-    console.print(findings.sentence(found), highlight=False, soft_wrap=True)
+    steps = {step.end: step for step in last.steps}
+
+    def ratios(step: findings.Step | None) -> tuple[str, str]:
+        if step is None:
+            return "", ""
+        return text(step.norm), "" if step.energy is None else text(step.energy)
+
+    for name, norm in last.norms.items():
+        table.add_row(title(found, name), f"{norm.value:.4g}", *ratios(steps.get(name)))
+    wholes = dict.fromkeys((last.ladder.start, last.gap.start))
+    if len(last.norms) > 2:
+        table.add_section()
+        for whole in (last.ladder, last.gap)[: len(wholes)]:
+            table.add_row(f"network over {_short(whole.start)}", "", *ratios(whole))
+    return table
 
 
-def _layers(found: Findings) -> "Table":
-    title = f"{found.arch} at side {found.sizes[-1]}, rests on {found.basis}"
-    columns = ("layer", "where", "κ predicted", "κ measured", "z", "active", "passed")
-    table = _table(title, *columns, "if not: because of")
-    for layer in found.layers:
+def _short(name: str) -> str:
+    return {LAW: "law", HYPOTHESIS: "H"}.get(name, "independence")
+
+
+def _places(heading: str, places: list[Place], full: bool) -> "Table":
+    table = _table(
+        heading, "", "place", "where", "factor", *(("κ", "active") if full else ("energy",))
+    )
+    for place in places:
+        gain = f"{place.gain.value:.3g}"
+        active = "" if place.active is None else f"{place.active.value:.3f}"
         table.add_row(
-            _escaped(layer.name),
-            layer.where,
-            f"{layer.predicted:.4g}",
-            text(layer.measured),
-            _score(layer.measured.z, found.bound),
-            "" if layer.active is None else text(layer.active),
-            "" if layer.dependence is None else text(layer.dependence),
-            layer.reason if layer.differs else "",
+            place.kind,
+            place.name,
+            "" if place.name.startswith(place.where) else place.where,
+            text(place.norm) + ("*" if place.differs else " "),
+            *((gain, active) if full else (f"{place.energy.value:.3f}",)),
         )
     return table
 
 
 def _hypotheses(found: Findings) -> "Table":
-    table = _table("hypotheses", "hypothesis", "what", "measured", "asked", "z")
+    table = _table("hypotheses", "", "what", "measured", "asked", "z")
+    measured, places = found.hypotheses, found.last.places
 
-    def add(name: str, what: str, estimate: Estimate, asked: str) -> None:
-        table.add_row(name, what, text(estimate), asked, _score(estimate.z, found.bound))
+    def add(name: str, what: str, estimate: Measured, asked: str) -> None:
+        table.add_row(name, what, _text(estimate), asked, _score(estimate.z, found.bound))
 
-    active = [(x.name.strip(), x.active) for x in found.layers if x.active is not None]
+    active = [(place.active, place.name) for place in places if place.active is not None]
     if active:
-        name, share = max(active, key=lambda layer: abs(layer[1].z))
+        share, name = max(active, key=lambda item: abs(item[0].z))
         add("H1", f"active units, farthest: {name}", share, "1/2")
-    for layer in found.layers:
-        if layer.kind == "weights":
-            what = f"in-degree · Var(w) of {layer.name.strip()}"
-            add("H3", _escaped(what), layer.measured, "2; 1 where no ReLU follows")
-    if found.between is not None:
-        add("H4", "largest correlation between two arrays' sums", found.between, "0")
-    if found.correlations:
-        worst_node = max(found.correlations, key=lambda item: abs(item[2].z))
-        leaf, end, estimate = worst_node
-        add("H5", _escaped(f"(Σw)²/Σw² of one {end}, farthest: {leaf}"), estimate, "1")
-    add("S", "E g² of a pixel at the border over inside", found.border,
-        f"1; predicted {found.border_predicted:.4g}")  # fmt: skip
-    table.add_row("S", "relative spread of E g² over pixels", f"{found.uneven:.3f}",
-                  f"0; predicted {found.uneven_predicted:.3f}", "")  # fmt: skip
-    add("Gaussian", "E|g| / √(E g²) / √(2/π)", found.gaussian, "1")
-    add("dense", "share of coordinates that are not zero", found.nonzero, "1")
-    for side, total in zip(found.sizes, found.total, strict=True):
-        add("law", f"E‖∂f‖₂² over the law's at side {side}", total, "1")
+    weighted = [place for place in places if place.kind == "weights"]
+    for kind, choose in (("least", min), ("most", max)):
+        if weighted:
+            one = choose(weighted, key=lambda place: place.independent_gain.value)
+            what = f"in-degree · Var(w), {kind}: {one.name}"
+            add("H3", what, one.independent_gain, "2 or 1")
+    if measured.between is not None:
+        add("H4", "largest correlation between two arrays' sums", measured.between, "0")
+    if measured.nodes:
+        worst = max(measured.nodes, key=lambda node: abs(node.correlation.z))
+        what = f"(Σw)²/Σw² of one {worst.end}, farthest: {worst.array}"
+        add("H5", what, worst.correlation, "1")
+    add("S", "E g² of a pixel at the border over inside", measured.border, "1")
+    add("", "… under gradient independence", measured.border_independent, "1")
+    uneven = f"{measured.uneven:.3f}; {measured.uneven_independent:.3f}"
+    table.add_row("S", "relative spread of E g² over pixels; independent", uneven, "0", "")
+    add("Gaussian", "E|g| / √(E g²) / √(2/π)", measured.gaussian, "1")
+    add("dense", "share of coordinates that are not zero", measured.nonzero, "1")
     return table
 
 
-def _escaped(name: str) -> str:
-    from rich.markup import escape
-
-    return escape(name)
+def _text(estimate: Measured) -> str:
+    low, high = estimate.interval
+    return f"{estimate.value:.3g} [{low:.3g}, {high:.3g}]"
 
 
 def _table(title: str, *columns: str) -> "Table":
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(title=title, box=box.SIMPLE_HEAD)
-    words = ("layer", "where", "if not: because of", "hypothesis", "what", "asked")
+    class Plain(Table):
+        """Cells are text, whatever brackets are in them."""
+
+        def add_row(self, *cells: Any, **options: Any) -> None:
+            super().add_row(*(Text(cell) for cell in cells), **options)
+
+    table = Plain(title=title, box=box.SIMPLE_HEAD, title_justify="left", padding=0)
     for column in columns:
-        table.add_column(column, justify="left" if column in words else "right")
+        if column in ("", "network", "place", "where", "what", "asked"):
+            table.add_column(column, overflow="fold", no_wrap=column == "")
+        else:
+            table.add_column(column, justify="right", no_wrap=True)
     return table

@@ -11,8 +11,8 @@ Networks that are not made of linear maps and ReLUs alone begin at gradient inde
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -62,13 +62,12 @@ class Ladder:
         return sum(place.kind == "mask" for place in self.places)
 
 
-@dataclass(frozen=True)
-class Told:
-    """Of one seed at one input size, a pytree of arrays with a leading axis of rungs."""
+class Told(NamedTuple):
+    """Of one seed at one input size, or of several along a first axis."""
 
-    norms: Float[Array, "rungs 2"]
+    norms: Float[Any, "*seeds rungs 2"]
     """‖g‖₁ and ‖g‖₂², means over the inputs."""
-    taps: Float[Array, "rungs places 4"]
+    taps: Float[Any, "*seeds rungs places 4"]
     """`sim.independence.counterfactual.Backward.taps`, sums over the inputs."""
 
 
@@ -81,7 +80,7 @@ def ladder(network: Network, side: int, inputs: int = 1) -> Ladder:
     asked = batched(network), weights, xs, random_leaves(init)
     found = read(*asked, masks=True)
     if not found.is_rectified:
-        found = read(*asked)
+        found = replace(read(*asked), is_rectified=False)
     masks, weighted = (
         [index for index, place in enumerate(found.places) if place.kind == kind]
         for kind in ("mask", "weights")
@@ -94,7 +93,8 @@ def ladder(network: Network, side: int, inputs: int = 1) -> Ladder:
 def measure(asked: Ladder, quantity: str) -> montecarlo.Measure:
     """What every rung has for one seed, for the gradient of the loss or of the first logit.
 
-    The result is (`Told`, the gradients (n, side, side, channels) of the network as it is).
+    The result is (`Told`, the gradients (2, n, side, side, channels) under gradient independence
+    and of the network as it is).
     """
     init, apply_model = initializer(asked.network, asked.side), batched(asked.network)
     random, count = random_leaves(init), len(asked.places)
@@ -120,12 +120,9 @@ def measure(asked: Ladder, quantity: str) -> montecarlo.Measure:
             return norms(g).mean(axis=0), taps, g
 
         norms, taps, found = jax.lax.map(one, rungs)
-        return Told(norms, taps), found[-1]
+        return Told(norms, taps), jnp.stack([found[asked.independence], found[-1]])
 
     return function
-
-
-jax.tree_util.register_dataclass(Told, ["norms", "taps"], [])
 
 
 def samples(
@@ -135,7 +132,7 @@ def samples(
     also: Callable[[Any, Array], Any] = lambda weights, g: (),
     advance: montecarlo.Advance = lambda done: None,
 ) -> tuple[Told, Any]:
-    """`Told` of every seed, and `also(weights, gradients)` of the network as it is."""
+    """`Told` of every seed, and `also(weights, gradients)` with the gradients of `measure`."""
     one = measure(asked, draws.quantities[0])
 
     def function(weights: layers.Weights, xs: Array, labels: Array, key: Key[Array, ""]) -> Any:

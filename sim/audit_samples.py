@@ -1,0 +1,122 @@
+"""The samples of an audit as a dataset with labels: which place, where, what the law says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+import xarray as xr
+
+from sim import facts, predictions
+from sim.experiment import dimensions, sizes_of
+from sim.facts import Facts
+from sim.independence.counterfactual import Place
+from sim.independence.ladder import Ladder, Told
+from sim.independence.sampling import initializer
+from theory.law import missing
+from theory.network import Network
+
+if TYPE_CHECKING:
+    from sim.audit import Config
+
+
+def labelled(
+    config: Config, network: Network, ladders: list[Ladder], found: list[tuple[Told, Facts]]
+) -> xr.Dataset:
+    """What was found at every size, with its labels."""
+    first, sides = ladders[0], sizes_of(config)
+    variables: dict[str, Any] = {}
+    for i, name in enumerate(("norm", "energy")):
+        values = np.stack([told.norms[..., i].T for told, _ in found]).astype(float)
+        variables[name] = ("size", "rung", "seed"), values
+    law, basis = _law(config, network)
+    variables["law"] = ("size",), law
+    for prefix, rung in (("", -1), ("independent_", first.independence)):
+        told = np.stack([told.taps[:, rung].astype(float).T for told, _ in found])
+        for name, values in _places(told, first, config.inputs_per_seed).items():
+            variables[prefix + name] = ("size", "place", "seed"), values
+    for name in ("gaussian", "nonzero"):
+        values = np.stack([getattr(facts, name) for _, facts in found])
+        variables[name] = ("size", "seed"), values.astype(float)
+    for name, more in (("square", ()), ("sum", ()), ("node", ("end",))):
+        values = np.stack([np.swapaxes(getattr(facts, name), 0, 1) for _, facts in found])
+        variables[name] = ("size", "array", "seed", *more), values.astype(float)
+    for name in ("independent_map", "map"):
+        images = [_padded(getattr(facts, name), max(sides)) for _, facts in found]
+        variables[name] = ("size", "seed", "y", "x"), np.stack(images)
+    is_own = config.model is not None
+    is_sampled = predictions.is_sampled(network, config.input) or not np.isfinite(law).all()
+    left_out = None if np.isnan(law).all() else predictions.left_out(network, config.input)
+    return xr.Dataset(
+        variables,
+        coords={
+            "size": ("size", list(sides), {"long_name": "side of the image"}),
+            "d": ("size", dimensions(config), {"long_name": "input dimension"}),
+            "step": ("rung", [-1, *first.steps], {"long_name": "place that the rung adds"}),
+            "array": [name.removeprefix("0/") if is_own else name for name in _array_names(first)],
+            "end": ["output", "input"],
+            "name": ("place", _names(first)),
+            "kind": ("place", [place.kind for place in first.places]),
+            "where": ("place", [_where(place, is_own) for place in ladders[-1].places]),
+        },
+        attrs={
+            "arch": config.arch,
+            "config": json.dumps(asdict(config)),
+            "quantity": config.quantity,
+            "independence": first.independence,
+            "basis": basis,
+            "prediction": predictions.BASIS if is_sampled else "law",
+            "left_out": left_out or "",
+            "rectified": int(first.reading.is_rectified),
+            "coupled": json.dumps(first.reading.coupled),
+        },
+    )
+
+
+def _law(config: Config, network: Network) -> tuple[np.ndarray, str]:
+    """E‖∂‖₁ by size as theory has it, and what that rests on; NaN and "none" without a law."""
+    sides = sizes_of(config)
+    if missing(network) is not None:
+        return np.full(len(sides), np.nan), "none"
+    found = predictions.by_law(network, sides, (config.quantity,), ("1",))
+    return found.norm[0, 0], str(found.basis[0, 0])
+
+
+def _places(told: np.ndarray, first: Ladder, inputs: int) -> dict[str, np.ndarray]:
+    """Of `Backward.taps` by (size, 4, place, seed), what the dataset has by (size, place, seed)."""
+    is_mask = np.array([place.kind == "mask" for place in first.places])[:, None]
+    passes = np.where(told[:, 3] > 0, told[:, 3], 1)
+    active = np.where(is_mask, told[:, 2] / passes, np.nan)
+    return {"left": told[:, 0] / inputs, "arrived": told[:, 1] / inputs, "active": active}
+
+
+def _padded(maps: np.ndarray, largest: int) -> np.ndarray:
+    more = largest - maps.shape[-1]
+    room = [(0, 0), (0, more), (0, more)]
+    return np.pad(maps.astype(float), room, constant_values=np.nan)
+
+
+def _names(first: Ladder) -> list[str]:
+    """The scope of each place, else its line; numbered where places of a kind share a name."""
+    names = [
+        place.scope.removeprefix("0:Own").removeprefix("/") or str(place.source)
+        for place in first.places
+    ]
+    pairs = [(name, place.kind) for name, place in zip(names, first.places, strict=True)]
+    return [
+        f"{pair[0]} #{pairs[: i + 1].count(pair)}" if pairs.count(pair) > 1 else pair[0]
+        for i, pair in enumerate(pairs)
+    ]
+
+
+def _where(place: Place, is_own: bool) -> str:
+    """The line of a user's source, or the shape of a described layer's output."""
+    return str(place.source) if is_own else "×".join(map(str, place.shape[1:]))
+
+
+def _array_names(first: Ladder) -> list[str]:
+    init = initializer(first.network, first.side)
+    return facts.names(jax.eval_shape(init, jax.random.key(0)))
