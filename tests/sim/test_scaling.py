@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import sim
-from sim.scaling import Config, check, networks, predictions, run
+from sim.scaling import Config, check, networks, run
 from theory.architectures import ARCHITECTURES
 
 QUICK = Config(arch="mlp", widths=(8, 16), sizes=(4, 8, 16), seeds=64, input="gaussian")

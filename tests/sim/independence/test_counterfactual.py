@@ -189,7 +189,8 @@ MODELS = {
 
 def init(key, dtype=jnp.float32):
     shapes = {
-        "in": (SIDE**2 * 3, WIDTH), "out": (WIDTH, 5), "square": (WIDTH, WIDTH), "row": (SIDE, WIDTH),
+        "in": (SIDE**2 * 3, WIDTH), "out": (WIDTH, 5), "square": (WIDTH, WIDTH),
+        "row": (SIDE, WIDTH),
         "stack": (3, WIDTH, WIDTH), "start": (WIDTH,), "scale": (WIDTH,),
         "first": (3, 3, 3, WIDTH), "depthwise": (3, 3, 1, WIDTH), "kernel": (3, 3, WIDTH, WIDTH),
         "head": (SIDE**2 * WIDTH, 5),
@@ -213,7 +214,10 @@ def by_oracle(model, weights, copies, x):
     return pulled(partial(model, both, pairs), x)
 
 
-def by_reading(model, weights, copies, x, backward=Backward()):
+ALL_COPIES = Backward()
+
+
+def by_reading(model, weights, copies, x, backward=ALL_COPIES):
     everything = [True] * len(weights)
     return pulled(counterfactual(partial(model, plain), weights, copies, everything, backward), x)
 
