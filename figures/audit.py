@@ -7,7 +7,8 @@ import numpy as np
 import xarray as xr
 
 from figures import style
-from sim import account, findings
+from sim.audit import findings
+from sim.audit.sentence import norm_of, sentence
 from sim.cli import replacing
 
 KINDS = (("mask", "true masks, instead of coins"), ("weights", "own weights, instead of copies"))
@@ -20,7 +21,7 @@ def write(samples: xr.Dataset, path: str) -> None:
     found = findings.of(samples)
     last = samples.isel(size=-1)
     places = found.last.places
-    about = {"alt": account.sentence(found), "config": json.loads(samples.attrs["config"])}
+    about = {"alt": sentence(found), "config": json.loads(samples.attrs["config"])}
     with style.styled():
         figure = Figure(figsize=(8.5, max(3.4, 1.6 + 0.2 * len(places))))
         parts: Any = figure.subfigures(1, 2, width_ratios=(1, 1.9))
@@ -29,7 +30,7 @@ def write(samples: xr.Dataset, path: str) -> None:
         panel = right.subplots()
         _draw_factors(panel, places)
         panel.set_xlabel(
-            f"factor in {account.norm_of(found.quantity)}, 95 % intervals; filled: differs from 1"
+            f"factor in {norm_of(found.quantity)}, 95 % intervals; filled: differs from 1"
         )
         figure.suptitle(f"{found.arch}, side {found.last.side}")
         with replacing(path) as part:

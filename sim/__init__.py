@@ -7,9 +7,8 @@ import importlib
 from types import ModuleType
 
 SUBMODULES = (
-    *("account", "attacks", "audit", "audit_report", "audit_samples", "checks", "damage"),
-    *("datasets", "estimates", "facts", "findings", "first_order", "gradients", "hosts"),
-    *("hypotheses", "independence", "inputs", "layers", "losses", "merge", "models"),
+    *("attacks", "audit", "checks", "damage", "datasets", "first_order", "gradients", "hosts"),
+    *("independence", "inputs", "layers", "losses", "merge", "models"),
     *("montecarlo", "penalty", "predictions", "regularizers", "report", "scaling", "statements"),
     *("statistics", "store", "training", "training_report"),
     *("vulnerability", "vulnerability_report"),

@@ -328,6 +328,7 @@ def audit_command(report: Report, fit: Fit) -> str:
     config = report.config
     usual = vars(audit.Config())
     chosen = {name: config.get(name, value) for name, value in usual.items()}
+    chosen["quantity"] = fit.quantity
     if config.get("model") is None:
         chosen |= {"widths": [fit.width], "model": None}
     else:

@@ -14,20 +14,11 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from sim import (
-    account,
-    audit,
-    audit_report,
-    audit_samples,
-    estimates,
-    facts,
-    findings,
-    intervals,
-    models,
-    montecarlo,
-)
-from sim.audit import Config
-from sim.findings import HYPOTHESIS, INDEPENDENCE, LAW, NETWORK
+from sim import audit, intervals, models, montecarlo
+from sim.audit import Config, estimates, facts, findings, report
+from sim.audit.findings import HYPOTHESIS, INDEPENDENCE, LAW, NETWORK
+from sim.audit.samples import labelled
+from sim.audit.sentence import sentence, that_differ
 from sim.independence import ladder
 from theory import architectures
 from theory.network import Network, serial
@@ -75,7 +66,7 @@ def audit_of(network, side, seeds, quantity="logit"):
     is_own = isinstance(network.body.layers[0], models.Own)
     config = Config(arch=None if is_own else "own", model="own" if is_own else None)
     config = dataclasses.replace(config, sizes=(side, 2 * side), quantity=quantity)
-    return findings.of(audit_samples.labelled(config, network, [asked] * 2, [found] * 2))
+    return findings.of(labelled(config, network, [asked] * 2, [found] * 2))
 
 
 @pytest.fixture(scope="module")
@@ -113,12 +104,12 @@ def test_the_last_rung_is_the_network_as_the_simulator_has_it(resnet):
 
 def test_the_activated_stream_of_a_residual_network_is_named(resnet):
     found = findings.of(resnet)
-    (named,) = account.that_differ(found)
+    (named,) = that_differ(found)
     assert (named.kind, named.name) == ("mask", "3:ReLU")
     assert 1.10 < named.norm.value < 1.25  # 2/√3 at large width
     assert named.active is not None
     assert named.active.interval[0] > 0.55
-    words = account.sentence(found)
+    words = sentence(found)
     assert "the true masks of 3:ReLU × " in words
     assert "times that of the law (wide): no gap" in words
 
@@ -130,9 +121,9 @@ def mlp():
 
 def test_a_ladder_of_a_dense_network_names_nothing(mlp):
     found = findings.of(mlp)
-    assert account.that_differ(found) == []
+    assert that_differ(found) == []
     assert found.safe is not False
-    words = account.sentence(found)
+    words = sentence(found)
     assert "times that of the law (exact): no gap" in words
     assert "and no place differs" in words
 
@@ -148,13 +139,13 @@ def test_energies_at_both_ends_are_those_of_the_gradient_and_of_one_logit(mlp):
 @pytest.mark.parametrize(("head", "named"), [("gap", ["4:Conv"]), ("dense", [])])
 def test_kernels_that_an_average_shares_are_coupled_to_their_gradients(head, named):
     found = audit_of(architectures.cnn(width=4, depth=3, head=head), 8, seeds=1536)
-    differing = account.that_differ(found)
+    differing = that_differ(found)
     assert [x.name for x in differing if x.kind == "weights"] == named
     if named:
         assert differing[0].norm.interval[0] > 1.03
         assert found.prediction == INDEPENDENCE
         assert "averaged positions share their kernels" in found.notes[0]
-        assert "the coupling of 4:Conv to its own gradient × 1.0" in account.sentence(found)
+        assert "the coupling of 4:Conv to its own gradient × 1.0" in sentence(found)
 
 
 def test_with_max_pooling_the_ladder_begins_at_gradient_independence():
@@ -176,10 +167,10 @@ def line_of(text):
 
 def test_a_tied_weight_is_named_with_its_lines_and_a_twin_that_is_not_copied_is_caught(monkeypatch):
     found = audit_of(own(tied), 4, seeds=256)
-    named = {(x.kind, x.where) for x in account.that_differ(found)}
+    named = {(x.kind, x.where) for x in that_differ(found)}
     first, second = (f"test_audit.py:{line_of(text)}" for text in ("h @ w[1])", "h @ w[1].T)"))
     assert {("weights", first), ("weights", second)} <= named
-    assert f"the coupling of {second} to its own gradient × " in account.sentence(found)
+    assert f"the coupling of {second} to its own gradient × " in sentence(found)
 
     plain = ladder.counterfactual
 
@@ -211,7 +202,7 @@ def test_networks_of_other_layers_at_other_sizes_are_refused_in_one_sentence(mon
 def test_the_report_is_readable_at_80_columns(resnet, capsys):
     found = findings.of(resnet)
     for full in (False, True):
-        audit_report.show(found, full)
+        report.show(found, full)
         printed = capsys.readouterr().out
         assert max(map(len, printed.splitlines())) <= 80
         assert printed.startswith("resnet: at side 8, E‖∂f‖₁ is ")
@@ -223,7 +214,7 @@ def test_the_report_is_readable_at_80_columns(resnet, capsys):
 
 def test_json_has_everything_under_names_and_the_picture_is_drawn(resnet, tmp_path):
     picture, path = tmp_path / "audit.png", tmp_path / "audit.json"
-    audit_report.deliver(resnet, str(path), str(picture))
+    report.deliver(resnet, str(path), str(picture))
 
     def refuse(constant):
         raise AssertionError(constant)
@@ -244,7 +235,7 @@ def test_a_gap_that_grows_with_d_makes_the_exponent_unsafe(resnet):
     found = findings.of(growing)
     assert found.safe is False
     assert found.exponent.value == pytest.approx(0.5, abs=0.05)
-    assert "The exponent is not safe" in account.sentence(found)
+    assert "The exponent is not safe" in sentence(found)
 
 
 def test_correlated_weights_are_found(resnet):

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from sim.estimates import Measured
-from sim.findings import HYPOTHESIS, INDEPENDENCE, LAW, NETWORK, Findings, Place
+from sim.audit.estimates import Measured
+from sim.audit.findings import HYPOTHESIS, INDEPENDENCE, LAW, NETWORK, Findings, Place
 
 MOST = 4
 """Places that the sentence names, the largest factors first."""

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from sim import account, cli, findings
-from sim.account import norm_of, text, title
-from sim.estimates import Measured
-from sim.findings import HYPOTHESIS, LAW, Findings, Place
+from sim import cli
+from sim.audit import findings
+from sim.audit.estimates import Measured
+from sim.audit.findings import HYPOTHESIS, LAW, Findings, Place
+from sim.audit.sentence import norm_of, sentence, text, that_differ, title
 from theory.console import for_tables
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def deliver(
 def to_json(samples: xr.Dataset, found: Findings) -> str:
     """One JSON object {"config", "sentence", "safe", ...the fields of `Findings`}."""
     config = json.loads(samples.attrs["config"])
-    content = {"config": config, "sentence": account.sentence(found), "safe": found.safe}
+    content = {"config": config, "sentence": sentence(found), "safe": found.safe}
     return json.dumps(_plain(content | asdict(found)), indent=1, allow_nan=False) + "\n"
 
 
@@ -64,11 +65,11 @@ def show(found: Findings, full: bool = False, to_stderr: bool = False) -> None:
     def say(line: str, style: str = "") -> None:
         console.print(line, style=style, markup=False, highlight=False, emoji=False)
 
-    say(account.sentence(found))
+    say(sentence(found))
     for note in found.notes:
         say(f"Note: {note}.")
     console.print(_ladder(found))
-    differing = account.that_differ(found)
+    differing = that_differ(found)
     shown = found.last.places if full else differing[:MOST]
     if shown:
         heading = "all places, from the input to the logits" if full else "places that matter"

@@ -10,9 +10,10 @@ import jax
 import numpy as np
 import xarray as xr
 
-from sim import facts, predictions
+from sim import predictions
+from sim.audit import facts
+from sim.audit.facts import Facts
 from sim.experiment import dimensions, sizes_of
-from sim.facts import Facts
 from sim.independence.counterfactual import Place
 from sim.independence.ladder import Ladder, Told
 from sim.independence.sampling import initializer
@@ -20,7 +21,7 @@ from theory.law import missing
 from theory.network import Network
 
 if TYPE_CHECKING:
-    from sim.audit import Config
+    from sim.audit.design import Config
 
 
 def labelled(

@@ -10,8 +10,8 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
-from sim import estimates
-from sim.estimates import Measured
+from sim.audit import estimates
+from sim.audit.estimates import Measured
 from sim.statistics import LEVEL
 
 

@@ -10,9 +10,10 @@ from itertools import pairwise
 import numpy as np
 import xarray as xr
 
-from sim import estimates, hypotheses, intervals
-from sim.estimates import Measured
-from sim.hypotheses import Hypotheses
+from sim import intervals
+from sim.audit import estimates, hypotheses
+from sim.audit.estimates import Measured
+from sim.audit.hypotheses import Hypotheses
 from sim.predictions import BASIS
 from sim.statistics import FALSE_ALARM
 
