@@ -127,17 +127,16 @@ def show_precision(rows: Any) -> None:
 
 
 def show_independence(rows: Any) -> None:
+    from sim.report import with_ends
+
     print("\npredictions by gradient independence beside their measurement, with compilation")
-    print(f"{'':<22}{'seconds of processor':^30}{'measured over predicted':>36}")
-    print(f"{'model':<22}{'measured':>10}{'predicted':>11}{'ratio':>7}{'seeds':>8}", end="")
-    print(f"{'side 16':>18}{'side 32':>18}")
+    print("| model | measured / predicted, side 16 | side 32 | processor s, measured | predicted |")
+    print("|---|---|---|---|---|")
     for row in rows:
         times = row["measurement"]["processor"], row["prediction"]["processor"]
-        print(f"{row['model']:<22}{times[0]:>10.1f}{times[1]:>11.1f}", end="")
-        print(f"{times[1] / times[0]:>7.2f}{row['seeds']:>8}", end="")
-        for ratio, error in zip(row["ratio"], row["error"], strict=True):
-            print(f"{f'{ratio:.3f} ± {1.96 * error:.3f}':>18}", end="")
-        print()
+        cells = [with_ends(x["value"], *x["interval"]) for x in row["ratios"]]
+        cells += [f"{seconds:.1f}" for seconds in times]
+        print(f"| `{row['model']}` | " + " | ".join(cells) + " |")
     whole = [sum(row[part]["processor"] for row in rows) for part in ("measurement", "prediction")]
     print(f"all together: {whole[0]:.0f} s and {whole[1]:.0f} s, {whole[1] / whole[0]:.2f} times")
 

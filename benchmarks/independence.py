@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from sim import models, montecarlo
+from sim import models, montecarlo, statistics
 from sim.independence import sampling
 from theory import architectures, predict
 from theory.law import missing
@@ -55,15 +55,18 @@ def compare(name: str, network: Network) -> dict[str, Any]:
     norms, measured = _timed(measure)
     found, predicted = _timed(lambda: sampling.sample(network, SIDES, draws, SEEDS))
     expected = found.norms[:, :, 0, 0].T
-    errors = [x.std(axis=1, ddof=1) / x.mean(axis=1) / x.shape[1] ** 0.5 for x in (norms, expected)]
+    longest = max(norms.shape[1], expected.shape[1])
+    pairs = [
+        [np.pad(x, (0, longest - len(x)), constant_values=np.nan) for x in pair]
+        for pair in zip(norms, expected, strict=True)
+    ]
     return {
         "model": name,
         "measurement": measured,
         "prediction": predicted,
         "seeds": len(found.norms),
-        "ratio": (norms.mean(axis=1) / expected.mean(axis=1)).tolist(),
-        "error": np.hypot(*errors).tolist(),
-        "prediction's error": (errors[1] / errors[0]).tolist(),
+        "ratios": [vars(statistics.paired_ratio(*pair)) for pair in pairs],
+        "coupled": found.coupled,
     }
 
 

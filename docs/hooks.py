@@ -16,7 +16,7 @@ COPIED = (
     "figures/pictures/*.svg",
     "notebooks/[0-9]_*.ipynb",
     "CITATION.cff",
-    "examples/models.py",
+    "examples/*.py",
 )
 
 

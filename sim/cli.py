@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import io
+import logging
 import os
 import re
 import signal
@@ -133,13 +134,25 @@ def one_sentence(kind: type[ValueError] = ValueError) -> Iterator[None]:
 
 @contextlib.contextmanager
 def debugging(wanted: bool) -> Iterator[None]:
-    """If `wanted`, shows the traceback of a ValueError on stderr before it goes on."""
+    """If `wanted`, shows tracebacks on stderr.
+
+    That of a ValueError before it goes on, and those of predictions that fail, which end nothing.
+    """
+    if not wanted:
+        yield
+        return
+    log, shown = logging.getLogger("sim"), logging.StreamHandler()
+    log.addHandler(shown)
+    level = log.level
+    log.setLevel(logging.DEBUG)
     try:
         yield
     except ValueError as error:
-        if wanted:
-            traceback.print_exception(error)
+        traceback.print_exception(error)
         raise
+    finally:
+        log.setLevel(level)
+        log.removeHandler(shown)
 
 
 @contextlib.contextmanager

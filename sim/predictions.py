@@ -10,6 +10,7 @@ random numbers. This module alone decides which.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -27,8 +28,8 @@ from theory.network import (
     GlobalAvgPool,
     GlobalMaxPool,
     Layer,
+    LayerNorm,
     MaxPool,
-    Normalization,
     SmoothActivation,
     walk,
 )
@@ -114,10 +115,9 @@ def left_out(network: Network, input: str) -> str | None:
         return "the law leaves out how the masks of averaged positions vary together"
     if has(AvgPool) and any(isinstance(x, Conv) and x.border == "reflect" for x in layers):
         return "the law leaves out that reflected gradients of averaged positions add up"
-    if has(Normalization):
-        kind = "inputs" if has(BatchNorm) else "channels"
-        return f"the law leaves out that statistics of few {kind} vary"
-    if has(SmoothActivation) and has(Conv) and input in UNEVEN:
+    if has(LayerNorm):
+        return "the law leaves out that statistics of few channels vary"
+    if input in UNEVEN and has(Conv) and has(BatchNorm, SmoothActivation):
         return "the law leaves out that images are not equally bright everywhere"
     return None
 
@@ -233,6 +233,7 @@ def of(
     try:
         samples, coupled = _sampled(network, sizes, quantities, norms, beside, advance)
     except Exception as error:  # whatever it is, the measurement goes on
+        logging.getLogger(__name__).debug("a prediction failed", exc_info=error)
         return _none(error, law, quantities, norms, sizes)
     ds = [network.channels * side**2 for side in sizes]
     unknown = np.full((len(quantities), len(norms)), np.nan)

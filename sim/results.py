@@ -1,4 +1,4 @@
-"""The tables of results in the README and the docs, measured and predicted again.
+"""The tables of results in README.md and docs/architectures.md, measured and predicted again.
 
 `python -m sim.results` runs every command of the README's table and prints it as Markdown, some
 minutes; `--table heads` and other names are those of docs/architectures.md. `--check` compares with
@@ -62,8 +62,9 @@ def cells(table: Table, row: Row, fit: Fit) -> tuple[str, ...]:
     limit = limit_cell(fit.limit)
     width = "–" if fit.width is None else str(fit.width)
     found = (f"`{row.flags}`{row.remark}", width, measured, predicted, limit, fit.basis)
-    ratios = [fit.ratio if side is None else fit.ratios[side] for side in table.ratio_at]
-    return (*found, *[with_ends(x.value, *x.interval) if x else "–" for x in ratios])
+    if not table.has_ratio:
+        return found
+    return (*found, with_ends(fit.ratio.value, *fit.ratio.interval) if fit.ratio else "–")
 
 
 def predicted_cell(slope: Expected | None) -> str:

@@ -91,10 +91,9 @@ def run(
     if out is None:
         # SymPy keeps one core busy and sampling not all of the others; predictions that are sampled
         # would have to share them
-        if any(_are_sampled(config)):
-            norms = _sample(config, advance, None, devices)
-            return labelled(config, norms, predictions(config, advance))
-        predicted = background.started(partial(predictions, config))
+        late = any(_are_sampled(config))
+        work = partial(predictions, config, advance)
+        predicted = work if late else background.started(work)
         norms = _sample(config, advance, None, devices)
         return _diagnosed(config, labelled(config, norms, predicted()))
     import jax
@@ -111,7 +110,27 @@ def run(
         kept = hosts.led(
             lambda: stack.enter_context(first()), lambda: stack.enter_context(store.shared(out))
         )
-        return _diagnosed(config, labelled(config, _sample(config, advance, kept, devices)))
+        norms = _sample(config, advance, kept, devices)
+        predicted = _kept(config, kept)
+        if predicted is None:
+            predicted = predictions(config, advance)
+        return _diagnosed(config, labelled(config, norms, predicted))
+
+
+def _kept(config: Config, run: Run) -> xr.Dataset | None:
+    """The sampled predictions that a stored run has for these networks, sizes and seeds, if any."""
+    from sim import layout
+
+    there = layout.open_zarr(run.folder)
+    stored = experiment.restored(Config, json.loads(there.attrs["config"]))
+    sizes, widths = list(sizes_of(config)), list(networks(config))
+    same = set(stored.sizes or ()) == set(sizes) and stored.seeds == config.seeds
+    if "independent" not in there or not same or not set(widths) <= set(stored.widths or ()):
+        return None
+    names = [name for name in there if name not in (*layout.sampled(there), "finished")]
+    found = there[names].sel(width=widths, size=sizes).drop_vars(["seed", "d"]).load()
+    found.attrs = {k: v for k, v in there.attrs.items() if k in ("unpredicted", "rests")}
+    return found
 
 
 def _sample(
@@ -205,11 +224,8 @@ def _batch(config: Config) -> int | None:
     return config.batch or (1 if own_on_processor else None)
 
 
-def labelled(config: Config, norms: np.ndarray, predicted: xr.Dataset | None = None) -> xr.Dataset:
-    """Norms by (width, size, seed, quantity, q) with their labels, and what the law predicts.
-
-    `predicted` is what `predictions` gives, if it is there already.
-    """
+def labelled(config: Config, norms: np.ndarray, predicted: xr.Dataset) -> xr.Dataset:
+    """Norms by (width, size, seed, quantity, q) with their labels, and what `predictions` gives."""
     import numpy as np
     import xarray as xr
 
@@ -236,7 +252,6 @@ def labelled(config: Config, norms: np.ndarray, predicted: xr.Dataset | None = N
             **({} if config.until is None else {"pilot": config.seeds}),
         },
     ).transpose("seed", "width", "size", "quantity", "q")
-    predicted = predictions(config) if predicted is None else predicted
     samples.attrs |= predicted.attrs
     return samples.merge(predicted, combine_attrs="override")
 

@@ -1,4 +1,4 @@
-"""Which commands make up the tables of the README, docs/architectures.md and docs/independence.md.
+"""Which commands make up the tables of the README and of docs/architectures.md.
 
 A row is a command `python -m sim.scaling …`; `sim.results` runs it and prints what it found.
 """
@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 if TYPE_CHECKING:
     from theory.registry import Architecture
 
-Name = Literal[
-    "readme", "heads", "initializers", "activations", "normalization", "patches", "models"
-]
+Name = Literal["readme", "heads", "initializers", "activations", "normalization", "patches"]
 NAMES: tuple[Name, ...] = get_args(Name)
 
 
@@ -39,16 +37,13 @@ class Table:
     """Flags of every row that its cell leaves out."""
     only_widest: bool = False
     """Whether a row's command is of its widest network alone (`--widths`)."""
-    ratio_at: tuple[int | None, ...] = ()
-    """Sides at which last columns have the measured over the predicted norm; None: the largest."""
+    has_ratio: bool = False
+    """Whether a last column has the measured over the predicted norm at the largest side."""
 
     @property
     def head(self) -> tuple[str, ...]:
         """The names of the columns."""
-        last = [
-            "measured / predicted" + ("" if side is None else f", side {side}")
-            for side in self.ratio_at
-        ]
+        last = ("measured / predicted",) if self.has_ratio else ()
         return (self.title, "width", "measured", "predicted", "d → ∞", "rests on", *last)
 
 
@@ -73,23 +68,6 @@ INITIALIZERS = ("he-fan-out", "glorot", "constant")
 
 SMOOTH = ("tanh", "erf", "gelu", "silu")
 
-MODELS = (
-    *(f"models:{name}" for name in ("linen_cnn", "nnx_resnet", "equinox_mlp", "equinox_vit")),
-    *(
-        f"zoo:{name}"
-        for name in (
-            *("resnet18", "squeeze_excite", "mobilenet_v2", "vgg", "densenet_bc", "convnext"),
-            *("unet_encoder", "group_norm", "weight_standardized", "standardized_input"),
-            *("softmax_last", "mlp_mixer", "vit_linen", "vit_he", "fnet", "linear_attention"),
-            *("row_rnn", "row_lstm", "siren", "tied", "weight_normed", "radial_basis"),
-            *("cosine_head", "scanned_resnet", "neural_ode"),
-        )
-    ),
-)
-"""Factories in examples/."""
-
-MODEL_SIDES = (16, 32)
-
 SIXTEEN = "--tokens 16"
 """Patches that grow with the image instead of becoming more."""
 
@@ -98,14 +76,6 @@ def table(name: Name) -> Table:
     """The table of that name; every registered architecture has its rows."""
     if name == "readme":
         return Table(name, "`python -m sim.scaling …`", "README.md", README)
-    if name == "models":
-        sides = " ".join(map(str, MODEL_SIDES))
-        return Table(
-            name, "models: `--model examples.…`", "docs/independence.md",
-            tuple(Row(f"--model examples.{model}") for model in MODELS),
-            f"--norms 1 --input gaussian --quantity logit --sizes {sides} --seeds 256",
-            ratio_at=MODEL_SIDES,
-        )  # fmt: skip
     rows = {
         "heads": heads,
         "initializers": initializers,
@@ -115,7 +85,7 @@ def table(name: Name) -> Table:
     }
     return Table(
         name, f"{name}: `--arch …`", "docs/architectures.md", tuple(map(Row, rows[name]())),
-        "--norms 1 --input gaussian", only_widest=True, ratio_at=(None,),
+        "--norms 1 --input gaussian", only_widest=True, has_ratio=True,
     )  # fmt: skip
 
 

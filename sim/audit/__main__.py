@@ -28,8 +28,10 @@ class Output:
 
 def main(args: list[str] | None = None) -> int:
     """The command line; returns the exit status (0 fine, 2 bad usage)."""
-    config, output = cli.parse((Config, Output), "python -m sim.audit", audit.__doc__ or "", args)
-    with cli.one_sentence():
+    kinds = (Config, Output, cli.Debug)
+    parsed = cli.parse(kinds, "python -m sim.audit", audit.__doc__ or "", args)
+    config, output, debug = parsed
+    with cli.one_sentence(), cli.debugging(debug.debug):
         config = complete(config)
         check(config)
         output.refuse()
@@ -38,7 +40,8 @@ def main(args: list[str] | None = None) -> int:
 
     compilation.keep()
     total = len(sizes_of(config)) * config.seeds
-    with cli.one_sentence(), cli.progress(f"{config.arch}: auditing networks", total) as advance:
+    progress = cli.progress(f"{config.arch}: auditing networks", total)
+    with cli.one_sentence(), cli.debugging(debug.debug), progress as advance:
         samples = audit.run(config, advance)
     report.deliver(samples, output.json, output.figure, output.full)
     return 0

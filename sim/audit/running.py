@@ -36,6 +36,7 @@ def run(config: Config, advance: Callable[[int], None] = lambda done: None) -> x
     from sim import montecarlo
     from sim.audit import facts, samples
     from sim.independence import ladder
+    from sim.models import words
 
     config = complete(config)
     ((_, network),) = networks(config).items()
@@ -48,7 +49,10 @@ def run(config: Config, advance: Callable[[int], None] = lambda done: None) -> x
         lazy=False,
     )
     with jax.enable_x64(config.dtype == "float64"):
-        ladders = [ladder.ladder(network, x, config.inputs_per_seed) for x in sizes_of(config)]
+        try:
+            ladders = [ladder.ladder(network, x, config.inputs_per_seed) for x in sizes_of(config)]
+        except Exception as error:
+            raise ValueError(f"{config.arch} cannot be audited: {words(error)}.") from error
         shapes = [[(x.kind, x.scope, x.source) for x in one.places] for one in ladders]
         if any(one != shapes[0] for one in shapes):
             raise ValueError("the layers are not the same at all sizes, so no gap can be told.")

@@ -13,7 +13,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from sim import audit, report, scaling, vulnerability
+from sim import report, scaling, vulnerability
+from sim.audit import __main__ as audit_command
 from theory.architectures import ARCHITECTURES
 from theory.console import run
 
@@ -39,7 +40,7 @@ def test_json_is_alone_on_stdout_and_follows_its_schema():
     assert "exponent of d" in done.stderr
 
 
-@pytest.mark.parametrize("command", [audit, scaling, vulnerability])
+@pytest.mark.parametrize("command", [audit_command, scaling, vulnerability])
 def test_the_help_names_every_architecture(command, capsys):
     with pytest.raises(SystemExit):
         command.main(["--help"])

@@ -13,7 +13,7 @@ import pytest
 
 from sim import page
 from sim.report import Report, norm_name, to_json, verdict
-from sim.scaling import Config, labelled
+from sim.scaling import Config, labelled, predictions
 
 CONFIG = Config(arch="mlp", widths=(8, 16), sizes=(4, 8, 16), seeds=20, norms=("1", "inf"))
 SESSION = {"started": "2020-01-01T00:00:00+00:00", "versions": {"jax": "1.2.3"}, "commit": None}
@@ -22,7 +22,7 @@ SESSION = {"started": "2020-01-01T00:00:00+00:00", "versions": {"jax": "1.2.3"},
 @pytest.fixture(scope="module")
 def result():
     norms = np.random.default_rng(0).uniform(1, 2, (2, 3, 20, 1, 2))
-    return Report.of(labelled(CONFIG, norms))
+    return Report.of(labelled(CONFIG, norms, predictions(CONFIG)))
 
 
 class Parts(HTMLParser):

@@ -47,10 +47,11 @@ def test_networks_without_or_with_less(name):
     assert predictions.is_sampled(network, "gaussian")
 
 
-def test_photographs_are_uneven_for_smooth_convolutional_networks():
-    network = ARCHITECTURES["cnn"].build(width=4, activation="tanh")
-    assert not predictions.is_sampled(network, "gaussian")
-    assert predictions.is_sampled(network, "photo")
+def test_photographs_are_uneven():
+    for options in ({"activation": "tanh"}, {"norm": "batch"}):
+        network = ARCHITECTURES["cnn"].build(width=4, **options)
+        assert not predictions.is_sampled(network, "gaussian")
+        assert predictions.is_sampled(network, "photo")
     assert not predictions.is_sampled(ARCHITECTURES["mlp"].build(activation="tanh"), "photo")
 
 
@@ -99,10 +100,10 @@ def test_a_prediction_that_fails_loses_no_measurement(monkeypatch):
     found = scaling.run(scaling.Config(arch="vit", **options))
     assert np.isfinite(found["norm"]).all()
     assert np.isnan(found["predicted"]).all()
-    assert found.attrs["unpredicted"] == "RuntimeError: no such thing"
+    assert found.attrs["unpredicted"].endswith("RuntimeError: no such thing")
     found = scaling.run(scaling.Config(arch="cnn", head="gap", **options))
     assert found["basis"].values.item() == "hypothesis-H"
-    assert "could not be sampled: RuntimeError" in found.attrs["rests"]
+    assert "could not be sampled: " in found.attrs["rests"]
 
 
 def test_a_stored_run_has_the_same_prediction(tmp_path):

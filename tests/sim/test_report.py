@@ -25,7 +25,7 @@ from sim.report import (
     to_json,
     verdict,
 )
-from sim.scaling import Config, labelled
+from sim.scaling import Config, labelled, predictions
 
 CONFIG = Config(arch="mlp", widths=(8,), sizes=(4, 8), seeds=30, norms=("1",))
 DS = np.array([48.0, 192.0])
@@ -35,7 +35,9 @@ def stored(seeds=30, key=0, finished=None, shift=0.0, **changed):
     """A stored run whose samples depend on their key and seed alone."""
     config = Config(**{**vars(CONFIG), "seeds": seeds, "seed": key, **changed})
     norms = np.random.default_rng(key).uniform(1, 2, (1000, 1, 2, 1, 1))[:seeds] + shift
-    samples = labelled(config, norms.transpose(1, 2, 0, 3, 4).astype(np.float32))
+    samples = labelled(
+        config, norms.transpose(1, 2, 0, 3, 4).astype(np.float32), predictions(config)
+    )
     flags = np.ones((seeds, 1, 2), bool) if finished is None else finished
     samples["finished"] = ("seed", "width", "size"), flags
     samples["norm"] = samples["norm"].where(samples["finished"])
