@@ -128,7 +128,7 @@ def _kept(config: Config, run: Run) -> xr.Dataset | None:
     if "independent" not in there or not same or not set(widths) <= set(stored.widths or ()):
         return None
     names = [name for name in there if name not in (*layout.sampled(there), "finished")]
-    found = there[names].sel(width=widths, size=sizes).drop_vars(["seed", "d"]).load()
+    found = there[names].sel(width=widths, size=sizes).drop_vars("d").load()
     found.attrs = {k: v for k, v in there.attrs.items() if k in ("unpredicted", "rests")}
     return found
 

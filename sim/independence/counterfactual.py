@@ -341,9 +341,9 @@ class _Run:
             self.reading.is_rectified = False
         return [Signal(value, is_sign) for value in outputs]
 
-    def note(self, equation: Any, what: str) -> None:
+    def note(self, equation: Any, what: str, line: Source | None = None) -> None:
         """Take down a weight that stays coupled."""
-        line = self.place or source.of(equation)
+        line = line or self.place or source.of(equation)
         sentence = f"{line}: {what} whose gradient stays coupled to the forward pass"
         if sentence not in self.reading.coupled:
             self.reading.coupled.append(sentence)
@@ -453,7 +453,8 @@ class _Run:
 
         if is_linear(of_signals, *[x.value for x in operands if is_signal(x)]):
             return self.product(equation, operands)
-        self.note(equation, "a backward pass of its own (jax.custom_vjp) reads a weight")
+        line = source.of_function(called(equation).jaxpr)
+        self.note(equation, "a backward pass of its own (jax.custom_vjp) reads a weight", line)
         return self.plain(equation, operands)
 
     def scan(self, equation: Any, operands: list[Any]) -> list[Any]:

@@ -54,6 +54,13 @@ def of_library(jaxpr: Any) -> bool:
     return file is not None and is_library(file)
 
 
+def of_function(jaxpr: Any) -> Source | None:
+    """Where the user's function begins that this jaxpr was traced from; None for a library's."""
+    found = getattr(jaxpr, "debug_info", None)
+    file, line = (getattr(found, f"func_{name}", None) for name in ("filename", "lineno"))
+    return None if file is None or not line or is_library(file) else Source(file, line)
+
+
 def scope(equation: Any) -> str:
     """The names of the modules around an equation, as `jax.named_scope` has them: "CNN/Conv_0"."""
     stack = str(getattr(equation.source_info, "name_stack", ""))
