@@ -87,10 +87,10 @@ figure
 # %% [markdown]
 # Depth is not on the list: add layers, and no exponent changes. Heads and variances decide.
 #
-# The dot of the global average lies a little below its cross. Its kernels are shared by the
-# positions that are averaged, which the paper's hypothesis H1 excludes, and the norms lie above
-# the law by some per cent, by more in small images: `python -m theory shared-kernels` works it
-# out, and the reports of `python -m sim.scaling` say "CONTRADICTS" where it shows.
+# The law of the global average is 0 exactly, but it leaves out how the masks of averaged positions
+# vary together. Its cross is therefore *gradient independence*: the same networks, run backwards
+# with independent copies of their weights. Kernels that are shared by the averaged positions are
+# what hypothesis H1 excludes: `python -m theory shared-kernels` works it out.
 #
 # ## Exercises
 #
