@@ -20,7 +20,7 @@ CUSTOM_BACKWARD = {"custom_vjp_call", "custom_vjp_call_jaxpr"}
 def bind(equation: Any, values: Sequence[Any]) -> list[Any]:
     """The outputs of an equation at arrays, derivatives that a user defined included."""
     primitive, found = equation.primitive, equation.primitive.get_bind_params(equation.params)
-    # before jax 0.9 the functions that an equation calls come apart from its parameters
+    # in some versions of jax the functions that an equation calls come apart from its parameters
     functions, parameters = found if isinstance(found, tuple) else ((), found)
     outputs = primitive.bind(*functions, *values, **parameters)
     return list(outputs) if primitive.multiple_results else [outputs]

@@ -106,10 +106,17 @@ def test_a_prediction_that_fails_loses_no_measurement(monkeypatch):
     assert "could not be sampled: " in found.attrs["rests"]
 
 
-def test_a_stored_run_has_the_same_prediction(tmp_path):
+def test_a_stored_run_has_the_same_prediction_and_keeps_it(tmp_path, monkeypatch):
     options = {"sizes": SIDES, "seeds": 4, "widths": (4,), "norms": ("1",), "input": "gaussian"}
     config = scaling.Config(arch="cnn", head="gap", depth=1, **options)
     kept = scaling.run(config, out=str(tmp_path / "run"))
     found = scaling.run(config)
+
+    def fails(*_):
+        raise AssertionError("sampled again")
+
+    monkeypatch.setattr(sampling, "sample", fails)
+    again = scaling.run(config, out=str(tmp_path / "run"))
     for name in ("norm", "predicted", "predicted_error", "independent", "law"):
         np.testing.assert_allclose(kept[name], found[name], rtol=1e-6)
+        np.testing.assert_array_equal(again[name], kept[name])
