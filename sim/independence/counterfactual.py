@@ -15,6 +15,10 @@ The same reading gives three rungs of a ladder of networks with one forward pass
 3. the network as it is.
 
 `Backward` says from which place on, counted from the input, copies and coins are taken.
+
+The last weights need no copy. What is below them does not depend on them, and what is above depends
+on them by the logits alone; so gradients with their own values are those that independence means,
+and the residual of a loss, which knows the logits, keeps knowing them (`Reading.head`).
 """
 
 from collections.abc import Callable, Sequence
@@ -59,6 +63,8 @@ class Weight:
 
     value: Any
     copy: Any
+    leaves: frozenset[int] | None = None
+    """Of the model's weights, those that it is made of; None where that is not followed."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,8 @@ class Place:
     """Names of the modules or layers around it (`jax.named_scope`)."""
     shape: tuple[int, ...]
     """Of the output for all inputs of a batch."""
+    leaves: frozenset[int] | None = None
+    """The weights that it reads, as in `Weight`."""
 
 
 @dataclass(frozen=True)
@@ -99,6 +107,8 @@ class Backward:
     taps: Float[Array, "places 4"] | None = None
     """Zeros, whose gradient tells of each place: the energy ‖g‖₂² behind it, that in front of it,
     the share of a mask that is active, and how many times the place was passed (in a scan)."""
+    head: int | None = None
+    """The place that uses no copy: `Reading.head`."""
 
 
 @dataclass
@@ -109,9 +119,20 @@ class Reading:
     """From the input to the logits, in the order of evaluation."""
     coupled: list[str] = field(default_factory=list)
     """One sentence for each weight whose copy could not be used."""
+    inside: set[int] = field(default_factory=set)
+    """Weights that a loop, a branch or a rematerialized call reads."""
     is_rectified: bool = True
     """Whether there are only linear maps and ReLUs, for which hypothesis H says something. Known
     where masks are listed."""
+
+    @property
+    def head(self) -> int | None:
+        """The last place of weights, unless its weights are read elsewhere as well."""
+        weighted = [i for i, place in enumerate(self.places) if place.kind == "weights"]
+        if not weighted or (own := self.places[weighted[-1]].leaves) is None:
+            return None
+        others = [self.places[i].leaves or frozenset() for i in weighted[:-1]]
+        return None if own & self.inside.union(*others) else weighted[-1]
 
 
 def counterfactual(
@@ -138,7 +159,9 @@ def counterfactual(
     found = Reading() if reading is None else reading
     leaves, structure = jax.tree.flatten(weights)
     both = zip(leaves, jax.tree.leaves(copies), random, strict=True)
-    arguments: list[Any] = [Weight(w, c) if is_random else w for w, c, is_random in both]
+    arguments: list[Any] = [
+        Weight(w, c, frozenset([i])) if is_random else w for i, (w, c, is_random) in enumerate(both)
+    ]
 
     def function(x: Array) -> Array:
         closed = jax.make_jaxpr(lambda leaves, x: apply_model(structure.unflatten(leaves), x))(
@@ -198,6 +221,12 @@ def _as_kind(operand: Any, kind: Kind) -> Any:
     if kind is Weight:
         return Weight(_value(operand), _copy(operand))
     return Signal(_value(operand)) if kind is Signal else operand
+
+
+def _leaves(operands: Sequence[Any]) -> frozenset[int] | None:
+    """The weights that all operands are made of; None where one is not followed."""
+    each = [x.leaves for x in operands if isinstance(x, Weight)]
+    return None if None in each else frozenset().union(*each)
 
 
 def _is_inexact(value: Any) -> bool:
@@ -296,8 +325,7 @@ class _Run:
             values = bind(equation, [_value(x) for x in operands])
             if Weight not in kinds:
                 return values
-            copies = bind(equation, [_copy(x) for x in operands])
-            return [Weight(value, copy) for value, copy in zip(values, copies, strict=True)]
+            return self.weights(equation, operands, values)
         if Weight not in kinds and not self.with_masks:
             return [Signal(value) for value in bind(equation, [_value(x) for x in operands])]
         if name == "scan":
@@ -315,9 +343,7 @@ class _Run:
         if Weight not in kinds:
             return self.plain(equation, operands)
         if self.is_choice(operands):
-            values = bind(equation, [_value(x) for x in operands])
-            copies = bind(equation, [_copy(x) for x in operands])
-            return [Weight(value, copy) for value, copy in zip(values, copies, strict=True)]
+            return self.weights(equation, operands, bind(equation, [_value(x) for x in operands]))
         if name in PRODUCTS:
             return self.product(equation, operands)
         if name not in ADDITIVE and any(
@@ -325,6 +351,13 @@ class _Run:
         ):
             self.note(equation, f"{name} reads a weight")
         return self.plain(equation, operands)
+
+    @staticmethod
+    def weights(equation: Any, operands: list[Any], values: list[Any]) -> list[Any]:
+        """What an equation makes of weights, with these values under W."""
+        copies = bind(equation, [_copy(x) for x in operands])
+        leaves = _leaves(operands)
+        return [Weight(value, copy, leaves) for value, copy in zip(values, copies, strict=True)]
 
     @staticmethod
     def is_choice(operands: list[Any]) -> bool:
@@ -359,16 +392,24 @@ class _Run:
             return bind(equation, [signal if weight is None else weight for weight, signal in both])
 
         shape = equation.outvars[0].aval.shape
-        index = self.add("weights", equation, shape)
-        chosen = self.chosen(index, self.backward.copies_from, parts, copies)
+        index = self.add("weights", equation, shape, _leaves(operands))
+        chosen = parts
+        if index != self.backward.head:
+            chosen = self.chosen(index, self.backward.copies_from, parts, copies)
         outputs = decoupled(operation, parts, chosen, signals, self.tap(index))
         return [Signal(value) for value in outputs]
 
-    def add(self, kind: Literal["weights", "mask"], equation: Any, shape: tuple[int, ...]) -> int:
+    def add(
+        self,
+        kind: Literal["weights", "mask"],
+        equation: Any,
+        shape: tuple[int, ...],
+        leaves: frozenset[int] | None = None,
+    ) -> int:
         """The number of a new place."""
         line = self.place or source.of(equation)
         scope = "/".join(x for x in (self.scope, source.scope(equation)) if x)
-        self.reading.places.append(Place(kind, line, scope, shape))
+        self.reading.places.append(Place(kind, line, scope, shape, leaves))
         return len(self.reading.places) - 1
 
     def chosen(self, index: int, first: Any, values: Any, others: Any) -> Any:
@@ -418,11 +459,16 @@ class _Run:
             run = replace(run, place=self.place or source.of(equation))
         if equation.primitive.name not in REMAT:
             return run.jaxpr(inner, operands)
+        self.enter(operands)
         kinds = _kinds(inner.jaxpr, [_kind(x) for x in operands])
         again = jax.checkpoint(
             run.packed(inner, [_kind(x) for x in operands], kinds), policy=equation.params["policy"]
         )
         return _unpacked(again(*_packed(operands)), kinds)
+
+    def enter(self, operands: list[Any]) -> None:
+        """Take down the weights that a packed function reads: they are not followed into it."""
+        self.reading.inside |= _leaves(operands) or frozenset()
 
     def packed(
         self, closed: core.ClosedJaxpr, inputs: Sequence[Kind], outputs: Sequence[Kind]
@@ -459,6 +505,7 @@ class _Run:
 
     def scan(self, equation: Any, operands: list[Any]) -> list[Any]:
         """A scan of the interpreted body."""
+        self.enter(operands)
         parameters = equation.params
         fixed, carried = parameters["num_consts"], parameters["num_carry"]
         body, kinds = parameters["jaxpr"], [_kind(x) for x in operands]
@@ -492,6 +539,7 @@ class _Run:
 
     def cond(self, equation: Any, operands: list[Any]) -> list[Any]:
         """The interpreted branches."""
+        self.enter(operands)
         index, *arguments = operands
         branches, kinds = equation.params["branches"], [_kind(x) for x in arguments]
         by_branch = [_kinds(branch.jaxpr, kinds) for branch in branches]

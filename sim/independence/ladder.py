@@ -7,6 +7,8 @@ after the other has its own weights again, until all have: the network as it is.
 is behind it, towards the output, is still decoupled, and what is in front of it no longer. The
 ratios of successive rungs multiply to the whole gap between hypothesis H and the network.
 
+The last weights are their own on every rung (`sim.independence.counterfactual`), and no step.
+
 Networks that are not made of linear maps and ReLUs alone begin at gradient independence.
 """
 
@@ -25,9 +27,8 @@ from sim.independence.counterfactual import (
     Reading,
     counterfactual,
     random_leaves,
-    read,
 )
-from sim.independence.sampling import batched, cotangents, initializer
+from sim.independence.sampling import batched, cotangents, initializer, reading
 from theory.network import Network
 
 
@@ -53,7 +54,7 @@ class Ladder:
             index
             for kind in ("mask", "weights")
             for index, place in enumerate(self.places)
-            if place.kind == kind
+            if place.kind == kind and index != self.reading.head
         ]
 
     @property
@@ -73,16 +74,11 @@ class Told(NamedTuple):
 
 def ladder(network: Network, side: int, inputs: int = 1) -> Ladder:
     """The rungs of a network at an image side, for so many inputs a seed."""
-    init = initializer(network, side)
-    weights = jax.eval_shape(init, jax.random.key(0))
-    shape = (inputs, *network.input_shape(side))
-    xs = jax.ShapeDtypeStruct(shape, jnp.zeros(()).dtype)
-    asked = batched(network), weights, xs, random_leaves(init)
-    found = read(*asked, masks=True)
+    found = reading(network, side, inputs, masks=True)
     if not found.is_rectified:
-        found = replace(read(*asked), is_rectified=False)
+        found = replace(reading(network, side, inputs), is_rectified=False)
     masks, weighted = (
-        [index for index, place in enumerate(found.places) if place.kind == kind]
+        [i for i, place in enumerate(found.places) if place.kind == kind and i != found.head]
         for kind in ("mask", "weights")
     )
     count = len(found.places)
@@ -107,7 +103,7 @@ def measure(asked: Ladder, quantity: str) -> montecarlo.Measure:
         def one(rung: Int[Array, "2"]) -> tuple[Array, Array, Array]:
             def run(xs: Array, taps: Array) -> Array:
                 first = rung[0] if has_masks else None
-                backward = Backward(rung[1], first, coins, taps)
+                backward = Backward(rung[1], first, coins, taps, asked.reading.head)
                 return counterfactual(apply_model, weights, copies, random, backward)(xs)
 
             logits, pull = jax.vjp(run, xs, jnp.zeros((count, 4)))

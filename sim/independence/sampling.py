@@ -16,7 +16,13 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from sim import gradients, layers, memory, montecarlo
-from sim.independence.counterfactual import counterfactual, random_leaves, read
+from sim.independence.counterfactual import (
+    Backward,
+    Reading,
+    counterfactual,
+    random_leaves,
+    read,
+)
 from sim.montecarlo import Draws
 from theory.network import Network, output_shape
 
@@ -82,9 +88,10 @@ def measure(network: Network, side: int, draws: Draws) -> montecarlo.Measure:
     """
     init, apply_model = initializer(network, side), batched(network)
     random, count = random_leaves(init), draws.labels_per_seed
+    backward = Backward(head=reading(network, side, draws.inputs_per_seed).head)
 
     def function(weights: layers.Weights, xs: Array, labels: Array, key: Key[Array, ""]) -> Any:
-        run = counterfactual(apply_model, weights, init(key), random)
+        run = counterfactual(apply_model, weights, init(key), random, backward)
         logits, pull = jax.vjp(run, xs)
         chosen = [cotangents(name, logits, labels, count) for name in draws.quantities]
         (found,) = jax.vmap(pull)(jnp.concatenate(chosen))
@@ -133,15 +140,16 @@ def sample(
     if count > first:
         rest = [run(range(first, count), advance)[0] for run in runs]
         norms = [np.concatenate(parts) for parts in zip(norms, rest, strict=True)]
-    return Sampled(np.stack(norms, axis=1).astype(float), coupled(network, min(sides), draws))
+    coupled = reading(network, min(sides), draws.inputs_per_seed).coupled
+    return Sampled(np.stack(norms, axis=1).astype(float), tuple(coupled))
 
 
-def coupled(network: Network, side: int, draws: Draws) -> tuple[str, ...]:
-    """What `sim.independence.counterfactual` could not copy, one sentence each."""
+def reading(network: Network, side: int, inputs: int, masks: bool = False) -> Reading:
+    """What `sim.independence.counterfactual` finds in a network, with this many inputs a seed."""
     init, shape = initializer(network, side), network.input_shape(side)
     weights = jax.eval_shape(init, jax.random.key(0))
-    xs = jax.ShapeDtypeStruct((draws.inputs_per_seed, *shape), jnp.zeros(()).dtype)
-    return tuple(read(batched(network), weights, xs, random_leaves(init)).coupled)
+    xs = jax.ShapeDtypeStruct((inputs, *shape), jnp.zeros(()).dtype)
+    return read(batched(network), weights, xs, random_leaves(init), masks)
 
 
 def labels_together(network: Network, side: int, draws: Draws) -> int:

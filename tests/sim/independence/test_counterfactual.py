@@ -250,6 +250,31 @@ def test_copies_that_are_the_weights_give_the_gradient(name):
     assert is_close(found, pulled(partial(MODELS[name], plain, WEIGHTS), X))
 
 
+@pytest.mark.parametrize("name", sorted(MODELS.keys() - {"branches"}))
+def test_the_last_weights_need_no_copy(name):
+    model, everything = MODELS[name], [True] * len(WEIGHTS)
+    head = read(partial(model, plain), WEIGHTS, X, everything).head
+    found = by_reading(model, WEIGHTS, COPIES, X, Backward(head=head))
+    own = COPIES | {name: WEIGHTS[name] for name in ("out", "head")}
+    assert is_close(found, by_oracle(model, WEIGHTS, own, X))
+    assert not is_close(found, by_oracle(model, WEIGHTS, COPIES, X))
+
+
+def test_last_weights_that_others_may_read_are_copied():
+    def autoencoder(w, x):
+        h = jax.nn.relu(flat(x) @ w["in"])
+        return h @ w["in"].T
+
+    def recurrent(w, x):
+        h, _ = jax.lax.scan(lambda h, _: (jnp.tanh(h @ w["square"]), None), flat(x) @ w["in"],
+                            length=2)  # fmt: skip
+        return h @ w["square"]
+
+    # the branches are given all weights, and are not looked into for those that they read
+    for model in (autoencoder, recurrent, partial(branches, plain)):
+        assert read(model, WEIGHTS, X, [True] * len(WEIGHTS)).head is None
+
+
 def test_a_forgotten_copy_in_a_scan_is_caught(monkeypatch):
     monkeypatch.setattr(counterfactuals._Run, "scan", counterfactuals._Run.plain)
     for model in (scan_of_constants, scan_over_layers):

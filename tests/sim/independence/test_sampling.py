@@ -48,7 +48,7 @@ def test_seeds_are_those_of_the_measurement(monkeypatch):
     draws = replace(DRAWS, quantities=("loss",), lazy=False, inputs_per_seed=2)
     measured = montecarlo.sample(MLP, SIDE, range(8), draws)
 
-    def uncopied(apply_model, weights, copies, random):
+    def uncopied(apply_model, weights, copies, random, backward):
         return lambda x: apply_model(weights, x)
 
     monkeypatch.setattr(sampling, "counterfactual", uncopied)
