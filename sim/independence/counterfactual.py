@@ -131,7 +131,7 @@ class Reading:
         weighted = [i for i, place in enumerate(self.places) if place.kind == "weights"]
         if not weighted or (own := self.places[weighted[-1]].leaves) is None:
             return None
-        others = [self.places[i].leaves or frozenset() for i in weighted[:-1]]
+        others = (self.places[i].leaves or frozenset[int]() for i in weighted[:-1])
         return None if own & self.inside.union(*others) else weighted[-1]
 
 
@@ -226,7 +226,7 @@ def _as_kind(operand: Any, kind: Kind) -> Any:
 def _leaves(operands: Sequence[Any]) -> frozenset[int] | None:
     """The weights that all operands are made of; None where one is not followed."""
     each = [x.leaves for x in operands if isinstance(x, Weight)]
-    return None if None in each else frozenset().union(*each)
+    return None if None in each else frozenset[int]().union(*(x for x in each if x))
 
 
 def _is_inexact(value: Any) -> bool:
