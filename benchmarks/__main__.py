@@ -127,7 +127,7 @@ def show_precision(rows: Any) -> None:
 
 
 def show_independence(rows: Any) -> None:
-    from sim.report import with_ends
+    from sim.statistics.numbers import with_ends
 
     print("\npredictions by gradient independence beside their measurement, with compilation")
     print("| model | measured / predicted, side 16 | side 32 | processor s, measured | predicted |")

@@ -10,7 +10,8 @@ import numpy as np
 
 from benchmarks import peers
 from benchmarks.timing import in_turns
-from sim import gradients, layers, montecarlo, threefry
+from sim.networks import gradients, layers, random_bits
+from sim.sampling import engine
 from theory import architectures
 from theory.fans import fan_in
 from theory.geometry import PAD_MODE
@@ -28,7 +29,7 @@ from theory.network import (
 )
 
 NORMS = (1.0, 2.0, float("inf"))
-DRAWS = montecarlo.Draws(("loss",), NORMS, input="gaussian")
+DRAWS = engine.Draws(("loss",), NORMS, input="gaussian")
 NETWORKS = {
     "ConvNet": architectures.convnet_avdim(width=64),
     "ResNet": architectures.resnet(width=64),
@@ -51,8 +52,8 @@ def flop(layer: Layer, shape: Shape) -> int:
 
 
 def ours(network: Network, sides: tuple[int, ...], seeds: int) -> Callable[[], object]:
-    """`sim.montecarlo`, compiled beforehand."""
-    draw = montecarlo.sampler(network, sides, DRAWS, seeds)
+    """`sim.sampling.engine`, compiled beforehand."""
+    draw = engine.sampler(network, sides, DRAWS, seeds)
     return lambda: draw(range(seeds), lambda done: None)
 
 
@@ -94,13 +95,13 @@ def _apply(layer: Layer, weights: layers.Weights, x: jax.Array) -> jax.Array:
 def machine(repeats: int) -> dict[str, float]:
     """Peak of a square single-precision product in FLOP/s, and normal variates per second.
 
-    The variates are those of `jax.random.normal`, and the same ones by `sim.threefry`.
+    The variates are those of `jax.random.normal`, and the same ones by `sim.networks.random_bits`.
     """
     n, count = 2048, 2**22
     matrix = jnp.asarray(np.random.default_rng(0).normal(size=(n, n)), jnp.float32)
     product = jax.jit(lambda a: a @ a)
     normal = jax.jit(lambda key: jax.random.normal(key, (count,)))
-    blocks = jax.jit(lambda key: threefry.draw(jax.random.normal, key, (count,)))
+    blocks = jax.jit(lambda key: random_bits.draw(jax.random.normal, key, (count,)))
     key = jax.random.key(0)
     seconds, _ = in_turns(
         {

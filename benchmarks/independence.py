@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from sim import models, montecarlo, statistics
 from sim.independence import sampling
+from sim.models import loading
+from sim.sampling import engine
+from sim.statistics import estimates
 from theory import architectures, predict
-from theory.law import missing
+from theory.laws.law import missing
 from theory.network import Network
 
 SIDES = (16, 32)
@@ -29,9 +31,9 @@ DESCRIBED = {
 def cases() -> Iterator[tuple[str, Network]]:
     """The models of examples/ and some described networks."""
     for name in EXAMPLES:
-        yield name, models.network(f"examples.models:{name}", 3)
+        yield name, loading.network(f"examples.models:{name}", 3)
     for name in public_models():
-        yield name, models.network(f"examples.zoo:{name}", 3)
+        yield name, loading.network(f"examples.zoo:{name}", 3)
     for name, (arch, options) in DESCRIBED.items():
         yield name, architectures.find(arch).build(**options)
 
@@ -46,11 +48,11 @@ def public_models() -> list[str]:
 def compare(name: str, network: Network) -> dict[str, Any]:
     """Seconds of wall and processor of both, and measured over predicted ‖∂f_k‖₁ by side."""
     is_model = name not in DESCRIBED
-    draws = montecarlo.Draws(("logit",), (1.0,), lazy=not is_model)
+    draws = engine.Draws(("logit",), (1.0,), lazy=not is_model)
     batch = 1 if is_model else None
 
     def measure() -> np.ndarray:
-        return montecarlo.sweep(network, SIDES, range(SEEDS), draws, batch)[:, :, 0, 0]
+        return engine.sweep(network, SIDES, range(SEEDS), draws, batch)[:, :, 0, 0]
 
     norms, measured = _timed(measure)
     found, predicted = _timed(lambda: sampling.sample(network, SIDES, draws, SEEDS))
@@ -65,7 +67,7 @@ def compare(name: str, network: Network) -> dict[str, Any]:
         "measurement": measured,
         "prediction": predicted,
         "seeds": len(found.norms),
-        "ratios": [vars(statistics.paired_ratio(*pair)) for pair in pairs],
+        "ratios": [vars(estimates.paired_ratio(*pair)) for pair in pairs],
         "coupled": found.coupled,
     }
 
@@ -88,7 +90,7 @@ def agreement(arch: str) -> dict[str, Any]:
     architecture = architectures.find(arch)
     network = architecture.build(width=WIDE.get(arch, WIDTH))
     side = min(architecture.sizes)
-    draws = montecarlo.Draws(("logit",), (1.0,))
+    draws = engine.Draws(("logit",), (1.0,))
     norms = sampling.sample(network, (side,), draws, SEEDS).norms[:, 0, 0, 0]
     law = predict(network, 1, "logit")(network.channels * side**2)
     error = norms.std(ddof=1) / len(norms) ** 0.5

@@ -15,8 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from sim import conditional, gradients, layers, threefry
-from sim.intervals import slope_weights
+from sim.networks import conditional, gradients, layers, random_bits
+from sim.statistics.intervals import slope_weights
 from theory import architectures
 from theory.network import Dense, Network
 
@@ -60,7 +60,7 @@ def sample(network: Network, side: int, lever: Lever, key: Key[Array, ""]) -> Fl
     weights_key, input_key, label_key = jax.random.split(key, 3)
     shape = network.input_shape(side)
     weights = layers.init(network.body, weights_key, shape, lazy=not _has_images(network))
-    xs = threefry.draw(jax.random.normal, input_key, (lever.inputs, *shape))
+    xs = random_bits.draw(jax.random.normal, input_key, (lever.inputs, *shape))
     label = jax.random.randint(label_key, (), 0, 10)
 
     def at(x: Array) -> Array:

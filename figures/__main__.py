@@ -33,11 +33,11 @@ class Options:
 
 def main(args: list[str] | None = None) -> int:
     """The command line; returns the exit status (0 fine, 2 bad usage)."""
-    from sim import cli
+    from sim.running import command_line
     from theory.initializers import unknown
 
-    (options,) = cli.parse((Options,), "python -m figures", __doc__ or "", args)
-    with cli.one_sentence():
+    (options,) = command_line.parse((Options,), "python -m figures", __doc__ or "", args)
+    with command_line.one_sentence():
         for name in options.names:
             if name not in (*FIGURES, *OF_STUDIES):
                 raise ValueError(unknown("figure", name, (*FIGURES, *OF_STUDIES)))
@@ -47,17 +47,17 @@ def main(args: list[str] | None = None) -> int:
             if folder is not None and not Path(folder).is_dir():
                 raise ValueError(f"there is no folder {folder}.")
         targets = {name: _targets(options.folder, name) for name in options.names}
-        cli.check_writable(*(target for pair in targets.values() for target in pair))
-    from figures import style
+        command_line.check_writable(*(target for pair in targets.values() for target in pair))
     from figures.runs import Runs
-    from sim import compilation
-    from sim.store import RunError
+    from sim.drawing import style
+    from sim.running import compilation
+    from sim.storage.store import RunError
 
     compilation.keep()
     for name in options.names:
         runs = Runs(options.quick, options.runs, options.study)
         with style.styled():
-            with cli.one_sentence(RunError):
+            with command_line.one_sentence(RunError):
                 figure = importlib.import_module(f"figures.{name}").draw(runs)
             for target in targets[name]:
                 style.save(figure, target, runs.provenance(name))

@@ -2,17 +2,17 @@
 
 from typing import Any
 
-from figures import style
 from figures.runs import Runs
-from sim import statistics
-from sim.statistics import Point
+from sim.drawing import style
+from sim.statistics import fitting
+from sim.statistics.fitting import Point
 
 CHOSEN_WIDTH, CHOSEN_D = 16, 768
 
 
 def draw(runs: Runs) -> Any:
     """Two panels: every width at one d, every d at one width; three norms of a logit's gradient."""
-    from sim.scaling import Config
+    from sim.scaling.experiment import Config
 
     config = Config(
         arch="mlp",
@@ -21,7 +21,7 @@ def draw(runs: Runs) -> Any:
         sizes=(4, 16) if runs.quick else (4, 8, 16, 32, 64),
         seeds=1024 if runs.quick else 32768,
     )
-    found = statistics.points(runs.scaling("constants", config))
+    found = fitting.points(runs.scaling("constants", config))
     figure, ((left, right),) = style.panels(1, 2, style.PAGE, 2.5, sharey=True)
     _panel(left, [p for p in found if p.d == CHOSEN_D], "width")
     _panel(right, [p for p in found if p.width == CHOSEN_WIDTH], "d")

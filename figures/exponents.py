@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from figures import style
 from figures.runs import Runs
-from sim import statistics
+from sim.drawing import style
+from sim.statistics import fitting
 
 NORMS = ("1", "1.25", "1.5", "2", "3", "4", "8", "inf")
 WIDTHS = {"mlp": 128, "cnn": 32, "resnet": 40}
@@ -14,7 +14,7 @@ WIDTHS = {"mlp": 128, "cnn": 32, "resnet": 40}
 
 def draw(runs: Runs) -> Any:
     """Above the exponents of each architecture against 1/q, below their distance from it."""
-    from sim.scaling import Config
+    from sim.scaling.experiment import Config
 
     figure, axes = style.panels(
         2, 3, style.PAGE, 3.8, sharey="row", sharex=True, height_ratios=(1.6, 1)
@@ -24,7 +24,7 @@ def draw(runs: Runs) -> Any:
             arch=arch, widths=(width,), norms=("1", "2", "inf") if runs.quick else NORMS,
             sizes=(8, 16) if runs.quick else (8, 16, 32, 64), seeds=32 if runs.quick else 128,
         )  # fmt: skip
-        fits = statistics.fit(runs.scaling(f"exponents-{arch}", config))
+        fits = fitting.fit(runs.scaling(f"exponents-{arch}", config))
         x = np.array([1 / float(fit.q) for fit in fits])
         predicted = np.array([np.nan if fit.predicted is None else fit.predicted for fit in fits])
         values = np.array([fit.exponent.value for fit in fits])

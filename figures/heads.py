@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from figures import style
 from figures.runs import Runs
-from sim import statistics
+from sim.drawing import style
+from sim.statistics import fitting
 
 HEADS = {
     "dense": "dense: $d^{1/2}$",
@@ -19,7 +19,7 @@ WIDTH = 16
 
 def draw(runs: Runs) -> Any:
     """E‖∂_x f_k‖_1 against d for a CNN with each head; lines are predictions, where there are."""
-    from sim.scaling import Config
+    from sim.scaling.experiment import Config
 
     figure, ((panel,),) = style.panels(1, 1, 4.6, 3.1)
     ends: list[tuple[int, float, float, str]] = []
@@ -30,7 +30,7 @@ def draw(runs: Runs) -> Any:
             sizes=(8, 32) if runs.quick else (8, 16, 32, 64, 96),
             seeds=64 if runs.quick else 256,
         )  # fmt: skip
-        found = statistics.points(runs.scaling(f"heads-{head}", config))
+        found = fitting.points(runs.scaling(f"heads-{head}", config))
         ds = [p.d for p in found]
         style.points(panel, i, ds, [p.mean for p in found], [p.interval for p in found])
         predicted = [np.nan if p.predicted is None else p.predicted for p in found]

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from figures import style
 from figures.runs import Runs
-from sim import statistics
+from sim.drawing import style
+from sim.statistics import fitting
 
 SCHEMES = {
     "constant": "std 0.02 (ViT, GPT)",
@@ -19,7 +19,7 @@ WIDTH = 64
 
 def draw(runs: Runs) -> Any:
     """E‖∂_x f_k‖_1/√d over its predicted value at the smallest d: level where the law holds."""
-    from sim.scaling import Config
+    from sim.scaling.experiment import Config
 
     figure, ((law, kept),) = style.panels(1, 2, style.PAGE, 2.9, width_ratios=(1.25, 1))
     ends: dict[Any, list[Any]] = {law: [], kept: []}
@@ -29,7 +29,7 @@ def draw(runs: Runs) -> Any:
             sizes=(2, 32) if runs.quick else (2, 4, 8, 16, 32, 64, 128),
             seeds=128 if runs.quick else 512,
         )  # fmt: skip
-        found = statistics.points(runs.scaling(f"initializations-{scheme}", config))
+        found = fitting.points(runs.scaling(f"initializations-{scheme}", config))
         first = found[0]
         unit = float(first.predicted or 0) / first.d**0.5
         panel = kept if scheme in ("he", "pytorch", "flax") else law

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from figures import style
 from figures.runs import Runs
+from sim.drawing import style
 
 SIDE, WIDTH = 8, 16
 TIMED_WIDTH = 512
@@ -23,7 +23,7 @@ def draw(runs: Runs) -> Any:
 
 
 def _distributions(panel: Any, runs: Runs) -> None:
-    from sim.scaling import Config
+    from sim.scaling.experiment import Config
 
     seeds = 1024 if runs.quick else 16384
     norms = {}
@@ -71,8 +71,8 @@ def _times(panel: Any, runs: Runs) -> None:
 
 def _seconds(sampler: str, side: int, quick: bool) -> list[float]:
     """Wall time of one network, without compilation, five times."""
-    from sim.montecarlo import Draws
-    from sim.montecarlo import sampler as compiled
+    from sim.sampling.engine import Draws
+    from sim.sampling.engine import sampler as compiled
     from theory.architectures import mlp
 
     draws = Draws(("loss",), (1.0, 2.0, float("inf")), lazy=sampler == "lazy")

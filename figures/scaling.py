@@ -1,25 +1,17 @@
 """The √d law: mean norms against the input dimension, with intervals and the predicted lines."""
 
-import json
-from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-import xarray as xr
-
-from figures import style
 from figures.runs import Runs
-from sim import statistics
-from sim.statistics import Fit, Point
+from sim.scaling import picture
+from sim.scaling.experiment import Config
 
 ARCHITECTURES = ("mlp", "cnn", "resnet")
 
 
 def draw(runs: Runs) -> Any:
     """The main figure: the √d law of an MLP, a CNN and a ResNet."""
-    from sim.scaling import Config
-
-    return figure_of(
+    return picture.figure_of(
         {
             arch: runs.scaling(
                 f"scaling-{arch}",
@@ -33,76 +25,3 @@ def draw(runs: Runs) -> Any:
             for arch in ARCHITECTURES
         }
     )
-
-
-def write(samples: xr.Dataset, path: str) -> None:
-    """Draw the run to a file; its ending (.png, .svg, .pdf) is the format."""
-    with style.styled():
-        figure = figure_of({str(samples.attrs["arch"]): samples})
-        style.save(figure, path, {"config": json.loads(samples.attrs["config"])})
-
-
-def figure_of(runs: Mapping[str, xr.Dataset]) -> Any:
-    """Several runs one below the other, with one column for each quantity and norm."""
-    columns = _columns(runs)
-    figure, axes = style.panels(
-        len(runs), len(columns), 0.4 + 2.5 * len(columns), 0.4 + 2.1 * len(runs), sharex="row"
-    )
-    for row, (title, samples) in zip(axes, runs.items(), strict=True):
-        fits, points = statistics.fit(samples), statistics.points(samples)
-        for panel, (quantity, q) in zip(row, columns, strict=True):
-            _draw(panel, quantity, q, fits, points)
-            panel.set_title(f"{title}: {style.norm(quantity, q)}")
-    for panel in axes[-1]:
-        panel.set_xlabel(r"input dimension $d$")
-    figure.suptitle(
-        "points: measured means with 95 % intervals; lines: predicted", fontsize="small"
-    )
-    return figure
-
-
-def _columns(runs: Mapping[str, xr.Dataset]) -> list[tuple[str, str]]:
-    found: dict[tuple[str, str], None] = {}
-    for samples in runs.values():
-        for quantity in samples["quantity"].values:
-            for q in samples["q"].values:
-                found[str(quantity), str(q)] = None
-    return list(found)
-
-
-def _draw(panel: Any, quantity: str, q: str, fits: list[Fit], points: list[Point]) -> None:
-    chosen = [fit for fit in fits if (fit.quantity, fit.q) == (quantity, q)]
-    for i, fit in enumerate(chosen):
-        own = [p for p in points if (p.quantity, p.q, p.width) == (quantity, q, fit.width)]
-        ds = np.array([p.d for p in own], float)
-        beside = ds * 1.07 ** (i - (len(chosen) - 1) / 2)
-        ends = [p.interval for p in own]
-        style.points(panel, i, beside, [p.mean for p in own], ends, label=_legend(fit))
-        predicted = [np.nan if p.predicted is None else p.predicted for p in own]
-        style.line(panel, i, ds, predicted)
-    style.logarithmic(panel, sorted({p.d for p in points}))
-    _leave_room(panel)
-    style.plain_y(panel)
-    if chosen:
-        rising = np.nanmean([fit.exponent.value for fit in chosen]) > 0.1
-        panel.legend(loc="lower right" if rising else "lower left", title=_predicted(chosen))
-
-
-def _leave_room(panel: Any) -> None:
-    # a flat law looks flat, and the legend below it hides no point
-    low, high = np.log10(panel.get_ylim())
-    missing = max(0.0, 1 - (high - low))
-    low, high = low - 0.65 * missing, high + 0.35 * missing
-    panel.set_ylim(10 ** (low - 0.25 * (high - low)), 10**high)
-
-
-def _predicted(fits: list[Fit]) -> str:
-    limits = {fit.limit for fit in fits}
-    limit = limits.pop() if len(limits) == 1 else None
-    return "exponent" if limit is None else f"exponent → {limit:.3g}"
-
-
-def _legend(fit: Fit) -> str:
-    low, high = fit.exponent.interval
-    width = "" if fit.width is None else f"width {fit.width}: "
-    return f"{width}{fit.exponent.value:.3f} ± {(high - low) / 2:.3f}"

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from figures import style
 from figures.runs import Runs
+from sim.drawing import style
 from theory import architectures, predict
 
 SIDE = 8
@@ -18,7 +18,7 @@ DEPTHS, WIDTHS = (2, 4, 8), (8, 16, 32, 64)
 
 def draw(runs: Runs) -> Any:
     """Three histograms of ‖∂_x f_k‖_2 with the exact density; the spread at all depths, widths."""
-    from sim.scaling import Config
+    from sim.scaling.experiment import Config
 
     found = {}
     for depth in DEPTHS:

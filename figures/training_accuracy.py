@@ -5,8 +5,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from figures import style, trainings
+from figures import study
 from figures.runs import Runs
+from sim.drawing import style
+from sim.training import marks
 from sim.training.tables import measured_in
 
 COLUMNS = 3
@@ -14,20 +16,20 @@ COLUMNS = 3
 
 def draw(runs: Runs) -> Any:
     """The study in the folder `runs.study`."""
-    return figure_of(trainings.read(runs))
+    return figure_of(study.read(runs))
 
 
 def figure_of(samples: xr.Dataset) -> Any:
     """A panel for every regularizer, the others in gray; attacks are the largest ones."""
-    side, p = trainings.config_of(samples)["compared_size"], measured_in(samples)
+    side, p = marks.config_of(samples)["compared_size"], measured_in(samples)
     eps = float(samples["eps"].max())
     test = samples.sel(size=side, set="test")
     fooled = test["fooled"].sel(attack="pgd", p=p, eps=eps)
-    found = trainings.by_regularizer(samples, side)
+    found = marks.by_regularizer(samples, side)
     curves = {
         name: (
-            *trainings.means(fooled.sel(training=own), "training"),
-            *trainings.means(1 - test["accuracy"].sel(training=own), "training"),
+            *marks.means(fooled.sel(training=own), "training"),
+            *marks.means(1 - test["accuracy"].sel(training=own), "training"),
         )
         for name, own in found.items()
     }
@@ -39,9 +41,9 @@ def figure_of(samples: xr.Dataset) -> Any:
             colour = "black" if other == "ordinary" else "#D5D5D5"
             panel.plot(x, y, color=colour, marker=".", linewidth=0.6, zorder=0)
         x, x_reach, y, y_reach = curves[name]
-        colour, marker = trainings.colour_and_marker(name)
+        colour, marker = marks.colour_and_marker(name)
         panel.errorbar(
-            x, y, xerr=x_reach, yerr=trainings.above_zero(y, y_reach), color=colour,
+            x, y, xerr=x_reach, yerr=marks.above_zero(y, y_reach), color=colour,
             marker=marker, elinewidth=0.7, linewidth=0.9,
         )  # fmt: skip
         for i, away in ((0, (4, 4)), (-1, (-4, -9))):  # the weakest and the strongest
@@ -64,8 +66,8 @@ def figure_of(samples: xr.Dataset) -> Any:
     for panel in panels[:, 0]:
         panel.set_ylabel("accuracy")
     figure.suptitle(
-        f"{trainings.heading(samples)}, side {side}, test images; 95 % intervals; joined by "
-        f"strength\nvulnerability: increase of the 0–1 loss, {trainings.norm(p)}, "
+        f"{marks.heading(samples)}, side {side}, test images; 95 % intervals; joined by "
+        f"strength\nvulnerability: increase of the 0–1 loss, {marks.norm(p)}, "
         rf"$\epsilon$ = {eps:g}",
         fontsize="small",
     )

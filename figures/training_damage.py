@@ -5,20 +5,22 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from figures import style, trainings
+from figures import study
 from figures.runs import Runs
+from sim.drawing import style
+from sim.training import marks
 from sim.training.one_curve import one_curves
 from sim.training.tables import measured_in
 
 
 def draw(runs: Runs) -> Any:
     """The study in the folder `runs.study`."""
-    return figure_of(trainings.read(runs))
+    return figure_of(study.read(runs))
 
 
 def figure_of(samples: xr.Dataset) -> Any:
     """A panel for the smallest and the largest attack; strengths of a regularizer are joined."""
-    side, p = trainings.config_of(samples)["compared_size"], measured_in(samples)
+    side, p = marks.config_of(samples)["compared_size"], measured_in(samples)
     sizes = sorted({float(samples["eps"].min()), float(samples["eps"].max())})
     q = {"1": "inf", "2": "2", "inf": "1"}[p]
     at = samples.sel(size=side, set="test", attack="pgd", p=p)
@@ -28,18 +30,18 @@ def figure_of(samples: xr.Dataset) -> Any:
         here = at.sel(eps=eps)
         norms, radius = here["norm"].sel(q=q), eps * float(here["d"]) ** (1 / float(p))
         known = []
-        for name, own in trainings.by_regularizer(samples, side).items():
-            x, x_reach = trainings.means(norms.sel(training=own), "training")
-            y, y_reach = trainings.means(here["damage"].sel(training=own), "training")
-            colour, marker = trainings.colour_and_marker(name)
+        for name, own in marks.by_regularizer(samples, side).items():
+            x, x_reach = marks.means(norms.sel(training=own), "training")
+            y, y_reach = marks.means(here["damage"].sel(training=own), "training")
+            colour, marker = marks.colour_and_marker(name)
             panel.errorbar(
-                x, y, xerr=trainings.above_zero(x, x_reach), yerr=trainings.above_zero(y, y_reach),
+                x, y, xerr=marks.above_zero(x, x_reach), yerr=marks.above_zero(y, y_reach),
                 color=colour, marker=marker, elinewidth=0.6, linewidth=0.6, label=name,
             )  # fmt: skip
             known += list(x)
         ends = np.array([np.nanmin(known), np.nanmax(known)])
         panel.plot(ends, radius * ends, color="black", linewidth=0.8, linestyle=":", zorder=0)
-        title = rf"attacked in {trainings.norm(p)} with $\epsilon$ = {eps:g}"
+        title = rf"attacked in {marks.norm(p)} with $\epsilon$ = {eps:g}"
         if eps in correlations:
             title += f"\nrank correlation {correlations[eps]:.2f}"
         panel.set_title(title, loc="left")
@@ -52,7 +54,7 @@ def figure_of(samples: xr.Dataset) -> Any:
     handles, names = panels[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside right center")
     figure.suptitle(
-        f"{trainings.heading(samples)}, side {side}, test images; 95 % intervals\n"
+        f"{marks.heading(samples)}, side {side}, test images; 95 % intervals\n"
         "strengths of a regularizer are joined; dotted: first order",
         fontsize="small",
     )

@@ -5,15 +5,17 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from figures import style, trainings
+from figures import study
 from figures.runs import Runs
+from sim.drawing import style
+from sim.training import marks
 from sim.training.design import BEFORE
 from sim.training.growth import at_several_sides
 
 
 def draw(runs: Runs) -> Any:
     """The study in the folder `runs.study`."""
-    return figure_of(trainings.read(runs))
+    return figure_of(study.read(runs))
 
 
 def figure_of(samples: xr.Dataset) -> Any:
@@ -32,8 +34,8 @@ def figure_of(samples: xr.Dataset) -> Any:
         ends = []
         for part, colour, dashes in (("test", "#0072B2", "-"), ("training", "#D55E00", "--")):
             values = norms.sel(training=training, size=side, set=part)
-            middle, reach = trainings.means(values, "epoch")
-            low, high = middle - trainings.above_zero(middle, reach)[0], middle + reach[1]
+            middle, reach = marks.means(values, "epoch")
+            low, high = middle - marks.above_zero(middle, reach)[0], middle + reach[1]
             panel.plot(epochs, middle, color=colour, linestyle=dashes)
             panel.fill_between(epochs, low, high, color=colour, alpha=0.2, linewidth=0)
             ends.append((colour, float(epochs[-1]), float(middle[-1]), part))
@@ -43,7 +45,7 @@ def figure_of(samples: xr.Dataset) -> Any:
         panel.set_title(training, loc="left")
         panel.set_xlabel("epoch")
     panels[0].set_ylabel(r"mean $\|\partial_x L\|_1$")
-    figure.suptitle(f"{trainings.heading(samples)}, side {side}; 95 % intervals", fontsize="small")
+    figure.suptitle(f"{marks.heading(samples)}, side {side}; 95 % intervals", fontsize="small")
     figure.draw_without_rendering()
     for panel, ends in zip(panels, labels, strict=True):
         style.label_ends(panel, ends)

@@ -19,10 +19,11 @@ from IPython.display import Math, display
 from matplotlib import pyplot as plt
 from sympy import Rational, latex
 
-from figures import style
-from sim import scaling, statistics
+from sim import scaling
+from sim.drawing import style
+from sim.statistics import fitting
 from theory import architectures, predict
-from theory.law import d
+from theory.laws.law import d
 
 # %% [markdown]
 # ## On paper
@@ -67,7 +68,7 @@ for q in (1, Rational(3, 2), 2, 4, "inf"):
 # %%
 config = scaling.Config(arch="mlp", widths=(64,), sizes=(8, 16, 32), seeds=64)
 samples = scaling.run(config)
-fits = statistics.fit(samples)
+fits = fitting.fit(samples)
 for fit in fits:
     low, high = fit.exponent.interval
     print(f"q = {fit.q:>3}: measured [{low:.3f}, {high:.3f}], predicted {fit.predicted:.3f}")
@@ -75,7 +76,7 @@ for fit in fits:
 # %%
 with style.styled():
     figure, axes = plt.subplots(figsize=(4.2, 2.8))
-    points = statistics.points(samples)
+    points = fitting.points(samples)
     for i, q in enumerate(("1", "2", "inf")):
         own = [point for point in points if point.q == q]
         ds = [point.d for point in own]

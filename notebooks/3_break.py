@@ -12,8 +12,9 @@ from IPython.display import Markdown, display
 from matplotlib import pyplot as plt
 from sympy import Rational, latex
 
-from figures import style
-from sim import scaling, statistics
+from sim import scaling
+from sim.drawing import style
+from sim.statistics import fitting
 from theory import architectures, predict
 
 # %% [markdown]
@@ -68,7 +69,7 @@ for name, config in cases.items():
     width = 32 if config.arch == "mlp" else 8
     chosen = {"widths": (width,), "sizes": (8, 16, 32), "seeds": 64}
     chosen |= {"quantity": ("logit",), "norms": ("1",)}
-    (found[name],) = statistics.fit(scaling.run(scaling.Config(**(vars(config) | chosen))))
+    (found[name],) = fitting.fit(scaling.run(scaling.Config(**(vars(config) | chosen))))
 
 # %%
 with style.styled():

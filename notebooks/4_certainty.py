@@ -12,8 +12,8 @@ from IPython.display import Math, display
 from matplotlib import pyplot as plt
 from sympy import Rational, latex
 
-from figures import style
-from sim import intervals
+from sim.drawing import style
+from sim.statistics import intervals
 from theory import architectures, predict
 
 # %% [markdown]

@@ -12,9 +12,11 @@ from exercise import check
 from IPython.display import Math, display
 from matplotlib import pyplot as plt
 
-from figures import style
-from sim import first_order, penalty, statistics, vulnerability
-from theory import norms
+from sim import penalty, vulnerability
+from sim.drawing import style
+from sim.statistics import estimates
+from sim.vulnerability import first_order
+from theory.laws import norms
 
 # %% [markdown]
 # ## The best small attack
@@ -97,7 +99,7 @@ figure
 # %%
 config = penalty.Config(seeds=4, width=32)
 gaps = penalty.differences(config, p=float("inf"))
-order = statistics.exponent(gaps, np.array(config.eps))
+order = estimates.exponent(gaps, np.array(config.eps))
 low, high = order.interval
 print(f"order in ε: between {low:.3f} and {high:.3f}, from {len(gaps)} networks")
 assert low - 0.01 < 2 < high + 0.01

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import numpy as np
 
-from sim import cells
+from sim.storage import studies
 from sim.training.design import BEFORE, GROWS, Config, design, filled, name_of, regularizer
 
 CONFIG = Config(
@@ -56,6 +56,6 @@ def invented(config: Config = CONFIG, **options):
 def kept(folder: str, config: Config = CONFIG) -> None:
     """The same in a folder."""
     config = filled(config)
-    with cells.opened(folder, asdict(config), GROWS) as study:
+    with studies.opened(folder, asdict(config), GROWS) as study:
         for cell in design(config):
             study.finish(name_of(*cell), measures(config, *cell))

@@ -16,9 +16,9 @@ from rich.table import Table
 
 from theory import architectures
 from theory.console import for_tables, run
-from theory.energy import gain
 from theory.initializers import Scheme
-from theory.law import d, exponent, second_moment
+from theory.laws.energy import gain
+from theory.laws.law import d, exponent, second_moment
 from theory.network import Conv, Dense, Network
 
 CHANNELS = 3

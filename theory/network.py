@@ -4,7 +4,8 @@ A shape is `(features,)` for a vector, `(side, side, channels)` for an image and
 features)` for a sequence (see `theory.tokens`); its entries are integers or SymPy expressions, so
 the same description is read for one size and for all sizes.
 To add a layer: a dataclass here with its `output_shape`, its `in_degree` in `theory.fans` if an
-output reads more than one input, a rule in `theory.energy`, and an init/apply pair in `sim.layers`.
+output reads more than one input, a rule in `theory.laws.energy`, and an init/apply pair in
+`sim.networks.layers`.
 """
 
 import math

@@ -3,9 +3,10 @@
 import sys
 from dataclasses import dataclass
 
-from sim import audit, cli
+from sim import audit
 from sim.audit.design import Config, check, complete
-from sim.experiment import sizes_of
+from sim.plan.configuration import sizes_of
+from sim.running import command_line
 
 
 @dataclass(frozen=True)
@@ -23,25 +24,25 @@ class Output:
 
     def refuse(self) -> None:
         """Raises ValueError if the files cannot be written."""
-        cli.Output(self.json, self.figure).refuse()
+        command_line.Output(self.json, self.figure).refuse()
 
 
 def main(args: list[str] | None = None) -> int:
     """The command line; returns the exit status (0 fine, 2 bad usage)."""
-    kinds = (Config, Output, cli.Debug)
-    parsed = cli.parse(kinds, "python -m sim.audit", audit.__doc__ or "", args)
+    kinds = (Config, Output, command_line.Debug)
+    parsed = command_line.parse(kinds, "python -m sim.audit", audit.__doc__ or "", args)
     config, output, debug = parsed
-    with cli.one_sentence(), cli.debugging(debug.debug):
+    with command_line.one_sentence(), command_line.debugging(debug.debug):
         config = complete(config)
         check(config)
         output.refuse()
-    from sim import compilation
     from sim.audit import report
+    from sim.running import compilation
 
     compilation.keep()
     total = len(sizes_of(config)) * config.seeds
-    progress = cli.progress(f"{config.arch}: auditing networks", total)
-    with cli.one_sentence(), cli.debugging(debug.debug), progress as advance:
+    progress = command_line.progress(f"{config.arch}: auditing networks", total)
+    with command_line.one_sentence(), command_line.debugging(debug.debug), progress as advance:
         samples = audit.run(config, advance)
     report.deliver(samples, output.json, output.figure, output.full)
     return 0

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from sim import experiment
-from sim.experiment import ModelExperiment
+from sim.plan import configuration
+from sim.plan.configuration import ModelExperiment
 
 
 @dataclass(frozen=True)
@@ -30,9 +30,9 @@ def complete(config: Config) -> Config:
     """The configuration with its architecture, width and sizes filled in."""
     from theory.architectures import find
 
-    config = experiment.complete(config)
+    config = configuration.complete(config)
     if config.model is not None:
-        return replace(config, sizes=config.sizes or experiment.OWN_SIZES[:2])
+        return replace(config, sizes=config.sizes or configuration.OWN_SIZES[:2])
     architecture = find(str(config.arch))
     return replace(
         config,
@@ -44,7 +44,7 @@ def complete(config: Config) -> Config:
 def check(config: Config) -> None:
     """Raises ValueError, with one sentence, if it cannot be run."""
     config = complete(config)
-    experiment.check(config)
+    configuration.check(config)
     if config.widths is not None and len(config.widths) > 1:
         raise ValueError(f"an audit is of one width, not of {len(config.widths)}.")
-    experiment.check_memory(config, lazy=False, inputs=2 * config.inputs_per_seed)
+    configuration.check_memory(config, lazy=False, inputs=2 * config.inputs_per_seed)

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from sim import intervals
-from sim.statistics import LEVEL, ROUNDING
+from sim.statistics import intervals
+from sim.statistics.estimates import LEVEL
+from sim.statistics.verdicts import ROUNDING
 
 Seeds = Float[np.ndarray, " seeds"]
 
@@ -41,7 +42,7 @@ def mean(values: Seeds, asked: float = float("nan"), unit: float = 1.0) -> Measu
 
 
 def _z(deviations: Seeds, unit: float) -> float:
-    """Student's t of a mean deviation, corrected for skewness (`sim.intervals.transformed`)."""
+    """Student's t of a mean deviation, corrected for skewness (`intervals.transformed`)."""
     off, error, skewness = (float(x) for x in intervals.mean_and_spread(deviations))
     if not np.isfinite(off):
         return float("nan")

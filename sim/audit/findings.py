@@ -10,12 +10,12 @@ from itertools import pairwise
 import numpy as np
 import xarray as xr
 
-from sim import intervals
 from sim.audit import estimates, hypotheses
 from sim.audit.estimates import Measured
 from sim.audit.hypotheses import Hypotheses
-from sim.predictions import BASIS
-from sim.statistics import FALSE_ALARM
+from sim.predictions.prediction import BASIS
+from sim.statistics import intervals
+from sim.statistics.verdicts import FALSE_ALARM
 
 SAFE = 0.05
 """An exponent that moves by less than this over the sizes of an audit is called safe."""

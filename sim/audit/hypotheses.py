@@ -12,7 +12,7 @@ from scipy import stats
 
 from sim.audit import estimates
 from sim.audit.estimates import Measured
-from sim.statistics import LEVEL
+from sim.statistics.estimates import LEVEL
 
 
 @dataclass(frozen=True)

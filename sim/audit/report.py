@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from sim import cli
 from sim.audit import findings
 from sim.audit.estimates import Measured
 from sim.audit.findings import HYPOTHESIS, LAW, Findings, Place
 from sim.audit.sentence import norm_of, sentence, text, that_differ, title
+from sim.running import command_line
 from theory.console import for_tables
 
 if TYPE_CHECKING:
@@ -34,12 +34,12 @@ def deliver(
     """Print the sentence and the tables, and write what is asked for."""
     found = findings.of(samples)
     if figure is not None:
-        from figures import audit as picture
+        from sim.audit import picture
 
         picture.write(samples, figure)
     show(found, full, to_stderr=json_path == "-")
     if json_path is not None:
-        cli.write_text(json_path, to_json(samples, found))
+        command_line.write_text(json_path, to_json(samples, found))
 
 
 def to_json(samples: xr.Dataset, found: Findings) -> str:

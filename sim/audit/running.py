@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from sim.audit.design import Config, check, complete
-from sim.experiment import networks, sizes_of
+from sim.plan.configuration import networks, sizes_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -33,14 +33,14 @@ def run(config: Config, advance: Callable[[int], None] = lambda done: None) -> x
     import jax
     import numpy as np
 
-    from sim import montecarlo
     from sim.audit import facts, samples
     from sim.independence import ladder
-    from sim.models import words
+    from sim.models.loading import words
+    from sim.sampling import engine
 
     config = complete(config)
     ((_, network),) = networks(config).items()
-    draws = montecarlo.Draws(
+    draws = engine.Draws(
         quantities=(config.quantity,),
         norms=(1.0,),
         input=config.input,

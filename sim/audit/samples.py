@@ -10,14 +10,14 @@ import jax
 import numpy as np
 import xarray as xr
 
-from sim import predictions
 from sim.audit import facts
 from sim.audit.facts import Facts
-from sim.experiment import dimensions, sizes_of
 from sim.independence.counterfactual import Place
 from sim.independence.ladder import Ladder, Told
 from sim.independence.sampling import initializer
-from theory.law import missing
+from sim.plan.configuration import dimensions, sizes_of
+from sim.predictions import prediction
+from theory.laws.law import missing
 from theory.network import Network
 
 if TYPE_CHECKING:
@@ -49,8 +49,8 @@ def labelled(
         images = [_padded(getattr(facts, name), max(sides)) for _, facts in found]
         variables[name] = ("size", "seed", "y", "x"), np.stack(images)
     is_own = config.model is not None
-    is_sampled = predictions.is_sampled(network, config.input) or not np.isfinite(law).all()
-    left_out = None if np.isnan(law).all() else predictions.left_out(network, config.input)
+    is_sampled = prediction.is_sampled(network, config.input) or not np.isfinite(law).all()
+    left_out = None if np.isnan(law).all() else prediction.left_out(network, config.input)
     return xr.Dataset(
         variables,
         coords={
@@ -69,7 +69,7 @@ def labelled(
             "quantity": config.quantity,
             "independence": first.independence,
             "basis": basis,
-            "prediction": predictions.BASIS if is_sampled else "law",
+            "prediction": prediction.BASIS if is_sampled else "law",
             "left_out": left_out or "",
             "rectified": int(first.reading.is_rectified),
             "coupled": json.dumps(first.reading.coupled),
@@ -82,7 +82,7 @@ def _law(config: Config, network: Network) -> tuple[np.ndarray, str]:
     sides = sizes_of(config)
     if missing(network) is not None:
         return np.full(len(sides), np.nan), "none"
-    found = predictions.by_law(network, sides, (config.quantity,), ("1",))
+    found = prediction.by_law(network, sides, (config.quantity,), ("1",))
     return found.norm[0, 0], str(found.basis[0, 0])
 
 

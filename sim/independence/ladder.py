@@ -20,7 +20,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from sim import gradients, layers, montecarlo
 from sim.independence.counterfactual import (
     Backward,
     Place,
@@ -29,6 +28,8 @@ from sim.independence.counterfactual import (
     random_leaves,
 )
 from sim.independence.sampling import batched, cotangents, initializer, reading
+from sim.networks import gradients, layers
+from sim.sampling import engine
 from theory.network import Network
 
 
@@ -86,7 +87,7 @@ def ladder(network: Network, side: int, inputs: int = 1) -> Ladder:
     return Ladder(network, side, found, tuple(rungs))
 
 
-def measure(asked: Ladder, quantity: str) -> montecarlo.Measure:
+def measure(asked: Ladder, quantity: str) -> engine.Measure:
     """What every rung has for one seed, for the gradient of the loss or of the first logit.
 
     The result is (`Told`, the gradients (2, n, side, side, channels) under gradient independence
@@ -123,10 +124,10 @@ def measure(asked: Ladder, quantity: str) -> montecarlo.Measure:
 
 def samples(
     asked: Ladder,
-    draws: montecarlo.Draws,
+    draws: engine.Draws,
     seeds: int,
     also: Callable[[Any, Array], Any] = lambda weights, g: (),
-    advance: montecarlo.Advance = lambda done: None,
+    advance: engine.Advance = lambda done: None,
 ) -> tuple[Told, Any]:
     """`Told` of every seed, and `also(weights, gradients)` with the gradients of `measure`."""
     one = measure(asked, draws.quantities[0])
@@ -135,4 +136,4 @@ def samples(
         told, g = one(weights, xs, labels, key)
         return told, also(weights, g)
 
-    return montecarlo.measured(asked.network, asked.side, range(seeds), draws, function, advance)
+    return engine.measured(asked.network, asked.side, range(seeds), draws, function, advance)

@@ -15,7 +15,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from sim import gradients, layers, memory, montecarlo
 from sim.independence.counterfactual import (
     Backward,
     Reading,
@@ -23,7 +22,10 @@ from sim.independence.counterfactual import (
     random_leaves,
     read,
 )
-from sim.montecarlo import Draws
+from sim.networks import gradients, layers
+from sim.running import memory
+from sim.sampling import engine
+from sim.sampling.engine import Draws
 from theory.network import Network, output_shape
 
 LABELS = 4
@@ -81,7 +83,7 @@ def cotangents(
     return jax.vmap(of_shift)(shifts)
 
 
-def measure(network: Network, side: int, draws: Draws) -> montecarlo.Measure:
+def measure(network: Network, side: int, draws: Draws) -> engine.Measure:
     """Of one seed, over `draws.labels_per_seed` labels: mean norms and their mean square.
 
     Both have shape (quantities, qs); norms are means over the inputs of the seed.
@@ -129,7 +131,7 @@ def sample(
     own = replace(draws, lazy=False, labels_per_seed=labels_together(network, max(sides), draws))
     first, most = min(seeds, PILOT), MOST * seeds
     advance(0, first * len(sides))
-    runs = montecarlo.measurers(network, sides, own, lambda side: measure(network, side, own), most)
+    runs = engine.measurers(network, sides, own, lambda side: measure(network, side, own), most)
     pilot = [run(range(first), advance) for run in runs]
     labels = own.labels_per_seed, draws.labels_per_seed
     shares = [_share(means, squares, *labels) for means, squares in pilot]

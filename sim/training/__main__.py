@@ -4,7 +4,8 @@ import os
 import sys
 from dataclasses import dataclass
 
-from sim import cli, training
+from sim import training
+from sim.running import command_line
 from sim.training.design import Config, check, filled, total
 from sim.training.output import Report
 
@@ -21,27 +22,30 @@ class Output(Report):
 def main(args: list[str] | None = None) -> int:
     """The command line; returns the exit status (0 fine, 1 with --check, 2 bad usage)."""
     kinds = (Config, Output)
-    config, output = cli.parse(kinds, "python -m sim.training", training.__doc__ or "", args)
-    with cli.one_sentence():
+    config, output = command_line.parse(
+        kinds, "python -m sim.training", training.__doc__ or "", args
+    )
+    with command_line.one_sentence():
         check(config)
         output.refuse()
-    from sim import compilation, training_report
+    from sim.running import compilation
+    from sim.training import report
 
     compilation.keep()
     config = filled(config)
     try:
         with (
-            cli.stoppable(output.out),
-            cli.one_sentence(),
-            cli.progress("training networks", total(config)) as advance,
+            command_line.stoppable(output.out),
+            command_line.one_sentence(),
+            command_line.progress("training networks", total(config)) as advance,
         ):
-            samples = training.run(config, output.out, advance, cli.tell)
+            samples = training.run(config, output.out, advance, command_line.tell)
     except SystemExit as stop:
-        if stop.code in (cli.INTERRUPTED, cli.TERMINATED):
+        if stop.code in (command_line.INTERRUPTED, command_line.TERMINATED):
             sys.stderr.flush()
             os._exit(int(stop.code))  # a thread inside of a library would be waited for
         raise
-    return training_report.deliver(samples, output)
+    return report.deliver(samples, output)
 
 
 if __name__ == "__main__":

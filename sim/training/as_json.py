@@ -1,14 +1,14 @@
 """A study as JSON for programs."""
 
 import json
-import math
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from sim.statistics import Mean
+from sim.statistics.estimates import Mean
+from sim.statistics.numbers import finite
 from sim.training import over_seeds
 from sim.training.design import SETS
 from sim.training.growth import Quantity, changes, fits
@@ -19,7 +19,7 @@ from sim.training.remarks import remarks
 def to_json(samples: xr.Dataset) -> str:
     """One JSON object {"config", "fits", "differences", "curves", "points", "warnings"}.
 
-    Its schema: `sim/training.schema.json`.
+    Its schema: `sim/training/report.schema.json`.
     """
     content = {
         "config": json.loads(samples.attrs["config"]),
@@ -28,8 +28,8 @@ def to_json(samples: xr.Dataset) -> str:
                 "training": fit.training,
                 "set": fit.set,
                 **_quantity(fit.quantity),
-                "exponent": _number(fit.exponent.value),
-                "ci": [_number(end) for end in fit.exponent.interval],
+                "exponent": finite(fit.exponent.value),
+                "ci": [finite(end) for end in fit.exponent.interval],
                 "zero_at": list(fit.zero_at),
                 "predicted": fit.predicted,
                 "seeds": fit.exponent.seeds,
@@ -42,8 +42,8 @@ def to_json(samples: xr.Dataset) -> str:
                 "reference": change.reference,
                 "set": change.set,
                 **_quantity(change.quantity),
-                "difference": _number(change.difference.value),
-                "ci": [_number(end) for end in change.difference.interval],
+                "difference": finite(change.difference.value),
+                "ci": [finite(end) for end in change.difference.interval],
                 "seeds": change.difference.seeds,
             }
             for change in changes(samples)
@@ -75,7 +75,7 @@ def _curve(curve: OneCurve) -> dict[str, Any]:
 
 def _interval(mean: Mean) -> dict[str, Any]:
     low, high = mean.interval
-    return {"mean": _number(mean.value), "ci": [_number(low), _number(high)], "seeds": mean.seeds}
+    return {"mean": finite(mean.value), "ci": [finite(low), finite(high)], "seeds": mean.seeds}
 
 
 def _points(samples: xr.Dataset) -> list[dict[str, Any]]:
@@ -115,8 +115,4 @@ def _points(samples: xr.Dataset) -> list[dict[str, Any]]:
 def _summary(values: xr.DataArray) -> dict[str, float | int | None]:
     found = over_seeds.mean(values.values)
     error = found.standard_error
-    return {"mean": _number(found.value), "sem": _number(error), "seeds": found.seeds}
-
-
-def _number(value: float) -> float | None:
-    return float(value) if math.isfinite(value) else None
+    return {"mean": finite(found.value), "sem": finite(error), "seeds": found.seeds}

@@ -7,10 +7,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from sim import trained
-from sim.cells import Arrays, Cells
-from sim.damage import Attacks
-from sim.datasets import Data, Split
+from sim.attacks.damage import Attacks
+from sim.sampling.datasets import Data, Split
+from sim.storage.studies import Arrays, Cells
+from sim.training import trainer
 from sim.training.design import BEFORE, Config, name_of, parsed
 
 
@@ -31,12 +31,12 @@ def of_cell(
         advance(epochs)
         return stored
     regularizer, strength = ("ordinary", 0.0) if training == BEFORE else parsed(training)
-    recipe = trained.Recipe(
+    recipe = trainer.Recipe(
         regularizer, config.epochs or 0, config.batch, config.learning_rate, config.pgd_steps
     )
-    net = trained.network(config.data, side, config.width, config.depth)
+    net = trainer.network(config.data, side, config.width, config.depth)
     seeds = config.seeds or 0
-    state = trained.start(net, side, recipe, config.seed, seeds)
+    state = trainer.start(net, side, recipe, config.seed, seeds)
     leaves, structure = jax.tree.flatten(state)
     curve = {
         "curve_loss": np.full((seeds, epochs), np.nan),
@@ -54,7 +54,7 @@ def of_cell(
     for number in range(first, epochs):
         if stopping.is_set():
             raise KeyboardInterrupt
-        state, loss = trained.epoch(
+        state, loss = trainer.epoch(
             net, side, recipe, state, data.training, number, strength, config.seed
         )
         new = (curve["failed"] < 0) & ~np.isfinite(loss)
@@ -67,7 +67,7 @@ def of_cell(
             )
         curve["curve_loss"][:, number] = loss
         for i, images in enumerate(sets):
-            now = trained.measured(net, side, state[0], images, None, config.seed)
+            now = trainer.measured(net, side, state[0], images, None, config.seed)
             curve["curve_accuracy"][:, i, number] = now.accuracy
             curve["curve_norm"][:, i, number] = now.norm[:, 0]
         arrays = {f"leaf{i}": np.asarray(x) for i, x in enumerate(jax.tree.leaves(state))}
@@ -83,7 +83,7 @@ def of_cell(
 def _measured(config: Config, net: Any, side: int, weights: Any, sets: list[Split]) -> Arrays:
     """The measures after training, by (seeds, set, ...)."""
     each = [
-        trained.measured(net, side, weights, part, attacks(config), config.seed, config.attacked)
+        trainer.measured(net, side, weights, part, attacks(config), config.seed, config.attacked)
         for part in sets
     ]
     names = ("accuracy", "loss", "norm", "damage", "fooled")

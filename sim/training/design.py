@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sim import experiment
+from sim.plan import configuration
 
 BEFORE = "initialization"
 """The name of the networks before training."""
@@ -75,7 +75,7 @@ GROWS = ("sizes", "trainings", "compared", "compared_size", "workers", "quick", 
 
 def filled(config: Config) -> Config:
     """The configuration without gaps. Raises ValueError for unknown data."""
-    from sim.datasets import NAMES, SIZES
+    from sim.sampling.datasets import NAMES, SIZES
     from theory.initializers import unknown
 
     if config.data not in NAMES:
@@ -102,7 +102,7 @@ def filled(config: Config) -> Config:
 
 def parsed(training: str) -> tuple[str, float]:
     """Regularizer and strength of a training such as "pgd-linf:0.1". Raises ValueError."""
-    from sim.regularizers import REGULARIZERS
+    from sim.training.regularizers import REGULARIZERS
     from theory.initializers import unknown
 
     name, _, strength = training.partition(":")
@@ -129,10 +129,10 @@ def regularizer(training: str) -> str:
 def check(config: Config) -> None:
     """Raises ValueError, with one sentence, if it cannot be run."""
     config = filled(config)
-    experiment.check_lists(config, "sizes", "trainings", "attack_norms", "eps")
+    configuration.check_lists(config, "sizes", "trainings", "attack_norms", "eps")
     if config.compared:
-        experiment.check_lists(config, "compared")
-    experiment.check_attacks(config.attack_norms, config.eps)
+        configuration.check_lists(config, "compared")
+    configuration.check_attacks(config.attack_norms, config.eps)
     counts = ("width", "depth", "epochs", "batch", "pgd_steps", "measured", "attacked", "workers")
     for name in counts:
         if getattr(config, name) < 1:
@@ -141,7 +141,7 @@ def check(config: Config) -> None:
         raise ValueError(f"--steps cannot be negative, unlike {config.steps}.")
     if not 0 < config.learning_rate < math.inf:
         raise ValueError(f"--learning-rate must be positive, not {config.learning_rate:g}.")
-    experiment.check_seeds(config.seeds or 0, config.seed)
+    configuration.check_seeds(config.seeds or 0, config.seed)
     if config.data == "cifar10" and config.data_dir is None:
         raise ValueError("--data cifar10 needs --data-dir, the folder where it lies.")
     if config.data == "cifar10" and not Path(str(config.data_dir)).is_dir():
@@ -150,11 +150,11 @@ def check(config: Config) -> None:
         parsed(training)
     if config.compared_size not in (config.sizes or ()):
         raise ValueError(f"--compared-size {config.compared_size} is not among --sizes.")
-    from sim import trained
+    from sim.training import trainer
     from theory.network import output_shape
 
     for side in config.sizes or ():
-        net = trained.network(config.data, side, config.width, config.depth)
+        net = trainer.network(config.data, side, config.width, config.depth)
         output_shape(net.body, net.input_shape(side))
 
 

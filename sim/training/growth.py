@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from sim import first_order
-from sim.statistics import Slope
+from sim.statistics.estimates import Slope
 from sim.training.design import BEFORE, SETS
+from sim.vulnerability import first_order
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def predictions(samples: xr.Dataset) -> dict[str, float]:
     Batch normalization with mean 0 and variance 1 changes nothing, so the law is that of the
     network without it. Labels do not depend on a network that has not been trained.
     """
-    from sim.intervals import slope_weights
+    from sim.statistics.intervals import slope_weights
 
     ds, found = _dimensions(samples), {}
     if len(ds) < 2:
@@ -144,13 +144,13 @@ def predictions(samples: xr.Dataset) -> dict[str, float]:
 
 def predicted_norms(samples: xr.Dataset, q: str) -> np.ndarray:
     """The law's E‖∂_x L‖_q at every side, at initialization."""
-    from sim import trained
-    from theory.law import predict
+    from sim.training import trainer
+    from theory.laws.law import predict
 
     config = json.loads(samples.attrs["config"])
     found = []
     for side, d in zip(samples["size"].values.tolist(), _dimensions(samples), strict=True):
-        net = trained.without_batch_norm(config["data"], side, config["width"], config["depth"])
+        net = trainer.without_batch_norm(config["data"], side, config["width"], config["depth"])
         found.append(predict(net, q, "loss")(d))
     return np.array(found)
 

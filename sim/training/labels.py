@@ -6,10 +6,10 @@ from dataclasses import asdict
 import numpy as np
 import xarray as xr
 
-from sim.cells import Arrays
-from sim.datasets import CHANNELS
+from sim.sampling.datasets import CHANNELS
+from sim.storage.studies import Arrays
 from sim.training.design import BEFORE, SETS, Config
-from sim.vulnerability import ATTACKS
+from sim.vulnerability.experiment import ATTACKS
 
 
 def labelled(config: Config, found: dict[tuple[str, int], Arrays]) -> xr.Dataset:

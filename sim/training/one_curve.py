@@ -12,7 +12,7 @@ import xarray as xr
 from jaxtyping import Float
 from scipy import stats
 
-from sim.statistics import Mean
+from sim.statistics.estimates import Mean
 from sim.training import over_seeds
 from sim.training.design import BEFORE, regularizer
 
@@ -48,7 +48,7 @@ def one_curves(samples: xr.Dataset) -> list[OneCurve]:
 
     The networks before training are left out, and seeds and trainings that are not finished.
     """
-    from sim.damage import dual
+    from sim.attacks.damage import dual
 
     config = json.loads(samples.attrs["config"])
     side = config["compared_size"]

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from sim import cli
+from sim.running import command_line
 
 
 @dataclass(frozen=True)
-class Report(cli.Output):
+class Report(command_line.Output):
     """What to do with the result."""
 
     figure: str | None = None
@@ -20,4 +20,4 @@ class Report(cli.Output):
     def refuse(self) -> None:
         """Raises ValueError if the files cannot be written."""
         super().refuse()
-        cli.check_writable(self.markdown)
+        command_line.check_writable(self.markdown)

@@ -3,8 +3,8 @@
 import numpy as np
 from jaxtyping import Float
 
-from sim import intervals, statistics
-from sim.statistics import Mean
+from sim.statistics import estimates, intervals
+from sim.statistics.estimates import Mean
 
 
 def mean(values: Float[np.ndarray, " seeds"]) -> Mean:
@@ -12,9 +12,9 @@ def mean(values: Float[np.ndarray, " seeds"]) -> Mean:
 
     Hall's interval (`sim.statistics.mean`) allows for skewness, which so few seeds do not show.
     """
-    found = statistics.mean(np.asarray(values, float)[np.isfinite(values)])
+    found = estimates.mean(np.asarray(values, float)[np.isfinite(values)])
     if found.seeds < 2:
         return found
-    half = float(intervals.quantile(statistics.LEVEL, found.seeds - 1)) * found.standard_error
+    half = float(intervals.quantile(estimates.LEVEL, found.seeds - 1)) * found.standard_error
     ends = (found.value - half, found.value + half)
     return Mean(found.value, found.standard_error, ends, found.seeds, found.skewness)

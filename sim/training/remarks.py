@@ -5,7 +5,7 @@ import json
 import numpy as np
 import xarray as xr
 
-from sim import experiment
+from sim.plan import configuration
 from sim.training.design import Config, design
 
 ENOUGH = 0.97
@@ -56,7 +56,7 @@ def warnings(samples: xr.Dataset) -> list[str]:
 
 def unfinished(samples: xr.Dataset) -> list[str]:
     """A sentence if trainings of the design are not finished, as in a study under way."""
-    cells = design(experiment.restored(Config, json.loads(samples.attrs["config"])))
+    cells = design(configuration.restored(Config, json.loads(samples.attrs["config"])))
     missing = [
         cell
         for cell in cells

@@ -9,13 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim import experiment
+from sim.plan import configuration
 from sim.training.design import GROWS, Config, check, design, filled, name_of
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from sim.cells import Arrays
+    from sim.storage.studies import Arrays
 
 
 def run(
@@ -38,8 +38,8 @@ def run(
     Raises ValueError for a configuration or data that make no sense, RunError for the folder.
     """
     check(config)
-    from sim import cells as study
-    from sim import datasets
+    from sim.sampling import datasets
+    from sim.storage import studies as study
     from sim.training.cell import of_cell
     from sim.training.labels import labelled
 
@@ -63,10 +63,10 @@ def run(
 
 def stored(path: str) -> xr.Dataset:
     """What is finished of the study in a folder, as `run` returns it. Raises RunError."""
-    from sim import cells as study
+    from sim.storage import studies as study
     from sim.training.labels import labelled
 
-    config = experiment.restored(Config, study.described(path))
+    config = configuration.restored(Config, study.described(path))
     there = study.Cells(Path(path), lambda line: None)
     read = {cell: there.finished(name_of(*cell)) for cell in design(config)}
     return labelled(config, {cell: arrays for cell, arrays in read.items() if arrays is not None})
@@ -74,7 +74,7 @@ def stored(path: str) -> xr.Dataset:
 
 def _in_parallel(work: Callable[[Any], None], items: list[Any], workers: int) -> None:
     """`work` on every item, by so many threads that never keep the process from ending."""
-    from sim import background
+    from sim.running import background
 
     left: queue.SimpleQueue[Any] = queue.SimpleQueue()
     for item in items:

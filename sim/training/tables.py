@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
-from sim.report import with_ends, with_error
-from sim.statistics import Mean, Slope
+from sim.statistics.estimates import Mean, Slope
+from sim.statistics.numbers import with_ends, with_error
 from sim.training import over_seeds
 from sim.training.design import BEFORE
 from sim.training.growth import Fit, Quantity, at_several_sides, changes, fits

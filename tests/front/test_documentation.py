@@ -11,8 +11,9 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from sim import layers
-from theory import architectures, energy, registry
+from sim.networks import layers
+from theory import architectures, registry
+from theory.laws import energy
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])

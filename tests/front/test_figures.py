@@ -13,11 +13,11 @@ from PIL import Image
 from studies import CONFIG, invented, kept
 
 from figures import __main__ as figures
-from figures import style
+from sim.drawing import style
 
 # imported here because the shapes' checks parse what they import, and Python 3.11 fails where two
 # threads do so at once
-from sim import hosts, montecarlo, store  # noqa: F401
+from sim.storage import store  # noqa: F401
 
 ROOT = Path(__file__).parents[2]
 PICTURES = ROOT / "figures/pictures"

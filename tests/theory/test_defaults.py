@@ -7,7 +7,7 @@ import sympy as sp
 
 from theory import architectures, defaults, predict
 from theory.initializers import Scheme, variance
-from theory.law import d, exponent
+from theory.laws.law import d, exponent
 
 Q = sp.Symbol("q", positive=True)
 PAGE = Path(__file__).parents[2] / "docs" / "initialization.md"

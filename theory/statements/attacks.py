@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from theory import norms
+from theory.laws import norms
 from theory.statements.derivation import Statement, compute, derive, eq, evaluate
 
 SOURCE = "Simon-Gabriel et al. (ICML 2019)"

@@ -7,9 +7,9 @@ from typing import Any
 import sympy as sp
 from scipy import special
 
-from theory import gaussian_norm
-from theory.dense import DenseLaw
-from theory.masked_sum import MaskedSum
+from theory.laws import gaussian_norm
+from theory.laws.dense import DenseLaw
+from theory.laws.masked_sum import MaskedSum
 from theory.statements.derivation import Statement, compute, derive, eq, evaluate, number
 from theory.statements.finite_width import CHI, WIDTHS, n, r
 

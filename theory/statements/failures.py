@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from theory import architectures, gaussian, law
-from theory.energy import forward_gain, gain
+from theory import architectures
 from theory.geometry import connections
 from theory.initializers import VarianceScaling
+from theory.laws import gaussian, law
+from theory.laws.energy import forward_gain, gain
 from theory.network import Conv, MaxPool, Network, ReLU, Residual
 from theory.statements.derivation import Statement, compute, derive, eq
 

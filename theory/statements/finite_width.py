@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from theory import architectures, gaussian
-from theory.dense import seeds_needed
+from theory import architectures
 from theory.initializers import Scheme
-from theory.law import d as input_dimension
-from theory.law import predict
-from theory.masked_sum import MaskedSum
+from theory.laws import gaussian
+from theory.laws.dense import seeds_needed
+from theory.laws.law import d as input_dimension
+from theory.laws.law import predict
+from theory.laws.masked_sum import MaskedSum
 from theory.statements.derivation import Statement, compute, derive, eq, evaluate, number
 
 SOURCE = "derived here; spread after Hanin & Nica (arXiv 1812.05994)"

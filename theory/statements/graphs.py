@@ -12,8 +12,8 @@ from typing import Any
 
 import sympy as sp
 
-from theory.energy import connection
 from theory.geometry import connections
+from theory.laws.energy import connection
 from theory.network import Conv, Dense, Flatten, Layer, Residual, Serial, Shape, output_shape
 
 Node = Any

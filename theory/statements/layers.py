@@ -8,9 +8,9 @@ import numpy as np
 import sympy as sp
 
 from theory import architectures
-from theory.energy import energy_map, gain
 from theory.initializers import VarianceScaling
-from theory.law import predict
+from theory.laws.energy import energy_map, gain
+from theory.laws.law import predict
 from theory.network import (
     AvgPool,
     Conv,
@@ -94,7 +94,7 @@ def corollary_6() -> Statement:
         ),
         compute(
             eq(rule, paths),
-            "and the layer rules of `theory.energy` give the same energy to every pixel",
+            "and the layer rules of `theory.laws.energy` give the same energy to every pixel",
             lambda: _maps(NETWORKS),
         ),
         compute(
@@ -140,7 +140,7 @@ def average_pooling() -> Statement:
         ),
         compute(
             eq(rule, paths),
-            "pixel by pixel as the layer rules of `theory.energy` have it",
+            "pixel by pixel as the layer rules of `theory.laws.energy` have it",
             lambda: _maps(POOLED),
         ),
         compute(

@@ -8,9 +8,10 @@ import mpmath
 import numpy as np
 import sympy as sp
 
-from theory import architectures, gaussian, norms
-from theory.law import predict
-from theory.softmax import residual_expression
+from theory import architectures
+from theory.laws import gaussian, norms
+from theory.laws.law import predict
+from theory.laws.softmax import residual_expression
 from theory.statements.derivation import (
     DIGITS,
     Statement,
@@ -74,7 +75,7 @@ def loss_gradient() -> Statement:
         ),
         derive(
             eq(residual, 1 - 1 / classes),
-            "which is what `theory.softmax` uses at logits of variance 0",
+            "which is what `theory.laws.softmax` uses at logits of variance 0",
             lambda: {
                 f"K = {k}": {residual: residual_expression(0, k, power=2), classes: k}
                 for k in (2, 3, 10, 1000)
@@ -151,7 +152,7 @@ def sqrt_d_law() -> Statement:
         ),
         compute(
             eq(attack_size * dual_norm, size * c * d),
-            "p = 1, 2, ∞ with `theory.norms`, d = 4, 9, 36",
+            "p = 1, 2, ∞ with `theory.laws.norms`, d = 4, 9, 36",
             _constant_gradients,
         ),
         derive(

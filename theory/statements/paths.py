@@ -8,9 +8,9 @@ import numpy as np
 import sympy as sp
 
 from theory import architectures
-from theory.energy import connection, gain
 from theory.initializers import VarianceScaling
-from theory.law import predict
+from theory.laws.energy import connection, gain
+from theory.laws.law import predict
 from theory.network import Conv, Dense, Flatten, ReLU, serial
 from theory.statements import graphs
 from theory.statements.derivation import Statement, compute, derive, eq, evaluate

@@ -4,9 +4,10 @@ from typing import Any
 
 import sympy as sp
 
-from theory import architectures, law
-from theory.energy import gain
+from theory import architectures
 from theory.initializers import Constant, Scheme
+from theory.laws import law
+from theory.laws.energy import gain
 from theory.network import Dense, Flatten, Layer, LeakyReLU, ReLU, serial
 from theory.statements.derivation import Statement, Step, derive, eq
 

@@ -1,0 +1,4 @@
+"""Steepest ascent, projected ascent, and the damage that they do.
+
+Imports `sim.networks`.
+"""

@@ -1,0 +1,1 @@
+"""Whether intervals and verdicts mean what they say: `python -m sim.calibration`."""

@@ -1,0 +1,1 @@
+"""The tables of results in README.md and docs/architectures.md, printed again."""

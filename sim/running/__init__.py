@@ -1,0 +1,4 @@
+"""How every command runs: flags, progress, compiled functions, memory.
+
+Imports `theory` alone.
+"""

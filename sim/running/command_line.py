@@ -1,0 +1,229 @@
+"""What every command line here does alike: flags, one-sentence errors, progress, files."""
+
+import contextlib
+import dataclasses
+import io
+import logging
+import os
+import re
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from theory.console import INTERRUPTED, progress
+
+__all__ = [
+    "INTERRUPTED",
+    "TERMINATED",
+    "Debug",
+    "Output",
+    "ScalingOutput",
+    "check_writable",
+    "debugging",
+    "one_sentence",
+    "parse",
+    "progress",
+    "replacing",
+    "stoppable",
+    "tell",
+    "write_text",
+]
+
+TERMINATED = 143
+
+
+@dataclasses.dataclass(frozen=True)
+class Output:
+    """What to do with the result."""
+
+    json: str | None = None
+    """Write one JSON object to this file, or to standard output for "-"."""
+    figure: str | None = None
+    """Draw the norms against d with the predicted lines; the name ends in .png, .svg or .pdf."""
+    check: bool = False
+    """Exit with status 1 if a measurement contradicts its law."""
+
+    def refuse(self) -> None:
+        """Raises ValueError if the files cannot be written."""
+        check_writable(self.json, self.figure)
+        if self.figure is not None:
+            from sim.drawing import style
+
+            style.check_format(self.figure)
+
+
+@dataclasses.dataclass(frozen=True)
+class ScalingOutput(Output):
+    """What to do with the result of a scaling run."""
+
+    html: str | None = None
+    """Write one page of HTML that needs no network: table, plot, configuration, provenance."""
+
+    def refuse(self) -> None:
+        """Raises ValueError if the files cannot be written."""
+        super().refuse()
+        if self.html == "-":
+            raise ValueError("--html needs the name of a file, not standard output.")
+        check_writable(self.html)
+
+
+@dataclasses.dataclass(frozen=True)
+class Debug:
+    """How an error is shown."""
+
+    debug: bool = False
+    """Before its sentence, show the whole traceback of an error, for instance of your own model."""
+
+
+def parse(
+    kinds: tuple[type, ...], prog: str, description: str, args: list[str] | None = None
+) -> tuple[Any, ...]:
+    """Instances of the dataclasses `kinds` from the flags on the command line.
+
+    Every field is a flag, its docstring the help. Exits with status 2 and one sentence on stderr
+    if the flags make no sense, and with 0 after `--help`.
+    """
+    fields = [(kind.__name__.lower(), kind) for kind in kinds]
+    command = dataclasses.make_dataclass("Command", fields, frozen=True)
+    errors = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(errors):
+            parsed = tyro.cli(
+                command,
+                prog=prog,
+                description=description,
+                args=args,
+                config=(tyro.conf.OmitArgPrefixes, tyro.conf.FlagCreatePairsOff),
+            )
+    except SystemExit as stop:
+        if stop.code:
+            print(f"{prog}: {_sentence(errors.getvalue())}", file=sys.stderr)
+        raise
+    return tuple(getattr(parsed, name) for name, _ in fields)
+
+
+def _sentence(panel: str) -> str:
+    """The message of tyro's error panel, without its frame, and the nearest flag it suggests.
+
+    The frame is of ASCII characters where the output takes no others.
+    """
+    parts = [
+        " ".join(part.split()) for part in re.split(r"─{3,}|-{6,}", re.sub("[│╮╯]", "", panel))
+    ]
+    message = parts[1].rstrip(".") if len(parts) > 1 else ""
+    suggested = re.search(r"Perhaps you meant: (--[\w-]+)", " ".join(parts[2:3]))
+    hint = f"; did you mean {suggested[1]}?" if suggested else " (see --help)."
+    return (message[:1].lower() + message[1:] or "the flags make no sense") + hint
+
+
+@contextlib.contextmanager
+def one_sentence(kind: type[ValueError] = ValueError) -> Iterator[None]:
+    """Turns an error of this kind into its sentence on stderr and exit status 2."""
+    try:
+        yield
+    except kind as error:
+        tell(str(error))
+        raise SystemExit(2) from None
+
+
+@contextlib.contextmanager
+def debugging(wanted: bool) -> Iterator[None]:
+    """If `wanted`, shows tracebacks on stderr.
+
+    That of a ValueError before it goes on, and those of predictions that fail, which end nothing.
+    """
+    if not wanted:
+        yield
+        return
+    log, shown = logging.getLogger("sim"), logging.StreamHandler()
+    log.addHandler(shown)
+    level = log.level
+    log.setLevel(logging.DEBUG)
+    try:
+        yield
+    except ValueError as error:
+        traceback.print_exception(error)
+        raise
+    finally:
+        log.setLevel(level)
+        log.removeHandler(shown)
+
+
+@contextlib.contextmanager
+def stoppable(out: str | None) -> Iterator[None]:
+    """While a run is kept in the folder `out`, a signal ends it with a sentence that says so.
+
+    The exit status is 130 after SIGINT and 143 after SIGTERM. Does nothing for None.
+    """
+
+    def terminate(*_: object) -> None:
+        raise SystemExit(TERMINATED)
+
+    if out is None:
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit) as stop:
+        status = INTERRUPTED if isinstance(stop, KeyboardInterrupt) else stop.code
+        if status in (INTERRUPTED, TERMINATED):
+            tell(f"stopped; what is finished is kept in {out}, and the same command continues.")
+        raise SystemExit(status) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def tell(line: str) -> None:
+    """A line on standard error."""
+    print(line, file=sys.stderr)
+
+
+def check_writable(*paths: str | None) -> None:
+    """Raises ValueError if a file cannot be written; None and "-" (standard output) always can."""
+    for name in paths:
+        if name is None or name == "-":
+            continue
+        path = Path(name)
+        if path.is_dir():
+            raise ValueError(f"cannot write {name}: it is a directory.")
+        try:
+            with tempfile.TemporaryFile(dir=path.absolute().parent):
+                pass
+            if path.exists():
+                with path.open("r+b"):
+                    pass
+        except OSError as error:
+            raise ValueError(f"cannot write {name}: {error.strerror}.") from None
+
+
+def write_text(path: str, text: str) -> None:
+    """Write to a file, whole or not at all, or to standard output for "-"."""
+    if path == "-":
+        sys.stdout.write(text)
+    else:
+        with replacing(path) as part:
+            part.write_text(text)
+
+
+@contextlib.contextmanager
+def replacing(path: str) -> Iterator[Path]:
+    """A temporary file with the same ending that takes the place of `path` when all went well."""
+    target = Path(path).absolute()
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=target.suffix)
+    os.close(handle)
+    part = Path(name)
+    try:
+        yield part
+        umask = os.umask(0)
+        os.umask(umask)
+        part.chmod(0o666 & ~umask)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,3 @@
+from .experiment import Config, run
+
+__all__ = ["Config", "run"]

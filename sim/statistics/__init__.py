@@ -1,0 +1,5 @@
+"""Exponents, intervals, verdicts, and how a number is written. Without jax."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

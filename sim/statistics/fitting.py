@@ -1,0 +1,339 @@
+"""Fits and points of a dataset of samples: the growth of each norm with d, and its verdict."""
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from jaxtyping import Bool, Float
+
+from sim.statistics.estimates import (
+    Expected,
+    Mean,
+    Slope,
+    _slope,
+    exponent_difference,
+    log_exponent,
+    mean,
+    paired_ratio,
+    ratio,
+    two_stages,
+)
+from sim.statistics.numbers import finite
+from sim.statistics.verdicts import agrees, expected, is_reliable, mean_agrees
+
+OFF = 0.03
+"""Part by which a norm may miss its prediction before a report says so in words.
+
+A norm is off where, at some size, the 95 % interval of measured over predicted lies wholly beyond
+1 ± OFF: so that a wrong constant is told at once and one known to be approximate is not."""
+
+
+@dataclass(frozen=True)
+class Off:
+    """Where a norm misses its prediction by more than `OFF`, and by how much."""
+
+    size: int
+    is_largest: bool
+    """Whether it is the largest of the sizes."""
+    ratio: Mean
+    """Measured over predicted norm."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The growth of one norm with d in one network, measured and predicted."""
+
+    arch: str
+    width: int | None
+    """None for a user's own model, whose width is not known."""
+    quantity: str
+    q: str
+    exponent: Slope
+    """Of the mean norm: least-squares slope of log E‖∂‖_q on log d."""
+    log_exponent: Slope
+    """Of the geometric mean: mean over seeds of the slope of log‖∂‖_q. Zero norms are left out."""
+    expected: Expected | None
+    """The predicted slope over the same sizes; random if it is sampled."""
+    limit: float | None
+    """The law's exponent as d → ∞."""
+    basis: str
+    agrees: bool | None
+    """Of the exponent: False if it contradicts the predicted slope, whose error is allowed for.
+
+    None if there is no prediction, or if norms were left out that are not finite: the others are
+    the small ones."""
+    ratios: dict[int, Mean | None]
+    """Mean norm over predicted norm by size, in increasing order; None if there is no prediction.
+
+    The intervals contain the error of a prediction that is random."""
+    norm_off: Off | None
+    """Where the measured norm misses the predicted one; None if it does not, or nobody knows.
+
+    At the largest size if it is off there, else where it is farthest off. Nobody knows if there is
+    no prediction, or if norms were left out."""
+    constant_agrees: bool | None
+    """Of the constant: False if the ratio contradicts 1.
+
+    A wrong constant leaves the exponent as it is, so that `agrees` cannot see it. Only a law that
+    is "exact" claims its constant. Where one rests on large width or on the paper's hypotheses the
+    constant is known to be approximate: the ratio shows by how much, and there is no verdict
+    (None). None as well unless the fit is `reliable`."""
+    reliable: bool
+    """Whether the intervals can be expected to cover as they say.
+
+    False with fewer than FEWEST_SEEDS seeds, if norms were left out, or if at some size the
+    skewness of the norms, divided by √seeds, exceeds LARGEST_SKEWNESS: then few seeds carry much of
+    the mean, and larger ones yet unseen may carry more."""
+
+    @property
+    def ratio(self) -> Mean | None:
+        """Mean norm over predicted norm at the largest size; None if there is no prediction."""
+        return self.ratios[max(self.ratios)]
+
+    @property
+    def predicted(self) -> float | None:
+        """The law's slope over the same sizes."""
+        return None if self.expected is None else self.expected.value
+
+    @property
+    def predicted_error(self) -> float | None:
+        """The standard error of `predicted`: 0 unless it is sampled."""
+        return None if self.expected is None else self.expected.standard_error
+
+    @property
+    def attack_exponent(self) -> float:
+        """Of ε_p‖∂‖_q for the dual p at a constant change per pixel, ε_p ∝ d^{1/p}: 1/p more."""
+        return self.exponent.value + (1 - 1 / float(self.q))
+
+
+@dataclass(frozen=True)
+class Point:
+    """The mean norm at one size, with its standard error over seeds and its 95 % interval."""
+
+    arch: str
+    width: int | None
+    """As in `Fit`."""
+    size: int
+    d: int
+    quantity: str
+    q: str
+    mean: float
+    sem: float
+    interval: tuple[float, float]
+    """Of the mean (`Mean`), not symmetric about it."""
+    predicted: float | None
+    law: float | None
+    """What the law says, where the prediction is another one because the law leaves something
+    out."""
+    hypothesis_h: float | None
+    """What the paper's hypotheses alone predict, where the prediction rests on more."""
+    seeds: int
+    """Seeds with a finite norm, which alone enter the mean."""
+
+
+def fit(samples: xr.Dataset) -> list[Fit]:
+    """The exponent of every norm in the samples of a scaling run, set against its law.
+
+    `samples` is what `sim.scaling.run` returns: norms by (seed, width, size, quantity, q) and the
+    predictions. Seeds whose norm is not finite at some size are left out of that fit; `nonfinite`
+    counts them. The attribute `pilot`, if there is one, is the number of seeds of the first stage.
+    """
+    ds = samples["d"].values.astype(float)
+    limits = _by_network(samples, "limit")
+    bases = _by_network(samples, "basis")
+    places = {key: dict(zip(("width", "quantity", "q"), key, strict=True)) for key in bases}
+    slope = {key: expected(samples, "predicted_slope", **at) for key, at in places.items()}
+    sizes = samples["size"].values
+    largest = int(np.argmax(ds))
+    units = {
+        key: [expected(samples, "predicted", size=size, **at) for size in sizes]
+        for key, at in places.items()
+    }
+    known = [key for key, row in units.items() if (unit := row[largest]) and unit.value]
+    claimed = [key for key in known if bases[key].item() == "exact"]
+    comparisons = len(claimed) + sum(value is not None for value in slope.values())
+    has_width = _has_width(samples)
+    found = []
+    for key, norms in _by_network(samples, "norm").items():
+        rows = norms.transpose("seed", "size").values
+        finite = np.all(np.isfinite(rows), axis=1)
+        is_whole = bool(np.isfinite(rows[_computed(samples, key[0])]).all())
+        first = int(finite[: samples.attrs.get("pilot")].sum())
+        pair = _paired(samples, key)
+        ratios = _ratios(rows, units[key], pair)
+        rows = rows[finite]
+        measured = two_stages(rows, ds, first)
+        reliable = is_whole and is_reliable(rows[:first])
+        tested = ratios[largest] if key in claimed and reliable else None
+        width, quantity, q = key
+        found.append(
+            Fit(
+                arch=str(samples.attrs["arch"]),
+                width=width if has_width else None,
+                quantity=quantity,
+                q=q,
+                exponent=measured,
+                log_exponent=log_exponent(rows, ds, first),
+                expected=slope[key],
+                limit=finite(limits[key].item()),
+                basis=str(bases[key].item()),
+                agrees=_agrees(measured, slope[key], pair, ds, comparisons) if is_whole else None,
+                ratios=dict(sorted(zip(sizes.tolist(), ratios, strict=True))),
+                norm_off=norm_off(sizes.tolist(), ratios) if is_whole else None,
+                constant_agrees=mean_agrees(tested, 1.0, comparisons) if tested else None,
+                reliable=reliable,
+            )
+        )
+    return found
+
+
+Pair = tuple[Float[np.ndarray, "either sizes"], Float[np.ndarray, "either sizes"]]
+"""Norms of the networks and of those under gradient independence, a row for every seed of either;
+NaN where one of the two lacks it."""
+
+
+def _paired(samples: xr.Dataset, key: tuple[int, str, str]) -> Pair | None:
+    """The norms of a network and those that its prediction is the mean of; None for a law."""
+    if "independent" not in samples:
+        return None
+    at = dict(zip(("width", "quantity", "q"), key, strict=True))
+    norms = samples["norm"].sel(at).transpose("seed", "size")
+    others = samples["independent"].sel(at).transpose("network", "size")
+    if not np.isfinite(others).any():
+        return None
+    labels = np.union1d(samples["seed"].values, samples["network"].values)
+    first, second = (np.full((len(labels), samples.sizes["size"]), np.nan) for _ in range(2))
+    first[np.searchsorted(labels, samples["seed"].values)] = norms.values
+    second[np.searchsorted(labels, samples["network"].values)] = others.values
+    return first, second
+
+
+def _agrees(
+    measured: Slope,
+    predicted: Expected | None,
+    pair: Pair | None,
+    ds: Float[np.ndarray, " sizes"],
+    comparisons: int,
+) -> bool | None:
+    """`agrees`, by the seeds that measurement and prediction have in common if there are any.
+
+    The difference has the degrees of freedom of the measured exponent if they are fewer, those of a
+    pilot.
+    """
+    if predicted is None or pair is None:
+        return agrees(measured, predicted, comparisons)
+    found = exponent_difference(*pair, ds)
+    degrees = min(found.degrees, measured.degrees)
+    difference = _slope(found.value, found.standard_error, found.seeds, degrees)
+    return agrees(difference, 0.0, comparisons)
+
+
+def _ratios(
+    rows: Float[np.ndarray, "seeds sizes"], units: list[Expected | None], pair: Pair | None
+) -> list[Mean | None]:
+    """Mean norm over predicted norm at every size, of the seeds whose norm is finite there."""
+    found: list[Mean | None] = []
+    for j, unit in enumerate(units):
+        if unit is None or not unit.value:
+            found.append(None)
+        elif pair is None:
+            norms = rows[:, j]
+            found.append(ratio(mean(norms[np.isfinite(norms)]), unit))
+        else:
+            found.append(paired_ratio(*(norms[:, j] for norms in pair)))
+    return found
+
+
+def norm_off(sizes: list[int], ratios: list[Mean | None]) -> Off | None:
+    """The largest size if its ratio is off (`OFF`), else that whose ratio is farthest off."""
+    off = {
+        size: found
+        for size, found in zip(sizes, ratios, strict=True)
+        if found and (found.interval[0] > 1 + OFF or found.interval[1] < 1 - OFF)
+    }
+    if not off:
+        return None
+    largest = max(sizes)
+    size = largest if largest in off else max(off, key=lambda size: _factor(off[size].value))
+    return Off(size, size == largest, off[size])
+
+
+def _factor(ratio: float) -> float:
+    """How many times one of two numbers is the other."""
+    return max(ratio, 1 / ratio) if ratio > 0 else np.inf
+
+
+def _has_width(samples: xr.Dataset) -> bool:
+    """Whether its networks have a width; a user's own model has a label in its place."""
+    return json.loads(samples.attrs["config"]).get("model") is None
+
+
+def _computed(samples: xr.Dataset, width: int) -> Bool[np.ndarray, "seeds sizes"]:
+    """Which samples there are; of a stored run perhaps not all."""
+    if "finished" not in samples:
+        return np.ones((samples.sizes["seed"], samples.sizes["size"]), bool)
+    return samples["finished"].sel(width=width).transpose("seed", "size").values.astype(bool)
+
+
+def points(samples: xr.Dataset) -> list[Point]:
+    """The mean norm at every size, with standard errors and predictions."""
+    found = []
+    predicted = _by_network(samples, "predicted")
+    hypothesis_h = _by_network(samples, "hypothesis-H")
+    law = _by_network(samples, "law") if "law" in samples else {}
+    has_width = _has_width(samples)
+    for key, norms in _by_network(samples, "norm").items():
+        width, quantity, q = key
+        for size in samples["size"].values.tolist():
+            values = norms.sel(size=size).values
+            measured = mean(values[np.isfinite(values)])
+            found.append(
+                Point(
+                    arch=samples.attrs["arch"],
+                    width=width if has_width else None,
+                    size=size,
+                    d=int(samples["d"].sel(size=size)),
+                    quantity=quantity,
+                    q=q,
+                    mean=measured.value,
+                    sem=measured.standard_error,
+                    interval=measured.interval,
+                    predicted=_at(predicted, key, size),
+                    law=_at(law, key, size),
+                    hypothesis_h=_at(hypothesis_h, key, size),
+                    seeds=measured.seeds,
+                )
+            )
+    return found
+
+
+def _at(
+    tables: dict[tuple[int, str, str], xr.DataArray], key: tuple[int, str, str], size: int
+) -> float | None:
+    """The number of a network at one size; None for NaN, and where there is no table."""
+    return finite(tables[key].sel(size=size).item()) if key in tables else None
+
+
+def nonfinite(samples: xr.Dataset) -> int:
+    """How many samples are infinite or not a number."""
+    return int((~np.isfinite(samples["norm"])).sum())
+
+
+def dead(samples: xr.Dataset) -> int:
+    """How many samples are exactly zero: networks whose units are all inactive."""
+    return int(((samples["norm"] == 0) & ~np.signbit(samples["norm"])).sum())
+
+
+def underflown(samples: xr.Dataset) -> int:
+    """How many samples are −0: norms below the range of float64 (`gradients.numbers`)."""
+    return int(((samples["norm"] == 0) & np.signbit(samples["norm"])).sum())
+
+
+def _by_network(samples: xr.Dataset, name: str) -> dict[tuple[int, str, str], xr.DataArray]:
+    return {
+        (int(w), str(k), str(q)): samples[name].sel(width=w, quantity=k, q=q)
+        for k in samples["quantity"].values
+        for q in samples["q"].values
+        for w in samples["width"].values
+    }

@@ -1,0 +1,49 @@
+"""How a number is written: with its interval for people, or as JSON."""
+
+import math
+
+from sim.statistics.estimates import Expected
+
+
+def finite(value: float) -> float | None:
+    """The number, or None for what JSON has no number for: infinite, or not a number."""
+    return float(value) if math.isfinite(value) else None
+
+
+def with_error(value: float, low: float, high: float) -> str:
+    """A value and the half-width of its interval, to three decimals or more if that is small."""
+    if not math.isfinite(value):
+        return "–"
+    half = (high - low) / 2
+    digits = _digits(half)
+    return f"{value:.{digits}f} ± {half:.{digits}f}"
+
+
+def expected_slope(slope: Expected | None) -> str:
+    """A predicted exponent, with half its 95 % interval if it is sampled: "0.015 ± 0.008"."""
+    if slope is None:
+        return "–"
+    if slope.standard_error == 0:
+        return plain(slope.value, ".4f")
+    half = slope.half_width
+    return with_error(slope.value, slope.value - half, slope.value + half)
+
+
+def with_ends(value: float, low: float, high: float) -> str:
+    """A value and its interval, which need not be symmetric: "0.985 [0.901, 1.088]"."""
+    if not math.isfinite(low + high):
+        return plain(value, ".3f")
+    digits = _digits((high - low) / 2)
+    return f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def _digits(half: float) -> int:
+    return 3 if half >= 0.005 or half == 0 else min(5, 1 - math.floor(math.log10(half)))
+
+
+def plain(value: float | None, form: str) -> str:
+    """A number in this format, without a negative zero; a dash for none."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    text = format(value, form)
+    return text.removeprefix("-") if float(text) == 0 else text  # no negative zero

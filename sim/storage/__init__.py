@@ -1,0 +1,1 @@
+"""Runs on disk and at URLs, with the provenance of their samples. Without jax."""

@@ -1,0 +1,188 @@
+"""Where a run is kept: a folder of this machine, or any place that fsspec knows by a URL."""
+
+import errno
+import fcntl
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sim.running.command_line import replacing
+from sim.storage.lease import lease
+
+LOCK = ".lock"
+
+
+class BusyError(Exception):
+    """Another process works in the folder."""
+
+
+class Folder(ABC):
+    """Files by their names (with slashes) below one place; each is written as a whole.
+
+    Methods raise OSError for what goes wrong. `str(folder)` is what the user called it, and what
+    Zarr opens.
+    """
+
+    @abstractmethod
+    def make(self) -> None:
+        """Create it, if it is not there."""
+
+    @abstractmethod
+    def exists(self, name: str = "") -> bool: ...
+
+    @abstractmethod
+    def read(self, name: str) -> bytes: ...
+
+    @abstractmethod
+    def write(self, name: str, content: bytes) -> None: ...
+
+    @abstractmethod
+    def remove(self, name: str) -> None:
+        """Remove one file, if it is there."""
+
+    @abstractmethod
+    def remove_all(self, below: str) -> None:
+        """Remove all files whose names begin with `below` and a slash."""
+
+    @abstractmethod
+    def files(self, below: str = "") -> list[str]:
+        """Names of all files there; none if there is no such folder."""
+
+    @abstractmethod
+    def alone(self) -> AbstractContextManager[Callable[[], None]]:
+        """Keeps other processes out, or raises `BusyError`.
+
+        Gives a function that raises `BusyError` if another process has taken over.
+        """
+
+
+@dataclass(frozen=True)
+class Local(Folder):
+    """A folder of this machine, or one that it shares."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def make(self) -> None:
+        self.path.mkdir(parents=True, exist_ok=True)
+
+    def exists(self, name: str = "") -> bool:
+        return (self.path / name).exists()
+
+    def read(self, name: str) -> bytes:
+        return (self.path / name).read_bytes()
+
+    def write(self, name: str, content: bytes) -> None:
+        target = self.path / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(str(target)) as part:
+            part.write_bytes(content)
+
+    def remove(self, name: str) -> None:
+        (self.path / name).unlink(missing_ok=True)
+
+    def remove_all(self, below: str) -> None:
+        shutil.rmtree(self.path / below, ignore_errors=True)
+
+    def files(self, below: str = "") -> list[str]:
+        if self.path.exists() and not self.path.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, "Not a directory")
+        found = (self.path / below).rglob("*")
+        return sorted(file.relative_to(self.path).as_posix() for file in found if file.is_file())
+
+    @contextmanager
+    def alone(self) -> Iterator[Callable[[], None]]:
+        with (self.path / LOCK).open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process
+            except BlockingIOError:
+                raise BusyError(f"another process is working on {self}") from None
+            yield lambda: None
+
+
+@dataclass(frozen=True)
+class Remote(Folder):
+    """A place that fsspec knows: an object store, for example."""
+
+    url: str
+    system: Any
+    """An fsspec filesystem, which has no type stub."""
+    root: str
+
+    def __str__(self) -> str:
+        return self.url
+
+    def _path(self, name: str) -> str:
+        return f"{self.root}/{name}".rstrip("/")
+
+    def _ask(self, method: str, *arguments: Any, **options: Any) -> Any:
+        try:
+            return getattr(self.system, method)(*arguments, **options)
+        except OSError:
+            raise
+        except Exception as error:  # every service has its own
+            raise OSError(f"{type(error).__name__}: {error}".replace("\n", " ")) from error
+
+    def make(self) -> None:
+        self._ask("makedirs", self.root, exist_ok=True)
+
+    def exists(self, name: str = "") -> bool:
+        self._ask("invalidate_cache")
+        return self._ask("exists", self._path(name))
+
+    def read(self, name: str) -> bytes:
+        return self._ask("cat_file", self._path(name))
+
+    def write(self, name: str, content: bytes) -> None:
+        path = self._path(name)
+        self._ask("makedirs", path.rpartition("/")[0], exist_ok=True)
+        self._ask("pipe_file", path, content)
+
+    def remove(self, name: str) -> None:
+        if self.exists(name):
+            self._ask("rm_file", self._path(name))
+
+    def remove_all(self, below: str) -> None:
+        if self.exists(below):
+            self._ask("rm", self._path(below), recursive=True)
+
+    def files(self, below: str = "") -> list[str]:
+        root = self.root.rstrip("/") + "/"
+        found = self._ask("find", self._path(below)) if self.exists(below) else []
+        return sorted(path[path.index(root) + len(root) :] for path in found)
+
+    @contextmanager
+    def alone(self) -> Iterator[Callable[[], None]]:
+        with lease(self.system, self._path(LOCK)) as (holder, is_mine):
+            if holder is not None:
+                raise BusyError(f"another process is working on {self}, or was {holder:.0f} s ago")
+
+            def check() -> None:
+                if not is_mine():
+                    raise BusyError(f"another process has taken over {self}")
+
+            yield check
+
+
+def folder(name: str) -> Folder:
+    """The folder of that path or URL. Raises ValueError, with one sentence, for a bad URL."""
+    if "://" not in name:
+        return Local(Path(name))
+    try:
+        from fsspec.core import url_to_fs
+
+        system, root = url_to_fs(name)
+    except ImportError as error:
+        raise ValueError(f"{name} needs a package that is not installed: {error}.") from None
+    except ValueError as error:
+        raise ValueError(f"{name} is not a URL that fsspec knows: {error}.") from None
+    is_local = "file" in (
+        [system.protocol] if isinstance(system.protocol, str) else system.protocol
+    )
+    return Local(Path(root)) if is_local else Remote(name, system, root)

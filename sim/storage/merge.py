@@ -1,0 +1,132 @@
+"""Stored runs read back, and merged if they differ only in their seeds. Without jax."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from sim.storage import layout
+from sim.storage.layout import RunError, flag
+
+
+def read(path: str) -> xr.Dataset:
+    """The samples of a stored run, sizes in increasing order: what `sim.scaling.run` returned.
+
+    `finished` says which samples there are. Raises RunError for a folder that is no run, or whose
+    chunks are damaged.
+    """
+    folder = layout.at(path)
+    layout.described(folder)
+    try:
+        places = layout.damaged(folder)
+        samples = layout.open_zarr(folder).load() if not places else None
+    except Exception:  # whatever a library makes of damaged files
+        samples, places = None, []
+    if samples is None:
+        chunks = f" ({len(places)} of its chunks)" if places else ""
+        raise RunError(
+            f"{folder} is damaged{chunks}; the command that wrote it computes again what is lost."
+        )
+    for name, words in samples.variables.items():
+        if words.dtype.kind in "OT":
+            samples[name] = words.dims, np.array(words.values.tolist()), words.attrs
+    config = json.loads(samples.attrs["config"])
+    config["sizes"] = sorted(config["sizes"])
+    samples.attrs["config"] = json.dumps(config)
+    samples.attrs.setdefault("experiment", "scaling")
+    return samples.sortby("size")
+
+
+def finished(samples: xr.Dataset) -> xr.Dataset:
+    """The seeds of which all samples are there. Raises RunError for fewer than two."""
+    whole = samples["finished"].all(("width", "size"))
+    if whole.sum() < 2:
+        raise RunError(f"only {int(whole.sum())} of {whole.size} seeds are finished.")
+    return samples.sel(seed=whole)
+
+
+def merge(runs: Sequence[tuple[str, xr.Dataset]]) -> xr.Dataset:
+    """One dataset of several named runs that differ only in their seeds.
+
+    Samples with the same key and seed are one sample: they are counted once. Runs with different
+    keys are independent: their seeds are numbered on, with the key as a coordinate. The prediction
+    is the first run's, which has no random numbers in common with the others. A sample that is
+    finished in one run is finished. Raises RunError, naming what differs, for other differences
+    and for runs that contradict each other.
+    """
+    by_key: dict[int, tuple[str, xr.Dataset]] = {}
+    (first, start), *_ = runs
+    for name, samples in runs:
+        kinds = [run.attrs.get("experiment", "scaling") for run in (start, samples)]
+        if kinds[0] != kinds[1]:
+            raise RunError(f"{first} and {name} are runs of sim.{kinds[0]} and sim.{kinds[1]}.")
+        _refuse_differences(first, _config(start), name, _config(samples))
+        computations = [run.attrs.get("computations", {}) for run in (start, samples)]
+        if any(computations[1].get(size, x) != x for size, x in computations[0].items()):
+            raise RunError(
+                f"{first} and {name} hold samples of different models of one name, "
+                f"{_config(start)['model']}."
+            )
+        key = _config(samples)["seed"]
+        by_key[key] = (name, _united(*by_key[key], name, samples) if key in by_key else samples)
+    parts = [
+        samples.assign_coords(key=("seed", np.full(samples.sizes["seed"], key)))
+        for key, (_, samples) in by_key.items()
+    ]
+    together = parts[0]
+    if len(parts) > 1:
+        parts = list(map(_unpaired, parts))
+        together = xr.concat(
+            parts, "seed", data_vars="minimal", coords="minimal", compat="override", join="exact",
+            combine_attrs="override",
+        )  # fmt: skip
+        together["seed"] = np.arange(together.sizes["seed"])
+    keys = list(by_key)
+    config = _config(start) | {
+        "seeds": together.sizes["seed"],
+        "seed": keys[0] if len(keys) == 1 else keys,
+    }
+    return together.assign_attrs(config=json.dumps(config))
+
+
+def _unpaired(samples: xr.Dataset) -> xr.Dataset:
+    """The samples without the norms that their prediction is the mean of, only their number."""
+    if "independent" not in samples:
+        return samples
+    found = samples.drop_vars(["independent", "network"], errors="ignore")
+    error = found["predicted_slope_error"].assign_attrs(networks=samples.sizes["network"])
+    return found.assign(predicted_slope_error=error)
+
+
+def _united(first: str, one: xr.Dataset, second: str, other: xr.Dataset) -> xr.Dataset:
+    """Two runs with the same key: each sample from the run where it is finished."""
+    long, short = (one, other) if one.sizes["seed"] >= other.sizes["seed"] else (other, one)
+    flags = short["finished"].reindex(seed=long["seed"]) == 1  # NaN where there is no seed
+    united = {}
+    for name in layout.sampled(long):
+        there = short[name].reindex(seed=long["seed"])
+        same = (there == long[name]) | (np.isnan(there) & np.isnan(long[name]))
+        if not bool(same.where(flags & long["finished"], True).all()):
+            raise RunError(f"{first} and {second} have the same --seed, but other samples for it.")
+        united[name] = long[name].where(long["finished"], there)
+    return long.assign(united | {"finished": long["finished"] | flags})
+
+
+def _refuse_differences(
+    first: str, one: dict[str, Any], second: str, other: dict[str, Any]
+) -> None:
+    for name in {**one, **other}:
+        here, there = one.get(name), other.get(name)
+        if name in ("widths", "sizes"):
+            here, there = sorted(here or ()), sorted(there or ())
+        if name not in ("seed", "seeds") and here != there:
+            raise RunError(
+                f"{first} and {second} differ in more than their seeds: {flag(name, here)} "
+                f"and {flag(name, there)}."
+            )
+
+
+def _config(samples: xr.Dataset) -> dict[str, Any]:
+    return json.loads(samples.attrs["config"])

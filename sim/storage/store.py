@@ -1,0 +1,308 @@
+"""A run on disk: an xarray dataset in Zarr that grows as samples are finished.
+
+`xarray.open_zarr(path)` reads it: the samples by (seed, width, size, …), such as `norm`, `finished`
+by (seed, width, size), the predictions, and attributes with the configuration and the provenance of
+every process that sampled. A sample that is not finished is NaN; one that is finished and not
+finite is what the network gave. Chunks carry CRC-32C checksums. Each is replaced as a whole,
+`finished` after the samples, so a process may be killed at any moment.
+"""
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from sim.storage import layout, provenance
+from sim.storage.folder import LOCK, BusyError, Folder
+from sim.storage.layout import BLOCK, FORMAT, RunError, flag
+
+GROWS = ("seeds", "widths", "sizes")
+"""What a run may have more of when it is continued; all else must stay."""
+
+ADDED = {"labels_per_seed": 1, "integrate_first": False}
+"""Fields that runs of earlier versions lack, with what they had instead."""
+
+Draw = Callable[..., np.ndarray]
+Describe = Callable[[dict[str, Any]], xr.Dataset]
+
+
+@dataclass(frozen=True)
+class Where:
+    """What computes the samples."""
+
+    backend: str
+    """cpu, gpu or tpu."""
+    processes: int = 1
+    devices: int = 1
+    """Of all processes."""
+
+
+@contextmanager
+def opened(
+    path: str,
+    config: dict[str, Any],
+    describe: Describe,
+    where: Where,
+    tell: Callable[[str], None] = lambda line: None,
+    experiment: str = "scaling",
+    computations: dict[str, str] | None = None,
+) -> Iterator["Run"]:
+    """The run in the folder or at the URL `path`, created or extended to have room for `config`.
+
+    `config` is JSON with explicit `widths` and `sizes`; `describe(config)` is the dataset of such
+    a run, its samples NaN; `where` is what computes; `tell` hears a sentence for each damaged
+    chunk; `experiment` is the module of `sim` whose run it is; `computations` are digests by size
+    of what a user's own model computes, which must not change. No other process can open the run
+    meanwhile. Raises RunError.
+    """
+    with _sentences(path):
+        folder = layout.at(path)
+        _refuse_other_folders(folder)
+        folder.make()
+        with folder.alone() as check:
+            run = Run(folder, check)
+            run.clear()
+            run.grow(config, describe, where.backend, experiment, computations or {})
+            run.mend(tell)
+            with run.session(where):
+                yield run
+
+
+@contextmanager
+def shared(path: str) -> Iterator["Run"]:
+    """The run at `path`, which another process of the same run has `opened`.
+
+    The two may write samples at the same time, if of different chunks. Raises RunError.
+    """
+    with _sentences(path):
+        run = Run(layout.at(path))
+        run.find()
+        yield run
+
+
+@contextmanager
+def _sentences(path: str) -> Iterator[None]:
+    try:
+        yield
+    except BusyError as busy:
+        raise RunError(f"{busy}.") from None
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror or error}.") from None
+
+
+class Run:
+    """A run on disk that this process may write."""
+
+    def __init__(self, folder: Folder, check: Callable[[], None] = lambda: None) -> None:
+        self.folder = folder
+        self.check = check
+        """Raises `BusyError` if another process has taken over."""
+        self.writing = threading.Lock()
+
+    def clear(self) -> None:
+        """Finish or remove what a killed process was writing."""
+        layout.finish(self.folder)
+        for name in self.folder.files():
+            last = name.rpartition("/")[2]
+            if last.endswith(".partial") or (last.startswith(".") and last != LOCK):
+                self.folder.remove(name)
+
+    def grow(
+        self,
+        config: dict[str, Any],
+        describe: Describe,
+        backend: str,
+        experiment: str,
+        computations: dict[str, str],
+    ) -> None:
+        """Make room for `config`. Raises RunError, naming it, for what cannot change."""
+        config = json.loads(json.dumps(config))
+        attributes: dict[str, Any] = {"format": FORMAT, "experiment": experiment, "sessions": []}
+        if self.folder.exists("zarr.json"):
+            attributes = layout.described(self.folder)
+            stored = json.loads(attributes["config"])
+            if (there := attributes.get("experiment", "scaling")) != experiment:
+                raise RunError(f"{self.folder} holds a run of python -m sim.{there}.")
+            _refuse_differences(self.folder, stored, config)
+            _refuse_other_computations(self.folder, attributes, computations)
+            _refuse_other_rounding(self.folder, attributes["sessions"], backend)
+            config["seeds"] = max(stored["seeds"], config["seeds"])
+            for name in ("widths", "sizes"):  # in order of arrival: chunks stay where they are
+                new = [value for value in config[name] if value not in stored[name]]
+                config[name] = stored[name] + new
+            known = attributes.get("computations", {})
+            if config == stored and computations.items() <= known.items() and self._is_whole():
+                self.find()
+                return
+            computations = known | computations
+        dataset = describe(config).sel(size=config["sizes"])
+        axes = ("seed", "width", "size")
+        dataset["finished"] = axes, np.zeros([dataset.sizes[axis] for axis in axes], bool)
+        dataset["finished"].attrs = {"long_name": "whether the sample has been computed"}
+        dataset.attrs |= attributes | {"config": json.dumps(config)}
+        if computations:
+            dataset.attrs["computations"] = computations
+        layout.lay_out(self.folder, dataset)
+        self.find()
+
+    def _is_whole(self) -> bool:
+        """Whether everything but the samples can be read, and all agrees on the shapes."""
+        import zarr
+
+        try:
+            dataset = layout.open_zarr(self.folder)
+            dataset.drop_vars([*layout.sampled(dataset), "finished"]).load()
+            arrays: Any = zarr.open_group(str(self.folder), mode="r", use_consolidated=False)
+            return all(arrays[name].shape == there.shape for name, there in dataset.items())
+        except Exception:  # whatever a library makes of damaged files
+            return False
+
+    def find(self) -> None:
+        """Read where samples lie in what has been laid out."""
+        import zarr
+
+        group: Any = zarr.open_group(str(self.folder), mode="r+")
+        labels = layout.open_zarr(self.folder)
+        self.samples = {name: group[name] for name in layout.sampled(labels)}
+        self.finished = group["finished"]
+        self.widths = labels["width"].values.tolist()
+        self.sizes = labels["size"].values.tolist()
+
+    def mend(self, tell: Callable[[str], None]) -> None:
+        """Forget chunks that cannot be read, so that they are computed again."""
+        for place in layout.damaged(self.folder):
+            for name, array in (*self.samples.items(), ("finished", self.finished)):
+                self.folder.remove(layout.chunk(name, place, array.ndim))
+            block, width, size = place
+            tell(
+                f"{self.folder}: the chunk of seeds {block * BLOCK} to {(block + 1) * BLOCK - 1}, "
+                f"width {self.widths[width]}, size {self.sizes[size]} is damaged and computed "
+                "again."
+            )
+
+    @contextmanager
+    def session(self, where: Where) -> Iterator[None]:
+        """Record this process in the attributes, when it starts and when it ends."""
+        now = provenance.session(where.backend, where.processes, where.devices)
+        sessions = [*layout.described(self.folder)["sessions"], now]
+        self._record(sessions)
+        try:
+            yield
+        finally:
+            sessions[-1]["ended"] = provenance.now()
+            with suppress(OSError):  # a full disk must not hide what went wrong before
+                self._record(sessions)
+
+    def _record(self, sessions: list[dict[str, Any]]) -> None:
+        content = json.loads(self.folder.read("zarr.json"))
+        content["attributes"]["sessions"] = sessions
+        self.folder.write("zarr.json", json.dumps(content, indent=1).encode())
+
+    def completing(
+        self, width: int, sizes: Sequence[int], make: Callable[[tuple[int, ...]], Draw]
+    ) -> Draw:
+        """A sampler of norms at `sizes` that computes only what is not there, and keeps it.
+
+        `make(sizes)` is the sampler that computes (see `sim.sampling.engine.sampler`).
+        """
+
+        def keep(size: int, seeds: np.ndarray, norms: np.ndarray) -> None:
+            self.write(width, size, seeds, {"norm": norms})
+
+        def draw(seeds: Sequence[int], advance: Callable[[int], None]) -> np.ndarray:
+            missing: dict[tuple[int, ...], list[int]] = {}
+            for size in sizes:
+                lacking = self.missing(width, size, seeds)
+                advance(len(seeds) - len(lacking))
+                if lacking:
+                    missing.setdefault(tuple(lacking), []).append(size)
+            for lacking, sides in missing.items():
+                make(tuple(sides))(lacking, advance, keep)
+            return np.stack([self.read(width, size, seeds)["norm"] for size in sizes])
+
+        return draw
+
+    def missing(self, width: int, size: int, seeds: Sequence[int]) -> list[int]:
+        """Those of the seeds that are not finished."""
+        wanted = np.asarray(seeds, int)
+        there = self.finished[:, *self._place(width, size)][wanted]
+        return wanted[~there].tolist()
+
+    def read(self, width: int, size: int, seeds: Sequence[int]) -> dict[str, np.ndarray]:
+        """The samples (seeds, …) by their names."""
+        place, wanted = self._place(width, size), np.asarray(seeds, int)
+        return {name: array[:, *place][wanted] for name, array in self.samples.items()}
+
+    def write(
+        self, width: int, size: int, seeds: np.ndarray, samples: dict[str, np.ndarray]
+    ) -> None:
+        """Keep samples (seeds, …) by their names; may be called from several threads."""
+        import zarr
+
+        self.check()
+        place = self._place(width, size)
+        # a chunk without any number is written too: only then a missing one is a damaged one
+        with self.writing, zarr.config.set({"array.write_empty_chunks": True}):
+            for name, values in samples.items():
+                self.samples[name].set_orthogonal_selection((seeds, *place), values)
+            self.finished.set_orthogonal_selection((seeds, *place), np.ones(len(seeds), bool))
+
+    def _place(self, width: int, size: int) -> tuple[int, int]:
+        return self.widths.index(width), self.sizes.index(size)
+
+
+def _refuse_other_folders(folder: Folder) -> None:
+    try:
+        ours = folder.exists(LOCK) or not folder.files()
+    except NotADirectoryError:
+        raise RunError(f"{folder} is not a folder.") from None
+    except OSError as error:
+        raise RunError(f"cannot read {folder}: {error.strerror or error}.") from None
+    if not ours:
+        layout.described(folder)
+
+
+def _refuse_differences(folder: Folder, stored: dict[str, Any], config: dict[str, Any]) -> None:
+    there, asked = [], []
+    for name in {**stored, **config}:
+        before = stored.get(name, ADDED.get(name))
+        if name not in GROWS and before != config.get(name):
+            there.append(flag(name, before))
+            asked.append(flag(name, config.get(name)))
+    if there:
+        raise RunError(
+            f"{folder} holds a run with {', '.join(there)}, not {', '.join(asked)}; choose another "
+            "--out."
+        )
+
+
+def _refuse_other_computations(
+    folder: Folder, attributes: dict[str, Any], computations: dict[str, str]
+) -> None:
+    known = attributes.get("computations", {})
+    for size, digest in computations.items():
+        if known.get(size, digest) != digest:
+            model = json.loads(attributes["config"])["model"]
+            raise RunError(
+                f"{folder} holds samples of another {model}: what it computes at size {size} has "
+                "changed since; choose another --out."
+            )
+
+
+def _refuse_other_rounding(folder: Folder, sessions: list[dict[str, Any]], backend: str) -> None:
+    now = provenance.versions()
+    for session in sessions:
+        then = session["versions"]
+        before = [f"{name} {then[name]}" for name in provenance.BITWISE if then[name] != now[name]]
+        if session["backend"] != backend:
+            before.append(f"a {session['backend']}")
+        if before:
+            raise RunError(
+                f"{folder} was sampled with {' and '.join(before)}, which rounds in another way; "
+                "choose another --out and --seed, and merge the runs with python -m sim.report."
+            )

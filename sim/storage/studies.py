@@ -1,0 +1,168 @@
+"""A study on disk: a folder with one file for each finished cell, and checkpoints of the others.
+
+A cell is one training at one side. `study.json` holds the configuration and the provenance of
+every process that worked on it, `cells/NAME.npz` the results of a cell, `checkpoints/NAME.npz` the
+state of one that is under way. Every file is replaced as a whole, so a process may be killed at
+any moment.
+"""
+
+import json
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sim.running.command_line import replacing
+from sim.storage import provenance
+from sim.storage.folder import LOCK, BusyError, Local
+from sim.storage.layout import RunError, flag
+
+Arrays = dict[str, np.ndarray]
+
+FORMAT = 1
+
+
+@contextmanager
+def opened(
+    path: str | None,
+    config: dict[str, Any],
+    grows: tuple[str, ...],
+    tell: Callable[[str], None] = lambda line: None,
+) -> Iterator["Cells"]:
+    """The study in the folder `path`, created if it is not there; None keeps nothing.
+
+    `config` is JSON; its fields `grows` may differ from what is stored, all others may not. `tell`
+    hears a sentence for each file that is damaged, which is then computed again. No other process
+    can open the study meanwhile. Raises RunError.
+    """
+    if path is None:
+        yield Cells(None, tell)
+        return
+    if "://" in path:
+        raise RunError(f"a study is kept in a folder of this machine, not at a URL like {path}.")
+    folder = Path(path)
+    _refuse_other_folders(folder)
+    try:
+        for inner in ("cells", "checkpoints"):
+            (folder / inner).mkdir(parents=True, exist_ok=True)
+        with Local(folder).alone():
+            for left in folder.glob("**/.*.npz"):  # what a killed process was writing
+                left.unlink()
+            with _session(folder, json.loads(json.dumps(config)), grows):
+                yield Cells(folder, tell)
+    except BusyError as busy:
+        raise RunError(f"{busy}.") from None
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror or error}.") from None
+
+
+def described(path: str) -> dict[str, Any]:
+    """The configuration of the study in a folder. Raises RunError if there is none."""
+    try:
+        content = json.loads((Path(path) / "study.json").read_text())
+        version, config = content["format"], content["config"]
+    except (OSError, ValueError, KeyError, TypeError):
+        raise RunError(f"{path} holds no study of training.") from None
+    if version != FORMAT:
+        raise RunError(f"{path} was written by another version of this program.")
+    return config
+
+
+def _refuse_other_folders(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder} is not a folder.")
+    if folder.exists() and any(folder.iterdir()) and not (folder / LOCK).exists():
+        described(str(folder))
+
+
+@contextmanager
+def _session(folder: Path, config: dict[str, Any], grows: tuple[str, ...]) -> Iterator[None]:
+    """Record the configuration and this process, when it starts and when it ends."""
+    file, sessions = folder / "study.json", []
+    if file.exists():
+        stored = described(str(folder))
+        names = [
+            n for n in {**stored, **config} if n not in grows and stored.get(n) != config.get(n)
+        ]
+        if names:
+            there, asked = (
+                ", ".join(flag(name, c.get(name)) for name in names) for c in (stored, config)
+            )
+            raise RunError(
+                f"{folder} holds a study with {there}, not {asked}; choose another --out."
+            )
+        sessions = json.loads(file.read_text())["sessions"]
+        now = provenance.versions()
+        for name in provenance.BITWISE:
+            if sessions[-1]["versions"][name] != now[name]:
+                raise RunError(
+                    f"{folder} was made with {name} {sessions[-1]['versions'][name]}, which rounds "
+                    "in another way; choose another --out."
+                )
+    import jax
+
+    sessions.append(provenance.session(jax.default_backend(), 1, 1))
+    content = {"format": FORMAT, "config": config, "sessions": sessions}
+    _replace(file, content)
+    try:
+        yield
+    finally:
+        sessions[-1]["ended"] = provenance.now()
+        with suppress(OSError):  # a full disk must not hide what went wrong before
+            _replace(file, content)
+
+
+def _replace(file: Path, content: dict[str, Any]) -> None:
+    with replacing(str(file)) as part:
+        part.write_text(json.dumps(content, indent=1))
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The cells of a study that this process may write."""
+
+    folder: Path | None
+    tell: Callable[[str], None]
+
+    def finished(self, name: str) -> Arrays | None:
+        """What is stored of a finished cell; None if it is not finished."""
+        return self._read("cells", name)
+
+    def checkpoint(self, name: str) -> Arrays | None:
+        """The last state stored of a cell under way; None if there is none."""
+        return self._read("checkpoints", name)
+
+    def keep_checkpoint(self, name: str, arrays: Arrays) -> None:
+        """Store the state of a cell in the place of the one before."""
+        self._write("checkpoints", name, arrays)
+
+    def finish(self, name: str, arrays: Arrays) -> None:
+        """Store what a cell gave, and remove its checkpoint."""
+        self._write("cells", name, arrays)
+        if self.folder is not None:
+            self._file("checkpoints", name).unlink(missing_ok=True)
+
+    def _file(self, kind: str, name: str) -> Path:
+        assert self.folder is not None
+        return self.folder / kind / f"{name.replace(':', '_')}.npz"
+
+    def _read(self, kind: str, name: str) -> Arrays | None:
+        if self.folder is None or not self._file(kind, name).exists():
+            return None
+        file = self._file(kind, name)
+        try:
+            with np.load(file, allow_pickle=False) as stored:  # checks every array's CRC-32
+                return {key: stored[key] for key in stored.files}
+        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
+            self.tell(f"{file} is damaged and computed again.")
+            return None
+
+    def _write(self, kind: str, name: str, arrays: Arrays) -> None:
+        if self.folder is None:
+            return
+        with replacing(str(self._file(kind, name))) as part, part.open("wb") as file:
+            np.savez(file, allow_pickle=False, **arrays)

@@ -1,0 +1,234 @@
+"""Training of one network at one side, several seeds together, and what is measured of it.
+
+A seed's first weights and its batches depend on the run's key and the seed's number alone, not on
+the side or the regularizer: common random numbers.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Int
+
+from sim.attacks import damage, losses
+from sim.networks import layers
+from sim.networks.batch_norm import with_batch_norm, with_statistics
+from sim.networks.gradients import norm
+from sim.sampling.datasets import CHANNELS, CLASSES, SIZES, Split
+from sim.training.regularizers import REGULARIZERS, Batch
+from theory.architectures import convnet_avdim
+from theory.network import Network
+
+NORMS = (1.0, 2.0, float("inf"))
+"""Orders q of the norms of input gradients that are measured."""
+
+TOGETHER = 64
+"""Images measured side by side."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained, but for the strength of the regularizer."""
+
+    regularizer: str
+    epochs: int
+    batch: int
+    learning_rate: float
+    """At the start; it falls to 0 like a cosine. The optimizer is Adam."""
+    pgd_steps: int
+
+
+@dataclass(frozen=True)
+class Measures:
+    """Means over images, by (seeds, ...). See `sim.attacks.damage` for damage and fooled."""
+
+    accuracy: Any
+    loss: Any
+    norm: Any
+    """‖∂_x L‖_q by (seeds, q), q of NORMS."""
+    damage: Any
+    fooled: Any
+
+
+def network(data: str, side: int, width: int, depth: int) -> Network:
+    """`without_batch_norm`, with it. Raises ValueError for a side or depth that cannot be."""
+    return with_batch_norm(without_batch_norm(data, side, width, depth))
+
+
+def without_batch_norm(data: str, side: int, width: int, depth: int) -> Network:
+    """The paper's family for images of that data set at that side.
+
+    `depth` 3×3 convolutions of `width` channels with reflecting borders, the first two of stride
+    2, a dense head. The dilation is side / (side of the data set), or one more if that is even, so
+    that receptive fields about keep their size relative to the image: with an even dilation a
+    stride of 2 reads even pixels only. Raises ValueError for a side or depth that cannot be.
+    """
+    smallest = SIZES[data][0]
+    if side < smallest or side % smallest:
+        raise ValueError(f"{data} images have side {smallest}, and {side} is no multiple of it.")
+    return convnet_avdim(
+        width=width,
+        depth=depth,
+        classes=CLASSES,
+        channels=CHANNELS[data],
+        pool_after=tuple(range(1, min(2, depth) + 1)),
+        dilation=side // smallest // 2 * 2 + 1,
+    )
+
+
+def copied(xs: Float[Array, "n s s c"], side: int) -> Float[Array, "n side side c"]:
+    """Images made larger by copying every pixel."""
+    factor = side // xs.shape[1]
+    return jnp.repeat(jnp.repeat(xs, factor, axis=1), factor, axis=2)
+
+
+def _keys(seed: int, seeds: int) -> tuple[Array, Array]:
+    """For every seed: the key of its weights and that of its batches."""
+    folded = jax.vmap(jax.random.fold_in, (None, 0))(jax.random.key(seed), jnp.arange(seeds))
+    both = jax.vmap(jax.random.split)(folded)
+    return both[:, 0], both[:, 1]
+
+
+def start(net: Network, side: int, recipe: Recipe, seed: int, seeds: int) -> Any:
+    """Weights and the optimizer's memory of all seeds before training."""
+    optimizer = _optimizer(recipe, 1)
+
+    def of_seed(key: Array) -> Any:
+        weights = layers.init(net.body, key, net.input_shape(side))
+        return weights, optimizer.init(weights)
+
+    return jax.lax.map(of_seed, _keys(seed, seeds)[0])
+
+
+def _optimizer(recipe: Recipe, batches: int) -> optax.GradientTransformation:
+    total = max(1, recipe.epochs * batches)
+    return optax.adam(optax.cosine_decay_schedule(recipe.learning_rate, total))
+
+
+def epoch(
+    net: Network,
+    side: int,
+    recipe: Recipe,
+    state: Any,
+    training: Split,
+    number: int,
+    strength: float,
+    seed: int,
+) -> tuple[Any, Float[np.ndarray, " seeds"]]:
+    """The state after one more pass over the training images, and the mean loss of each seed.
+
+    The order of the images is drawn anew in every epoch; those that do not fill a batch are left
+    out of it. `number` counts epochs from 0.
+    """
+    pass_over = _epoch(net, side, recipe, len(training.labels))
+    seeds = len(jax.tree.leaves(state)[0])
+    batch_keys = _keys(seed, seeds)[1]
+    keys = jax.vmap(jax.random.fold_in, (0, None))(batch_keys, number)
+    images, labels = jnp.asarray(training.images), jnp.asarray(training.labels)
+    state, found = pass_over(state, keys, images, labels, jnp.float32(strength))
+    return state, np.asarray(found, float)
+
+
+@lru_cache(maxsize=64)
+def _epoch(net: Network, side: int, recipe: Recipe, count: int) -> Callable[..., Any]:
+    """Compiled once for all strengths."""
+    of_batch = REGULARIZERS[recipe.regularizer].of_batch
+    size = min(recipe.batch, count)
+    batches = count // size
+    optimizer = _optimizer(recipe, batches)
+
+    def pass_over(state: Any, keys: Array, images: Array, labels: Array, strength: Array) -> Any:
+        def step(state: Any, drawn: tuple[Array, Array]) -> tuple[Any, Array]:
+            (weights, memory), (chosen, key) = state, drawn
+            xs = copied(images[chosen], side)
+
+            def objective(weights: Any) -> tuple[Array, Any]:
+                batch = Batch(xs, labels[chosen], key, strength, recipe.pgd_steps)
+                return of_batch(net.body, weights, batch)
+
+            (loss, moved), slope = jax.value_and_grad(objective, has_aux=True)(weights)
+            updates, memory = optimizer.update(slope, memory)
+            weights = optax.apply_updates(weights, updates)
+            return (with_statistics(net.body, weights, moved), memory), loss
+
+        def of_seed(own: tuple[Any, Array]) -> Any:
+            state, key = own
+            order_key, step_key = jax.random.split(key)
+            order = jax.random.permutation(order_key, count)[: batches * size]
+            chosen = (order.reshape(batches, size), jax.random.split(step_key, batches))
+            state, found = jax.lax.scan(step, state, chosen)
+            return state, found.mean()
+
+        # one seed after the other: mapped over kernels, convolutions become slow
+        # (sim.networks.convolution)
+        return jax.lax.map(of_seed, (state, keys))
+
+    return jax.jit(pass_over)
+
+
+def measured(
+    net: Network,
+    side: int,
+    weights: Any,
+    images: Split,
+    attacks: damage.Attacks | None,
+    seed: int,
+    attacked: int = 0,
+) -> Measures:
+    """Means over the images, in evaluation mode (running statistics), for all seeds.
+
+    Attacks are made on the first `attacked` images; damage and fooled are None without attacks.
+    """
+    xs, labels = jnp.asarray(images.images), jnp.asarray(images.labels)
+    accuracy, loss, norms = _measure(net, side)(weights, xs, labels)
+    harm, fooled = None, None
+    if attacks is not None:
+        key = jax.random.fold_in(jax.random.key(seed), 2**31)
+        few = (xs[:attacked], labels[:attacked])
+        harm, fooled = _attack(net, side, attacks)(weights, *few, key)
+    found = (accuracy, loss, norms, harm, fooled)
+    return Measures(*(None if x is None else np.asarray(x, float) for x in found))
+
+
+@lru_cache(maxsize=64)
+def _measure(net: Network, side: int) -> Callable[..., Any]:
+    def of_image(weights: Any, x: Array, label: Int[Array, ""]) -> tuple[Array, ...]:
+        x = copied(x[None], side)[0]
+        loss, gradient = jax.value_and_grad(losses.cross_entropy, argnums=2)(
+            net.body, weights, x, label
+        )
+        right = jnp.argmax(layers.apply(net.body, weights, x)) == label
+        return right.astype(x.dtype), loss, jnp.stack([norm(gradient, q) for q in NORMS])
+
+    return jax.jit(_over_seeds_and_images(of_image))
+
+
+@lru_cache(maxsize=64)
+def _attack(net: Network, side: int, attacks: damage.Attacks) -> Callable[..., Any]:
+    def of_image(weights: Any, x: Array, label: Array, key: Array) -> tuple[Array, Array]:
+        x = copied(x[None], side)[0]
+        found = damage.attacked(net.body, weights, x, label, key, attacks)
+        return found.damage, found.fooled
+
+    def of_all(weights: Any, xs: Array, labels: Array, key: Array) -> Any:
+        return _over_seeds_and_images(of_image)(weights, xs, labels, jax.random.split(key, len(xs)))
+
+    return jax.jit(of_all)
+
+
+def _over_seeds_and_images(of_image: Callable[..., Any]) -> Callable[..., Any]:
+    """The means over images, for each seed."""
+
+    def mapped(weights: Any, *images: Array) -> Any:
+        def of_seed(weights: Any) -> Any:
+            each = jax.lax.map(lambda one: of_image(weights, *one), images, batch_size=TOGETHER)
+            return jax.tree.map(lambda leaf: leaf.mean(axis=0), each)
+
+        return jax.lax.map(of_seed, weights)
+
+    return mapped

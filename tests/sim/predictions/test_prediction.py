@@ -1,0 +1,124 @@
+"""Which predictions are laws and which are sampled, and what comes with them."""
+
+import json
+
+import numpy as np
+import pytest
+
+from sim import scaling
+from sim.independence import sampling
+from sim.predictions import prediction
+from sim.predictions.prediction import BASIS, Beside
+from sim.statistics import intervals
+from theory import predict
+from theory.architectures import ARCHITECTURES
+
+SIDES = (4, 8)
+ASKED = (SIDES, ("logit", "loss"), ("1", "inf"))
+FEW = Beside(seeds=8)
+
+SAMPLED = {
+    "vit": {},
+    "cnn": {"head": "gap"},
+    "cnn of maxima": {"head": "gmaxpool"},
+    "resnet": {"norm": "layer"},
+    "densenet": {"norm": "batch"},
+    "convnet-avdim": {"pooling": "max"},
+    "convnet-avdim of averages": {"pooling": "average"},
+}
+LAWS = {
+    "mlp": {},
+    "cnn": {"head": "avgpool"},
+    "resnet": {},
+    "resnet-preact": {},
+    "convnet-avdim": {},
+    "densenet": {},
+}
+
+
+@pytest.mark.parametrize("name", LAWS)
+def test_networks_with_a_law_that_leaves_nothing_out(name):
+    network = ARCHITECTURES[name].build(width=4, **LAWS[name])
+    assert prediction.left_out(network, "photo") is None
+    assert not prediction.is_sampled(network, "photo")
+
+
+@pytest.mark.parametrize("name", SAMPLED)
+def test_networks_without_or_with_less(name):
+    network = ARCHITECTURES[name.split()[0]].build(width=4, **SAMPLED[name])
+    assert prediction.is_sampled(network, "gaussian")
+
+
+def test_photographs_are_uneven():
+    for options in ({"activation": "tanh"}, {"norm": "batch"}):
+        network = ARCHITECTURES["cnn"].build(width=4, **options)
+        assert not prediction.is_sampled(network, "gaussian")
+        assert prediction.is_sampled(network, "photo")
+    assert not prediction.is_sampled(ARCHITECTURES["mlp"].build(activation="tanh"), "photo")
+
+
+def test_a_law_has_no_error():
+    found = prediction.table({8: ARCHITECTURES["mlp"].build(width=8)}, *ASKED)
+    assert np.all(found["predicted_error"] == 0) and np.all(found["predicted_slope_error"] == 0)
+    assert "independent" not in found and "law" not in found
+
+
+def test_a_sampled_prediction_is_a_mean_with_its_error_beside_the_law():
+    network = ARCHITECTURES["cnn"].build(width=4, depth=2, head="gap")
+    found = prediction.table({4: network}, *ASKED, beside=FEW).isel(width=0)
+    assert set(found["basis"].values.ravel()) == {BASIS}
+    samples = found["independent"].transpose("quantity", "q", "network", "size").values
+    np.testing.assert_allclose(found["predicted"], samples.mean(axis=2))
+    error = samples.std(axis=2, ddof=1) / samples.shape[2] ** 0.5
+    np.testing.assert_allclose(found["predicted_error"], error)
+    slope, slope_error = intervals.exponent(samples, 3 * np.array(SIDES, float) ** 2)
+    np.testing.assert_allclose(found["predicted_slope"], slope)
+    np.testing.assert_allclose(found["predicted_slope_error"], slope_error)
+    assert np.all(found["limit"].sel(q="1") == 0)
+    law = [predict(network, 1, "logit")(3 * side**2) for side in SIDES]
+    np.testing.assert_allclose(found["law"].sel(quantity="logit", q="1"), law)
+    (note,) = json.loads(found.attrs["rests"])
+    assert "masks of averaged positions" in note
+
+
+def test_laws_and_samples_stand_side_by_side():
+    """A table whose networks differ in what they have: NaN where a network has none."""
+    nets = {
+        4: ARCHITECTURES["mlp"].build(width=4),
+        8: ARCHITECTURES["cnn"].build(width=4, depth=1, head="gap"),
+    }
+    found = prediction.table(nets, *ASKED, beside=FEW)
+    assert np.isnan(found["independent"].sel(width=4)).all()
+    assert np.isfinite(found["independent"].sel(width=8)).all()
+    assert np.isfinite(found["predicted"]).all()
+
+
+def test_a_prediction_that_fails_loses_no_measurement(monkeypatch):
+    def fails(*_):
+        raise RuntimeError("no such thing\nmore lines")
+
+    monkeypatch.setattr(sampling, "sample", fails)
+    options = {"sizes": SIDES, "seeds": 4, "widths": (16,), "norms": ("1",), "input": "gaussian"}
+    found = scaling.run(scaling.Config(arch="vit", **options))
+    assert np.isfinite(found["norm"]).all()
+    assert np.isnan(found["predicted"]).all()
+    assert found.attrs["unpredicted"].endswith("RuntimeError: no such thing")
+    found = scaling.run(scaling.Config(arch="cnn", head="gap", **options))
+    assert found["basis"].values.item() == "hypothesis-H"
+    assert "could not be sampled: " in found.attrs["rests"]
+
+
+def test_a_stored_run_has_the_same_prediction_and_keeps_it(tmp_path, monkeypatch):
+    options = {"sizes": SIDES, "seeds": 4, "widths": (4,), "norms": ("1",), "input": "gaussian"}
+    config = scaling.Config(arch="cnn", head="gap", depth=1, **options)
+    kept = scaling.run(config, out=str(tmp_path / "run"))
+    found = scaling.run(config)
+
+    def fails(*_):
+        raise AssertionError("sampled again")
+
+    monkeypatch.setattr(sampling, "sample", fails)
+    again = scaling.run(config, out=str(tmp_path / "run"))
+    for name in ("norm", "predicted", "predicted_error", "independent", "law"):
+        np.testing.assert_allclose(kept[name], found[name], rtol=1e-6)
+        np.testing.assert_array_equal(again[name], kept[name])

@@ -1,0 +1,150 @@
+"""Runs at a URL of fsspec: as in a folder, but for the way other processes are kept out."""
+
+import json
+import time
+from dataclasses import replace
+
+import fsspec
+import numpy as np
+import pytest
+import xarray as xr
+from fsspec.implementations.local import LocalFileSystem
+from tests.sim.test_store import CONFIG, Computed, expected, sample
+
+from sim.scaling.experiment import run
+from sim.storage import folder, lease, merge
+from sim.storage.layout import RunError
+
+
+class Elsewhere(LocalFileSystem):
+    """A filesystem that is not known to be this machine's."""
+
+    protocol = "elsewhere"
+
+    def __init__(self, **options):
+        super().__init__(auto_mkdir=True, **options)
+
+
+@pytest.fixture
+def url(tmp_path, monkeypatch):
+    fsspec.register_implementation("elsewhere", Elsewhere, clobber=True)
+    monkeypatch.setattr(lease, "SETTLES", 0.0)
+    return f"elsewhere://{tmp_path}/deep/run"
+
+
+def test_a_run_at_a_url_is_the_run_in_a_folder(url, tmp_path):
+    config = replace(CONFIG, seeds=20, sampler="dense")
+    kept = run(config, out=url)
+    np.testing.assert_array_equal(kept["norm"], run(config, out=str(tmp_path / "here"))["norm"])
+    assert xr.open_zarr(url)["finished"].all()
+    np.testing.assert_array_equal(merge.read(url)["norm"], kept["norm"])
+    assert not (tmp_path / "deep/run/.lock").exists()
+
+
+def test_continued_extended_and_mended(url, tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        sample(url, computed=Computed(stop_after=7))
+    norms, rest = sample(url)
+    np.testing.assert_array_equal(norms, expected())
+    assert 0 < len(rest) < 400
+    larger = replace(CONFIG, widths=(4, 8, 2), sizes=(1, 2, 4), seeds=130)
+    norms, more = sample(url, larger)
+    np.testing.assert_array_equal(norms, expected(larger))
+    assert len(more) == 3 * 3 * 130 - 400
+    chunk = tmp_path / "deep/run/norm/c/0/1/1/0/0"
+    content = bytearray(chunk.read_bytes())
+    content[9] ^= 4
+    chunk.write_bytes(content)
+    told = []
+    norms, again = sample(url, larger, tell=told.append)
+    np.testing.assert_array_equal(norms, expected(larger))
+    assert len(again) == 64
+    assert len(told) == 1
+
+
+def test_memory_needs_no_files():
+    norms, _ = sample("memory://some/run")
+    again, computed = sample("memory://some/run")
+    assert computed == []
+    np.testing.assert_array_equal(norms, again)
+
+
+@pytest.mark.parametrize("operations", [0, 1, 6, 12])
+def test_a_layout_is_put_in_place_whole_or_not_at_all(url, monkeypatch, operations):
+    sample(url)
+    larger, left, write = (
+        replace(CONFIG, widths=(4, 8, 2), seeds=130),
+        [operations],
+        folder.Remote.write,
+    )
+
+    def stopping(self, name, content):
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        write(self, name, content)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(folder.Remote, "write", stopping)
+        sample(url, larger)
+    norms, more = sample(url, larger)
+    np.testing.assert_array_equal(norms, expected(larger))
+    assert len(more) == 3 * 2 * 130 - 400
+
+
+def claim(url, age):
+    content = json.dumps({"name": "another", "time": time.time() - age}).encode()
+    folder.folder(url).write(folder.LOCK, content)
+
+
+def test_another_process_is_kept_out_while_it_lives(url):
+    sample(url)
+    claim(url, age=7)
+    with pytest.raises(RunError, match=r"another process is working on .*run, or was 7 s"):
+        sample(url)
+    claim(url, age=lease.EXPIRES + 1)
+    _, computed = sample(url)
+    assert computed == []
+
+
+def test_a_process_that_was_taken_over_stops(url):
+    class TakenOver(Computed):
+        def sampler(self, width):
+            claim(url, age=0)
+            return super().sampler(width)
+
+    with pytest.raises(RunError, match="another process has taken over elsewhere"):
+        sample(url, computed=TakenOver())
+
+
+def test_of_two_that_take_over_one_goes_on(url, monkeypatch):
+    sample(url)
+    claim(url, age=1000)
+    monkeypatch.setattr(lease.time, "sleep", lambda seconds: claim(url, age=0))
+    with pytest.raises(RunError, match="another process is working on elsewhere"):
+        sample(url)
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence"),
+    [
+        ("nowhere://x", "nowhere://x is not a URL that fsspec knows: Protocol not known: nowhere."),
+        ("lacking://x", "lacking://x needs a package that is not installed: "),
+    ],
+)
+def test_bad_urls(name, sentence):
+    fsspec.register_implementation("lacking", "no_such_package.System", clobber=True)
+    with pytest.raises(RunError, match=sentence.replace(".", r"\.")):
+        run(CONFIG, out=name)
+
+
+def test_failures_of_a_service_are_one_sentence(url, monkeypatch):
+    class CredentialsError(Exception):
+        pass
+
+    def fail(self, path, **options):
+        raise CredentialsError("who\nare you?")
+
+    monkeypatch.setattr(Elsewhere, "exists", fail)
+    with pytest.raises(RunError, match=r"cannot read .*: CredentialsError: who are you\?\."):
+        sample(url)

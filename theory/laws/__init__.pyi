@@ -1,0 +1,3 @@
+from .law import Law, predict
+
+__all__ = ["Law", "predict"]
