@@ -13,7 +13,7 @@ from sim.running import command_line
 from sim.statistics import fitting
 from sim.statistics.estimates import LEVEL, Mean
 from sim.statistics.fitting import OFF, Fit, Off, Point
-from sim.statistics.numbers import expected_slope, finite, plain, with_ends, with_error
+from sim.statistics.numbers import expected_slope, finite_or_none, plain, with_ends, with_error
 from sim.statistics.verdicts import FALSE_ALARM
 from sim.storage import layout
 from theory.console import for_tables
@@ -89,16 +89,18 @@ def to_json(report: Report) -> str:
                 "width": fit.width,
                 "quantity": fit.quantity,
                 "q": fit.q,
-                "exponent": finite(fit.exponent.value),
-                "ci": [finite(end) for end in fit.exponent.interval],
+                "exponent": finite_or_none(fit.exponent.value),
+                "ci": [finite_or_none(end) for end in fit.exponent.interval],
                 "predicted": fit.predicted,
                 "predicted_error": fit.predicted_error,
                 "limit": fit.limit,
                 "basis": fit.basis,
                 "agrees": fit.agrees,
                 "seeds": fit.exponent.seeds,
-                "ratio": finite(fit.ratio.value) if fit.ratio else None,
-                "ratio_ci": [finite(end) for end in fit.ratio.interval] if fit.ratio else None,
+                "ratio": finite_or_none(fit.ratio.value) if fit.ratio else None,
+                "ratio_ci": [finite_or_none(end) for end in fit.ratio.interval]
+                if fit.ratio
+                else None,
                 "constant_agrees": fit.constant_agrees,
                 "norm_off": _off(fit.norm_off),
                 "verdict": verdict(fit),
@@ -117,9 +119,9 @@ def to_json(report: Report) -> str:
                 "d": point.d,
                 "quantity": point.quantity,
                 "q": point.q,
-                "mean": finite(point.mean),
-                "sem": finite(point.sem),
-                "ci": [finite(end) for end in point.interval],
+                "mean": finite_or_none(point.mean),
+                "sem": finite_or_none(point.sem),
+                "ci": [finite_or_none(end) for end in point.interval],
                 "predicted": point.predicted,
                 "law": point.law,
                 "hypothesis-H": point.hypothesis_h,
@@ -135,8 +137,8 @@ def _off(off: Off | None) -> dict[str, Any] | None:
     if off is None:
         return None
     ratio = off.ratio
-    ends = [finite(end) for end in ratio.interval]
-    return {"size": off.size, "ratio": finite(ratio.value), "ci": ends}
+    ends = [finite_or_none(end) for end in ratio.interval]
+    return {"size": off.size, "ratio": finite_or_none(ratio.value), "ci": ends}
 
 
 UNCERTAIN = 2.0

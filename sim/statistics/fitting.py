@@ -19,7 +19,7 @@ from sim.statistics.estimates import (
     ratio,
     two_stages,
 )
-from sim.statistics.numbers import finite
+from sim.statistics.numbers import finite_or_none
 from sim.statistics.verdicts import agrees, expected, is_reliable, mean_agrees
 
 OFF = 0.03
@@ -176,7 +176,7 @@ def fit(samples: xr.Dataset) -> list[Fit]:
                 exponent=measured,
                 log_exponent=log_exponent(rows, ds, first),
                 expected=slope[key],
-                limit=finite(limits[key].item()),
+                limit=finite_or_none(limits[key].item()),
                 basis=str(bases[key].item()),
                 agrees=_agrees(measured, slope[key], pair, ds, comparisons) if is_whole else None,
                 ratios=dict(sorted(zip(sizes.tolist(), ratios, strict=True))),
@@ -312,7 +312,7 @@ def _at(
     tables: dict[tuple[int, str, str], xr.DataArray], key: tuple[int, str, str], size: int
 ) -> float | None:
     """The number of a network at one size; None for NaN, and where there is no table."""
-    return finite(tables[key].sel(size=size).item()) if key in tables else None
+    return finite_or_none(tables[key].sel(size=size).item()) if key in tables else None
 
 
 def nonfinite(samples: xr.Dataset) -> int:

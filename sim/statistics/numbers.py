@@ -5,7 +5,7 @@ import math
 from sim.statistics.estimates import Expected
 
 
-def finite(value: float) -> float | None:
+def finite_or_none(value: float) -> float | None:
     """The number, or None for what JSON has no number for: infinite, or not a number."""
     return float(value) if math.isfinite(value) else None
 

@@ -13,7 +13,7 @@ from jaxtyping import Float
 from sim.statistics import intervals
 from sim.statistics.estimates import Expected, Mean, Slope
 from sim.statistics.intervals import Estimate
-from sim.statistics.numbers import finite
+from sim.statistics.numbers import finite_or_none
 
 FALSE_ALARM = 0.01
 """Probability that a report whose laws all hold shows any contradiction (Bonferroni)."""
@@ -54,7 +54,7 @@ def expected(samples: xr.Dataset, name: str, **at: Any) -> Expected | None:
     is the mean of is the length of `independent`, or else the attribute `networks` of
     `predicted_slope_error`.
     """
-    value = finite(samples[name].sel(at).item())
+    value = finite_or_none(samples[name].sel(at).item())
     if value is None:
         return None
     error = float(samples[f"{name}_error"].sel(at)) if f"{name}_error" in samples else 0.0

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from sim.statistics.estimates import Mean
-from sim.statistics.numbers import finite
+from sim.statistics.numbers import finite_or_none
 from sim.training import over_seeds
 from sim.training.design import SETS
 from sim.training.growth import Quantity, changes, fits
@@ -28,8 +28,8 @@ def to_json(samples: xr.Dataset) -> str:
                 "training": fit.training,
                 "set": fit.set,
                 **_quantity(fit.quantity),
-                "exponent": finite(fit.exponent.value),
-                "ci": [finite(end) for end in fit.exponent.interval],
+                "exponent": finite_or_none(fit.exponent.value),
+                "ci": [finite_or_none(end) for end in fit.exponent.interval],
                 "zero_at": list(fit.zero_at),
                 "predicted": fit.predicted,
                 "seeds": fit.exponent.seeds,
@@ -42,8 +42,8 @@ def to_json(samples: xr.Dataset) -> str:
                 "reference": change.reference,
                 "set": change.set,
                 **_quantity(change.quantity),
-                "difference": finite(change.difference.value),
-                "ci": [finite(end) for end in change.difference.interval],
+                "difference": finite_or_none(change.difference.value),
+                "ci": [finite_or_none(end) for end in change.difference.interval],
                 "seeds": change.difference.seeds,
             }
             for change in changes(samples)
@@ -75,7 +75,11 @@ def _curve(curve: OneCurve) -> dict[str, Any]:
 
 def _interval(mean: Mean) -> dict[str, Any]:
     low, high = mean.interval
-    return {"mean": finite(mean.value), "ci": [finite(low), finite(high)], "seeds": mean.seeds}
+    return {
+        "mean": finite_or_none(mean.value),
+        "ci": [finite_or_none(low), finite_or_none(high)],
+        "seeds": mean.seeds,
+    }
 
 
 def _points(samples: xr.Dataset) -> list[dict[str, Any]]:
@@ -115,4 +119,4 @@ def _points(samples: xr.Dataset) -> list[dict[str, Any]]:
 def _summary(values: xr.DataArray) -> dict[str, float | int | None]:
     found = over_seeds.mean(values.values)
     error = found.standard_error
-    return {"mean": finite(found.value), "sem": finite(error), "seeds": found.seeds}
+    return {"mean": finite_or_none(found.value), "sem": finite_or_none(error), "seeds": found.seeds}
