@@ -9,7 +9,7 @@ import numpy as np
 
 from sim.independence import sampling
 from sim.models import loading
-from sim.sampling import engine
+from sim.sampling.draws import Draws
 from sim.statistics import estimates
 from theory import architectures, predict
 from theory.laws.law import missing
@@ -48,11 +48,11 @@ def public_models() -> list[str]:
 def compare(name: str, network: Network) -> dict[str, Any]:
     """Seconds of wall and processor of both, and measured over predicted ‖∂f_k‖₁ by side."""
     is_model = name not in DESCRIBED
-    draws = engine.Draws(("logit",), (1.0,), lazy=not is_model)
+    draws = Draws(("logit",), (1.0,), lazy=not is_model)
     batch = 1 if is_model else None
 
     def measure() -> np.ndarray:
-        return engine.sweep(network, SIDES, range(SEEDS), draws, batch)[:, :, 0, 0]
+        return norms.sweep(network, SIDES, range(SEEDS), draws, batch)[:, :, 0, 0]
 
     norms, measured = _timed(measure)
     found, predicted = _timed(lambda: sampling.sample(network, SIDES, draws, SEEDS))
@@ -90,7 +90,7 @@ def agreement(arch: str) -> dict[str, Any]:
     architecture = architectures.find(arch)
     network = architecture.build(width=WIDE.get(arch, WIDTH))
     side = min(architecture.sizes)
-    draws = engine.Draws(("logit",), (1.0,))
+    draws = Draws(("logit",), (1.0,))
     norms = sampling.sample(network, (side,), draws, SEEDS).norms[:, 0, 0, 0]
     law = predict(network, 1, "logit")(network.channels * side**2)
     error = norms.std(ddof=1) / len(norms) ** 0.5

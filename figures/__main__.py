@@ -33,7 +33,7 @@ class Options:
 
 def main(args: list[str] | None = None) -> int:
     """The command line; returns the exit status (0 fine, 2 bad usage)."""
-    from sim.running import command_line
+    from sim.running import command_line, files
     from theory.initializers import unknown
 
     (options,) = command_line.parse((Options,), "python -m figures", __doc__ or "", args)
@@ -47,7 +47,7 @@ def main(args: list[str] | None = None) -> int:
             if folder is not None and not Path(folder).is_dir():
                 raise ValueError(f"there is no folder {folder}.")
         targets = {name: _targets(options.folder, name) for name in options.names}
-        command_line.check_writable(*(target for pair in targets.values() for target in pair))
+        files.check_writable(*(target for pair in targets.values() for target in pair))
     from figures.runs import Runs
     from sim.drawing import style
     from sim.running import compilation

@@ -71,8 +71,8 @@ def _times(panel: Any, runs: Runs) -> None:
 
 def _seconds(sampler: str, side: int, quick: bool) -> list[float]:
     """Wall time of one network, without compilation, five times."""
-    from sim.sampling.engine import Draws
-    from sim.sampling.engine import sampler as compiled
+    from sim.sampling.draws import Draws
+    from sim.sampling.norms import sampler as compiled
     from theory.architectures import mlp
 
     draws = Draws(("loss",), (1.0, 2.0, float("inf")), lazy=sampler == "lazy")

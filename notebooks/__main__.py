@@ -95,7 +95,7 @@ class Options:
 
 def main(args: list[str] | None = None) -> int:
     """The command line; returns the exit status (0 fine, 1 a difference, 2 bad usage)."""
-    from sim.running import command_line
+    from sim.running import command_line, files
     from theory.initializers import unknown
 
     (options,) = command_line.parse((Options,), "python -m notebooks", __doc__ or "", args)
@@ -111,7 +111,7 @@ def main(args: list[str] | None = None) -> int:
             pairs = zip(text_outputs(notebook), text_outputs(stored(name)), strict=True)
             differ |= not all(same(*pair) for pair in pairs)
         else:
-            command_line.write_text(str(target), nbformat.writes(notebook) + "\n")
+            files.write_text(str(target), nbformat.writes(notebook) + "\n")
         print(target.relative_to(FOLDER.parent))
     return 1 if differ else 0
 

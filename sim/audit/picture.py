@@ -9,7 +9,7 @@ import xarray as xr
 from sim.audit import findings
 from sim.audit.sentence import norm_of, sentence
 from sim.drawing import style
-from sim.running.command_line import replacing
+from sim.running.files import replacing
 
 KINDS = (("mask", "true masks, instead of coins"), ("weights", "own weights, instead of copies"))
 

@@ -11,7 +11,7 @@ from sim.audit import findings
 from sim.audit.estimates import Measured
 from sim.audit.findings import HYPOTHESIS, LAW, Findings, Place
 from sim.audit.sentence import norm_of, sentence, text, that_differ, title
-from sim.running import command_line
+from sim.running import files
 from theory.console import for_tables
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def deliver(
         picture.write(samples, figure)
     show(found, full, to_stderr=json_path == "-")
     if json_path is not None:
-        command_line.write_text(json_path, to_json(samples, found))
+        files.write_text(json_path, to_json(samples, found))
 
 
 def to_json(samples: xr.Dataset, found: Findings) -> str:

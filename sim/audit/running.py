@@ -36,11 +36,11 @@ def run(config: Config, advance: Callable[[int], None] = lambda done: None) -> x
     from sim.audit import facts, samples
     from sim.independence import ladder
     from sim.models.loading import words
-    from sim.sampling import engine
+    from sim.sampling.draws import Draws
 
     config = complete(config)
     ((_, network),) = networks(config).items()
-    draws = engine.Draws(
+    draws = Draws(
         quantities=(config.quantity,),
         norms=(1.0,),
         input=config.input,

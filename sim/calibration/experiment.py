@@ -323,14 +323,14 @@ there are fewer than 16 seeds; the verdict on the constant is then withheld."""
 
 def main(args: list[str] | None = None) -> int:
     """The command line; returns the exit status (0 fine, 2 bad usage)."""
-    from sim.running import command_line
+    from sim.running import command_line, files
 
     config, output = command_line.parse(
         (Config, Output), "python -m sim.calibration", __doc__ or "", args
     )
     with command_line.one_sentence():
         check(config)
-        command_line.check_writable(output.json)
+        files.check_writable(output.json)
         if output.markdown and output.json == "-":
             raise ValueError("--markdown and --json - both write to standard output: choose one.")
     total = sum(map(len, cells(config).values()))
@@ -341,5 +341,5 @@ def main(args: list[str] | None = None) -> int:
     else:
         show(results, to_stderr=output.json == "-")
     if output.json is not None:
-        command_line.write_text(output.json, to_json(config, results))
+        files.write_text(output.json, to_json(config, results))
     return 0

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-FORMATS = (".png", ".svg", ".pdf")
+from sim.running.files import replacing
 
 # Okabe and Ito's palette without its yellow, from dark to light in grey
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
@@ -44,12 +44,6 @@ SETTINGS: dict[Any, Any] = {
 }
 
 
-def check_format(path: str) -> None:
-    """Raises ValueError unless the file's ending is one that can be drawn."""
-    if Path(path).suffix.lower() not in FORMATS:
-        raise ValueError(f"a figure's name must end in {', '.join(FORMATS)}, unlike '{path}'.")
-
-
 @contextmanager
 def styled() -> Iterator[None]:
     """Matplotlib with the settings of this file."""
@@ -72,8 +66,6 @@ def save(figure: Any, path: str, description: dict[str, Any]) -> None:
 
     PNGs have a palette of 128 colours, which a third of the bytes hold.
     """
-    from sim.running.command_line import replacing
-
     text = json.dumps(description)
     with replacing(path) as part:
         if Path(path).suffix.lower() != ".png":

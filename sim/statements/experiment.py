@@ -185,14 +185,14 @@ on instances) or numeric (40 digits). `python -m theory NAME` prints one, and
 
 def main(args: list[str] | None = None) -> int:
     """The command line; returns the exit status (0 fine, 1 contradiction, 2 bad usage)."""
-    from sim.running import command_line
+    from sim.running import command_line, files
 
     config, output = command_line.parse(
         (Config, Output), "python -m sim.statements", __doc__ or "", args
     )
     with command_line.one_sentence():
         check(config)
-        command_line.check_writable(output.json)
+        files.check_writable(output.json)
         if output.markdown and output.json == "-":
             raise ValueError("--markdown and --json - both write to standard output: choose one.")
     from theory.statements import STATEMENTS
@@ -204,5 +204,5 @@ def main(args: list[str] | None = None) -> int:
     else:
         show(config, outcomes, to_stderr=output.json == "-")
     if output.json is not None:
-        command_line.write_text(output.json, to_json(config, outcomes))
+        files.write_text(output.json, to_json(config, outcomes))
     return 1 if output.check and contradicted(outcomes) else 0

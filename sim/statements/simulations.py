@@ -17,7 +17,8 @@ from scipy import optimize, stats
 
 from sim.networks import layers
 from sim.networks.gradients import loss_residual
-from sim.sampling.engine import Draws, sample
+from sim.sampling.draws import Draws
+from sim.sampling.norms import sample
 from sim.statistics import estimates, verdicts
 from theory import architectures, predict
 from theory.geometry import connections

@@ -21,7 +21,8 @@ from sim.audit.samples import labelled
 from sim.audit.sentence import sentence, that_differ
 from sim.independence import ladder
 from sim.models import loading
-from sim.sampling import engine
+from sim.sampling import norms
+from sim.sampling.draws import Draws
 from sim.statistics import intervals
 from theory import architectures
 from theory.network import Network, serial
@@ -63,7 +64,7 @@ def own(factory):
 
 def audit_of(network, side, seeds, quantity="logit"):
     """Findings of one size, twice."""
-    draws = engine.Draws((quantity,), (1.0,), lazy=False)
+    draws = Draws((quantity,), (1.0,), lazy=False)
     asked = ladder.ladder(network, side)
     found = ladder.samples(asked, draws, seeds, facts.of)
     is_own = isinstance(network.body.layers[0], loading.Own)
@@ -98,11 +99,11 @@ def test_the_factors_of_all_places_multiply_to_the_whole_ladder(resnet):
 
 def test_the_last_rung_is_the_network_as_the_simulator_has_it(resnet):
     network = architectures.resnet(width=8, depth=1)
-    draws = engine.Draws(("logit",), (1.0, 2.0), lazy=False)
-    norms = engine.sample(network, 8, range(32), draws)[:, 0]
+    draws = Draws(("logit",), (1.0, 2.0), lazy=False)
+    sampled = norms.sample(network, 8, range(32), draws)[:, 0]
     here = resnet.isel(size=-1, rung=-1, seed=slice(32))
-    np.testing.assert_allclose(here["norm"], norms[:, 0], rtol=1e-5)
-    np.testing.assert_allclose(here["energy"], norms[:, 1] ** 2, rtol=1e-5)
+    np.testing.assert_allclose(here["norm"], sampled[:, 0], rtol=1e-5)
+    np.testing.assert_allclose(here["energy"], sampled[:, 1] ** 2, rtol=1e-5)
 
 
 def test_the_activated_stream_of_a_residual_network_is_named(resnet):
@@ -156,9 +157,9 @@ def test_with_max_pooling_the_ladder_begins_at_gradient_independence():
     asked = ladder.ladder(network, 4)
     assert not asked.reading.is_rectified
     assert asked.rungs == ((2, 0), (2, 1))
-    draws = engine.Draws(("logit",), (1.0,), lazy=False)
+    draws = Draws(("logit",), (1.0,), lazy=False)
     told, _ = ladder.samples(asked, draws, 8)
-    expected = engine.sample(network, 4, range(8), draws)[:, 0, 0]
+    expected = norms.sample(network, 4, range(8), draws)[:, 0, 0]
     np.testing.assert_allclose(told.norms[:, -1, 0], expected, rtol=1e-5)
     assert np.all(told.taps[..., 3] == 1)
 

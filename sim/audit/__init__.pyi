@@ -1,0 +1,3 @@
+from .design import Config
+
+__all__ = ["Config"]
