@@ -12,7 +12,7 @@ import xarray as xr
 
 from sim.audit import facts
 from sim.audit.facts import Facts
-from sim.independence.counterfactual import Place
+from sim.independence.backward import Place
 from sim.independence.ladder import Ladder, Told
 from sim.independence.sampling import initializer
 from sim.plan.configuration import dimensions, sizes_of
