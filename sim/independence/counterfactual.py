@@ -32,7 +32,6 @@ from sim.independence.backward import Backward, Reading
 from sim.independence.interpretation import Interpretation
 from sim.independence.operands import Signal, Weight, value_of
 
-
 INDEPENDENCE = Backward()
 """Copies of all weights, and the true masks."""
 
