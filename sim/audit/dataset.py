@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import numpy as np
 import xarray as xr
 
-from sim.audit import facts
-from sim.audit.facts import Facts
+from sim.audit import moments
+from sim.audit.configuration import Config
+from sim.audit.moments import Moments
 from sim.independence.counterfactual import Place
 from sim.independence.ladder import Ladder, Told
 from sim.independence.sampling import initializer
@@ -20,14 +21,18 @@ from sim.predictions import prediction
 from theory.laws.law import missing
 from theory.network import Network
 
-if TYPE_CHECKING:
-    from sim.audit.design import Config
-
 
 def labelled(
-    config: Config, network: Network, ladders: list[Ladder], found: list[tuple[Told, Facts]]
+    config: Config, network: Network, ladders: list[Ladder], found: list[tuple[Told, Moments]]
 ) -> xr.Dataset:
-    """What was found at every size, with its labels."""
+    """The samples of all sizes in one dataset (`sim.audit.run` says which).
+
+    Args:
+        config: The configuration, completed.
+        network: The network that is audited.
+        ladders: Its ladder at every size.
+        found: What was sampled at every size, on the ladder and of weights and gradients.
+    """
     first, sides = ladders[0], sizes_of(config)
     variables: dict[str, Any] = {}
     for i, name in enumerate(("norm", "energy")):
@@ -40,13 +45,13 @@ def labelled(
         for name, values in _places(told, first, config.inputs_per_seed).items():
             variables[prefix + name] = ("size", "place", "seed"), values
     for name in ("gaussian", "nonzero"):
-        values = np.stack([getattr(facts, name) for _, facts in found])
+        values = np.stack([getattr(its, name) for _, its in found])
         variables[name] = ("size", "seed"), values.astype(float)
     for name, more in (("square", ()), ("sum", ()), ("node", ("end",))):
-        values = np.stack([np.swapaxes(getattr(facts, name), 0, 1) for _, facts in found])
+        values = np.stack([np.swapaxes(getattr(its, name), 0, 1) for _, its in found])
         variables[name] = ("size", "array", "seed", *more), values.astype(float)
     for name in ("independent_map", "map"):
-        images = [_padded(getattr(facts, name), max(sides)) for _, facts in found]
+        images = [_padded(getattr(its, name), max(sides)) for _, its in found]
         variables[name] = ("size", "seed", "y", "x"), np.stack(images)
     is_own = config.model is not None
     is_sampled = prediction.is_sampled(network, config.input) or not np.isfinite(law).all()
@@ -120,4 +125,4 @@ def _where(place: Place, is_own: bool) -> str:
 
 def _array_names(first: Ladder) -> list[str]:
     init = initializer(first.network, first.side)
-    return facts.names(jax.eval_shape(init, jax.random.key(0)))
+    return moments.array_names(jax.eval_shape(init, jax.random.key(0)))

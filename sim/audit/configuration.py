@@ -5,6 +5,7 @@ from typing import Literal
 
 from sim.plan import configuration
 from sim.plan.configuration import ModelExperiment
+from theory.architectures import find
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,12 @@ class Config(ModelExperiment):
     1 per coordinate."""
 
 
-def complete(config: Config) -> Config:
-    """The configuration with its architecture, width and sizes filled in."""
-    from theory.architectures import find
+def completed(config: Config) -> Config:
+    """The configuration with its architecture, width and sizes filled in.
 
+    Raises:
+        ValueError: For an unknown architecture, or options that a user's model does not take.
+    """
     config = configuration.complete(config)
     if config.model is not None:
         return replace(config, sizes=config.sizes or configuration.OWN_SIZES[:2])
@@ -42,8 +45,12 @@ def complete(config: Config) -> Config:
 
 
 def check(config: Config) -> None:
-    """Raises ValueError, with one sentence, if it cannot be run."""
-    config = complete(config)
+    """Checks that the configuration can be run.
+
+    Raises:
+        ValueError: With one sentence, if it cannot.
+    """
+    config = completed(config)
     configuration.check(config)
     if config.widths is not None and len(config.widths) > 1:
         raise ValueError(f"an audit is of one width, not of {len(config.widths)}.")
