@@ -11,6 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks import peers
+from sim.sampling import engine
+from sim.statistics.intervals import slope_weights
 from theory import architectures
 
 
@@ -70,10 +73,6 @@ def loop(case: Case, half_width: float) -> dict[str, float]:
     Its networks are independent at every size, so that it takes as many as their spread there
     asks for, each at the pace that is measured.
     """
-    from benchmarks import peers
-    from sim.sampling import engine
-    from sim.statistics.fitting import slope_weights
-
     network = architectures.find(case.arch).build(width=case.width, depth=case.depth)
     draws = engine.Draws(("loss",), (1.0,))
     norms = engine.sweep(network, case.sides, range(PILOT), draws)[:, :, 0, 0]

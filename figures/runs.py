@@ -7,6 +7,10 @@ from typing import Any
 
 import xarray as xr
 
+from sim.running import command_line
+from sim.scaling import experiment as scaling
+from sim.storage import provenance
+
 
 @dataclass
 class Runs:
@@ -23,9 +27,6 @@ class Runs:
 
     def scaling(self, name: str, config: Any) -> xr.Dataset:
         """The samples of `sim.scaling.run(config)`, in the folder under this name."""
-        from sim.running import command_line
-        from sim.scaling import experiment as scaling
-
         out = None if self.folder is None else str(Path(self.folder) / name)
         config = scaling.complete(config)
         total = len(scaling.networks(config)) * len(scaling.sizes_of(config)) * config.seeds
@@ -35,16 +36,12 @@ class Runs:
 
     def fresh(self, name: str, config: Any, total: int, run: Callable[..., Any]) -> Any:
         """What `run(config, advance)` returns; it is not kept."""
-        from sim.running import command_line
-
         self.used[name] = asdict(config)
         with command_line.progress(f"{name}: sampling networks", total) as advance:
             return run(config, advance)
 
     def provenance(self, name: str) -> dict[str, Any]:
         """The command that draws the figure, what it sampled, and with which versions."""
-        from sim.storage import provenance
-
         flags = " --quick" * self.quick + " --study RUN" * (self.study is not None)
         return {
             "command": f"python -m figures {name}{flags}",

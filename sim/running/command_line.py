@@ -24,6 +24,7 @@ __all__ = [
     "Debug",
     "Output",
     "ScalingOutput",
+    "check_format",
     "check_writable",
     "debugging",
     "one_sentence",
@@ -36,6 +37,9 @@ __all__ = [
 ]
 
 TERMINATED = 143
+
+FORMATS = (".png", ".svg", ".pdf")
+"""Endings of the name of a figure."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,9 +57,7 @@ class Output:
         """Raises ValueError if the files cannot be written."""
         check_writable(self.json, self.figure)
         if self.figure is not None:
-            from sim.drawing import style
-
-            style.check_format(self.figure)
+            check_format(self.figure)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -201,6 +203,16 @@ def check_writable(*paths: str | None) -> None:
                     pass
         except OSError as error:
             raise ValueError(f"cannot write {name}: {error.strerror}.") from None
+
+
+def check_format(path: str) -> None:
+    """Checks the name of a figure.
+
+    Raises:
+        ValueError: Unless its ending is one that can be drawn.
+    """
+    if Path(path).suffix.lower() not in FORMATS:
+        raise ValueError(f"a figure's name must end in {', '.join(FORMATS)}, unlike '{path}'.")
 
 
 def write_text(path: str, text: str) -> None:
