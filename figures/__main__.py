@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
-from sim.running import command_line
+from sim.running import command_line, files
 from theory import console
 from theory.initializers import unknown
 
@@ -55,7 +55,7 @@ def main(args: list[str] | None = None) -> int:
             if folder is not None and not Path(folder).is_dir():
                 raise ValueError(f"there is no folder {folder}.")
         targets = {name: _targets(options.folder, name) for name in options.names}
-        command_line.check_writable(*(target for pair in targets.values() for target in pair))
+        files.check_writable(*(target for pair in targets.values() for target in pair))
     # what needs jax: after the flags have been read, so that --help and bad usage answer at once
     from figures.runs import Runs
     from sim.drawing import style

@@ -8,8 +8,8 @@ import numpy as np
 
 from figures.runs import Runs
 from sim.drawing import style
-from sim.sampling import engine
-from sim.sampling.engine import Draws
+from sim.sampling.draws import Draws
+from sim.sampling.norms import sampler as compiled
 from sim.scaling import Config
 from theory.architectures import mlp
 
@@ -76,7 +76,7 @@ def _seconds(sampler: str, side: int, quick: bool) -> list[float]:
     """Wall time of one network, without compilation, five times."""
     draws = Draws(("loss",), (1.0, 2.0, float("inf")), lazy=sampler == "lazy")
     seeds = (256 if sampler == "lazy" else 16) // (4 if quick else 1)
-    draw = engine.sampler(mlp(width=TIMED_WIDTH), (side,), draws, seeds)
+    draw = compiled(mlp(width=TIMED_WIDTH), (side,), draws, seeds)
     found = []
     for turn in range(6):
         start = time.perf_counter()

@@ -12,7 +12,7 @@ from typing import Any
 import nbformat
 from tyro.conf import Positional
 
-from sim.running import command_line
+from sim.running import command_line, files
 from theory import console
 from theory.initializers import unknown
 
@@ -112,7 +112,7 @@ def main(args: list[str] | None = None) -> int:
             pairs = zip(text_outputs(notebook), text_outputs(stored(name)), strict=True)
             differ |= not all(same(*pair) for pair in pairs)
         else:
-            command_line.write_text(str(target), nbformat.writes(notebook) + "\n")
+            files.write_text(str(target), nbformat.writes(notebook) + "\n")
         print(target.relative_to(FOLDER.parent))
     return 1 if differ else 0
 

@@ -12,8 +12,7 @@ exponent is safe. The hypotheses H1, H3, H4, H5 and S are measured beside it (--
 import sys
 from dataclasses import dataclass
 
-from sim.audit.configuration import Config, check, completed
-from sim.plan.configuration import sizes_of
+from sim.audit.configuration import Config, planned
 from sim.running import command_line
 from theory import console
 
@@ -52,18 +51,16 @@ def main(args: list[str] | None = None) -> int:
     kinds = (Config, Output, command_line.Debug)
     config, output, debug = command_line.parse(kinds, "python -m sim.audit", __doc__ or "", args)
     with command_line.one_sentence(), command_line.debugging(debug.debug):
-        config = completed(config)
-        check(config)
+        plan = planned(config)
         output.refuse()
     # what needs jax: after the flags have been read, so that --help and bad usage answer at once
     from sim.audit import experiment, report
     from sim.running import compilation
 
     compilation.keep()
-    total = len(sizes_of(config)) * config.seeds
-    progress = command_line.progress(f"{config.arch}: auditing networks", total)
+    progress = command_line.progress(f"{plan.config.arch}: auditing networks", plan.samples)
     with command_line.one_sentence(), command_line.debugging(debug.debug), progress as advance:
-        samples = experiment.run(config, advance)
+        samples = experiment.run(plan, advance)
     report.deliver(samples, output.json, output.figure, output.full)
     return 0
 

@@ -16,29 +16,28 @@ from sim.audit.moments import Moments
 from sim.independence.counterfactual import Place
 from sim.independence.ladder import Ladder, Told
 from sim.independence.sampling import initializer
-from sim.plan.configuration import dimensions, sizes_of
+from sim.plan.plan import Plan
 from sim.predictions import prediction
 from theory.laws.law import missing
-from theory.network import Network
 
 
 def labelled(
-    config: Config, network: Network, ladders: list[Ladder], found: list[tuple[Told, Moments]]
+    plan: Plan[Config], ladders: list[Ladder], found: list[tuple[Told, Moments]]
 ) -> xr.Dataset:
     """The samples of all sizes in one dataset (`sim.audit.run` says which).
 
     Args:
-        config: The configuration, completed.
-        network: The network that is audited.
+        plan: What is audited.
         ladders: Its ladder at every size.
         found: What was sampled at every size, on the ladder and of weights and gradients.
     """
-    first, sides = ladders[0], sizes_of(config)
+    config, first, sides = plan.config, ladders[0], plan.sizes
+    (network,) = plan.networks.values()
     variables: dict[str, Any] = {}
     for i, name in enumerate(("norm", "energy")):
         values = np.stack([told.norms[..., i].T for told, _ in found]).astype(float)
         variables[name] = ("size", "rung", "seed"), values
-    law, basis = _law(config, network)
+    law, basis = _law(plan)
     variables["law"] = ("size",), law
     for prefix, rung in (("", -1), ("independent_", first.independence)):
         told = np.stack([told.taps[:, rung].astype(float).T for told, _ in found])
@@ -53,14 +52,14 @@ def labelled(
     for name in ("independent_map", "map"):
         images = [_padded(getattr(its, name), max(sides)) for _, its in found]
         variables[name] = ("size", "seed", "y", "x"), np.stack(images)
-    is_own = config.model is not None
+    is_own = plan.is_own
     is_sampled = prediction.is_sampled(network, config.input) or not np.isfinite(law).all()
     left_out = None if np.isnan(law).all() else prediction.left_out(network, config.input)
     return xr.Dataset(
         variables,
         coords={
             "size": ("size", list(sides), {"long_name": "side of the image"}),
-            "d": ("size", dimensions(config), {"long_name": "input dimension"}),
+            "d": ("size", plan.dimensions, {"long_name": "input dimension"}),
             "step": ("rung", [-1, *first.steps], {"long_name": "place that the rung adds"}),
             "array": [name.removeprefix("0/") if is_own else name for name in _array_names(first)],
             "end": ["output", "input"],
@@ -82,12 +81,12 @@ def labelled(
     )
 
 
-def _law(config: Config, network: Network) -> tuple[np.ndarray, str]:
+def _law(plan: Plan[Config]) -> tuple[np.ndarray, str]:
     """E‖∂‖₁ by size as theory has it, and what that rests on; NaN and "none" without a law."""
-    sides = sizes_of(config)
+    (network,), sides = plan.networks.values(), plan.sizes
     if missing(network) is not None:
         return np.full(len(sides), np.nan), "none"
-    found = prediction.by_law(network, sides, (config.quantity,), ("1",))
+    found = prediction.by_law(network, sides, (plan.config.quantity,), ("1",))
     return found.norm[0, 0], str(found.basis[0, 0])
 
 

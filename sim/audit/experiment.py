@@ -7,18 +7,20 @@ import numpy as np
 import xarray as xr
 
 from sim.audit import dataset, moments
-from sim.audit.configuration import Config, check, completed
+from sim.audit.configuration import Config, planned
 from sim.independence import ladder
 from sim.models.loading import words
-from sim.plan.configuration import networks, sizes_of
-from sim.sampling import engine
+from sim.plan.plan import Plan
+from sim.sampling.draws import Draws
 
 
-def run(config: Config, advance: Callable[[int], None] = lambda done: None) -> xr.Dataset:
+def run(
+    config: Config | Plan[Config], advance: Callable[[int], None] = lambda done: None
+) -> xr.Dataset:
     """Measures the networks.
 
     Args:
-        config: What to audit; it need not be completed.
+        config: What to audit, or its plan.
         advance: Called with the number of networks that were finished since the last call.
 
     Returns:
@@ -37,10 +39,10 @@ def run(config: Config, advance: Callable[[int], None] = lambda done: None) -> x
         ValueError: With one sentence, for a configuration that makes no sense, for networks whose
             places differ between sizes, and for gradients that are not finite.
     """
-    check(config)
-    config = completed(config)
-    ((_, network),) = networks(config).items()
-    draws = engine.Draws(
+    plan = config if isinstance(config, Plan) else planned(config)
+    config = plan.config
+    (network,) = plan.networks.values()
+    draws = Draws(
         quantities=(config.quantity,),
         norms=(1.0,),
         input=config.input,
@@ -50,7 +52,7 @@ def run(config: Config, advance: Callable[[int], None] = lambda done: None) -> x
     )
     with jax.enable_x64(config.dtype == "float64"):
         try:
-            ladders = [ladder.ladder(network, x, config.inputs_per_seed) for x in sizes_of(config)]
+            ladders = [ladder.ladder(network, x, config.inputs_per_seed) for x in plan.sizes]
         except Exception as error:
             raise ValueError(f"{config.arch} cannot be audited: {words(error)}.") from error
         shapes = [[(x.kind, x.scope, x.source) for x in one.places] for one in ladders]
@@ -59,4 +61,4 @@ def run(config: Config, advance: Callable[[int], None] = lambda done: None) -> x
         found = [ladder.samples(x, draws, config.seeds, moments.measured, advance) for x in ladders]
     if not all(np.isfinite(told.norms).all() for told, _ in found):
         raise ValueError("some norms lie beyond the range of floats, so they have no ratios.")
-    return dataset.labelled(config, network, ladders, found)
+    return dataset.labelled(plan, ladders, found)

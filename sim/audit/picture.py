@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from sim.audit import analysis
 from sim.audit.sentence import norm_of, sentence
 from sim.drawing import style
-from sim.running.command_line import replacing
+from sim.running.files import replacing
 
 KINDS = (("mask", "true masks, instead of coins"), ("weights", "own weights, instead of copies"))
 

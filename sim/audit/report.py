@@ -11,7 +11,7 @@ from sim.audit import analysis, picture
 from sim.audit.analysis import HYPOTHESIS, LAW, Analysis, Place, Step
 from sim.audit.ratios import Measured
 from sim.audit.sentence import norm_of, sentence, text, that_differ, title
-from sim.running import command_line
+from sim.running import files
 from sim.statistics import numbers
 from theory.console import for_tables
 from theory.tables import Column, Table, printed
@@ -43,7 +43,7 @@ def deliver(
         picture.write(samples, figure)
     show(found, full, to_stderr=json_path == "-")
     if json_path is not None:
-        command_line.write_text(json_path, to_json(samples, found))
+        files.write_text(json_path, to_json(samples, found))
 
 
 def to_json(samples: xr.Dataset, found: Analysis) -> str:

@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass
 
 from sim.calibration.configuration import Config, check
-from sim.running import command_line
+from sim.running import command_line, files
 from theory import console
 
 
@@ -36,7 +36,7 @@ def main(args: list[str] | None = None) -> int:
     )
     with command_line.one_sentence():
         check(config)
-        command_line.check_writable(output.json)
+        files.check_writable(output.json)
         if output.markdown and output.json == "-":
             raise ValueError("--markdown and --json - both write to standard output: choose one.")
     # what takes long to load: after the flags have been read, so that --help answers at once
@@ -50,7 +50,7 @@ def main(args: list[str] | None = None) -> int:
     else:
         report.show(results, to_stderr=output.json == "-")
     if output.json is not None:
-        command_line.write_text(output.json, report.to_json(config, results))
+        files.write_text(output.json, report.to_json(config, results))
     return 0
 
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from PIL import Image, PngImagePlugin
 
-from sim.running.command_line import replacing
+from sim.running.files import replacing
 
 # Okabe and Ito's palette without its yellow, from dark to light in grey
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")

@@ -30,6 +30,7 @@ from sim.independence.counterfactual import (
 from sim.independence.sampling import batched, cotangents, initializer, reading
 from sim.networks import gradients, layers
 from sim.sampling import engine
+from sim.sampling.draws import Draws
 from theory.network import Network
 
 
@@ -124,7 +125,7 @@ def measure(asked: Ladder, quantity: str) -> engine.Measure:
 
 def samples(
     asked: Ladder,
-    draws: engine.Draws,
+    draws: Draws,
     seeds: int,
     also: Callable[[Any, Array], Any] = lambda weights, g: (),
     advance: engine.Advance = lambda done: None,
@@ -136,4 +137,6 @@ def samples(
         told, g = one(weights, xs, labels, key)
         return told, also(weights, g)
 
-    return engine.measured(asked.network, asked.side, range(seeds), draws, function, advance)
+    sides = (asked.side,)
+    run = engine.sampler(asked.network, sides, draws, lambda side: function, seeds)
+    return run(range(seeds), advance)[0]

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from sim.plan import configuration
-from sim.running import command_line
+from sim.running import command_line, files
 from theory.console import for_tables
 
 if TYPE_CHECKING:
@@ -121,9 +121,10 @@ def differences(config: Config, p: float, q: float | None = None) -> np.ndarray:
     from sim.attacks.damage import dual, loss_increase
     from sim.networks.gradients import norm
     from sim.sampling import engine
+    from sim.sampling.draws import Draws
 
     net, d = _network(config, "gelu"), SIDE**2
-    draws = engine.Draws(("loss",), (2.0,), "digits", seed=config.seed, lazy=False)
+    draws = Draws(("loss",), (2.0,), "digits", seed=config.seed, lazy=False)
     sizes = np.array(sorted(config.eps)) * d ** (1 / p)
     order = dual(p) if q is None else q
 
@@ -284,7 +285,7 @@ def main(args: list[str] | None = None) -> int:
     )
     with command_line.one_sentence():
         check(config)
-        command_line.check_writable(output.json)
+        files.check_writable(output.json)
     from sim.running import compilation
 
     compilation.keep()
@@ -292,5 +293,5 @@ def main(args: list[str] | None = None) -> int:
         results = run(config, advance)
     show(config, results, to_stderr=output.json == "-")
     if output.json is not None:
-        command_line.write_text(output.json, to_json(config, results))
+        files.write_text(output.json, to_json(config, results))
     return 1 if output.check and not all(result.agrees for result in results) else 0

@@ -35,10 +35,10 @@ def main(args: list[str] | None = None) -> int:
     from sim.running import compilation
 
     compilation.keep()
-    configs = [experiment.of_command(row) for row in asked]
-    total = experiment.count(configs)
+    plans = [experiment.of_command(row) for row in asked]
+    total = sum(plan.samples for plan in plans)
     with command_line.progress("sampling networks", total) as advance:
-        fits = experiment.run(configs, advance)
+        fits = experiment.run(plans, advance)
     found = [report.cells(*pair) for pair in zip(asked, fits, strict=True)]
     if config.check is None:
         print(report.to_markdown(chosen, asked, found))

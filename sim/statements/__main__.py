@@ -7,7 +7,7 @@ sets what was measured beside what was predicted.
 import sys
 from dataclasses import dataclass
 
-from sim.running import command_line
+from sim.running import command_line, files
 from sim.statements.configuration import Config, check
 from theory import console
 from theory.statements import STATEMENTS
@@ -40,7 +40,7 @@ def main(args: list[str] | None = None) -> int:
     )
     with command_line.one_sentence():
         check(config)
-        command_line.check_writable(output.json)
+        files.check_writable(output.json)
         if output.markdown and output.json == "-":
             raise ValueError("--markdown and --json - both write to standard output: choose one.")
     # what needs jax: after the flags have been read, so that --help and bad usage answer at once
@@ -53,7 +53,7 @@ def main(args: list[str] | None = None) -> int:
     else:
         report.show(config, outcomes, to_stderr=output.json == "-")
     if output.json is not None:
-        command_line.write_text(output.json, report.to_json(config, outcomes))
+        files.write_text(output.json, report.to_json(config, outcomes))
     return 1 if output.check and experiment.contradicted(outcomes) else 0
 
 

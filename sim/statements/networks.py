@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from sim.networks import layers
-from sim.sampling.engine import Draws, sample
+from sim.sampling.draws import Draws
+from sim.sampling.norms import sample
 from sim.statements.outcome import Settings
 from theory.initializers import VarianceScaling
 from theory.network import Network

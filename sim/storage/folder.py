@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sim.running.command_line import replacing
+from sim.running.files import replacing
 from sim.storage.lease import lease
 
 LOCK = ".lock"

@@ -52,7 +52,7 @@ def versions() -> dict[str, str | None]:
 
 def commit() -> str | None:
     """The commit of the source tree, with "-dirty" if files differ from it; None if unknown."""
-    root = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
     command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40"]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sim.running import command_line
+from sim.running import command_line, files
 
 
 @dataclass(frozen=True)
@@ -20,4 +20,4 @@ class Report(command_line.Output):
     def refuse(self) -> None:
         """Raises ValueError if the files cannot be written."""
         super().refuse()
-        command_line.check_writable(self.markdown)
+        files.check_writable(self.markdown)

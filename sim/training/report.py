@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sim.running import command_line
+from sim.running import files
 from sim.training.output import Report
 from theory.console import for_tables
 
@@ -24,9 +24,9 @@ def deliver(samples: xr.Dataset, output: Report) -> int:
     to_standard = "-" in (output.json, output.markdown)
     show(samples, to_stderr=to_standard)
     if output.json is not None:
-        command_line.write_text(output.json, to_json(samples))
+        files.write_text(output.json, to_json(samples))
     if output.markdown is not None:
-        command_line.write_text(output.markdown, to_markdown(samples))
+        files.write_text(output.markdown, to_markdown(samples))
     return 1 if output.check and (warnings(samples) or inaccurate(samples)) else 0
 
 

@@ -21,7 +21,9 @@ from sim.audit.dataset import labelled
 from sim.audit.sentence import sentence, that_differ
 from sim.independence import ladder
 from sim.models import loading
-from sim.sampling import engine
+from sim.plan.plan import Plan
+from sim.sampling import norms
+from sim.sampling.draws import Draws
 from sim.statistics import intervals
 from theory import architectures
 from theory.network import Network, serial
@@ -63,13 +65,15 @@ def own(factory):
 
 def audit_of(network, side, seeds, quantity="logit"):
     """The analysis of one size, twice."""
-    draws = engine.Draws((quantity,), (1.0,), lazy=False)
+    draws = Draws((quantity,), (1.0,), lazy=False)
     asked = ladder.ladder(network, side)
     found = ladder.samples(asked, draws, seeds, moments.measured)
     is_own = isinstance(network.body.layers[0], loading.Own)
     config = Config(arch=None if is_own else "own", model="own" if is_own else None)
     config = dataclasses.replace(config, sizes=(side, 2 * side), quantity=quantity)
-    return analysis.analysed(labelled(config, network, [asked] * 2, [found] * 2))
+    return analysis.analysed(
+        labelled(Plan(config, {1: network}, config.sizes), [asked] * 2, [found] * 2)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -98,11 +102,11 @@ def test_the_factors_of_all_places_multiply_to_the_whole_ladder(resnet):
 
 def test_the_last_rung_is_the_network_as_the_simulator_has_it(resnet):
     network = architectures.resnet(width=8, depth=1)
-    draws = engine.Draws(("logit",), (1.0, 2.0), lazy=False)
-    norms = engine.sample(network, 8, range(32), draws)[:, 0]
+    draws = Draws(("logit",), (1.0, 2.0), lazy=False)
+    sampled = norms.sample(network, 8, range(32), draws)[:, 0]
     here = resnet.isel(size=-1, rung=-1, seed=slice(32))
-    np.testing.assert_allclose(here["norm"], norms[:, 0], rtol=1e-5)
-    np.testing.assert_allclose(here["energy"], norms[:, 1] ** 2, rtol=1e-5)
+    np.testing.assert_allclose(here["norm"], sampled[:, 0], rtol=1e-5)
+    np.testing.assert_allclose(here["energy"], sampled[:, 1] ** 2, rtol=1e-5)
 
 
 def test_the_activated_stream_of_a_residual_network_is_named(resnet):
@@ -156,9 +160,9 @@ def test_with_max_pooling_the_ladder_begins_at_gradient_independence():
     asked = ladder.ladder(network, 4)
     assert not asked.reading.is_rectified
     assert asked.rungs == ((2, 0), (2, 1))
-    draws = engine.Draws(("logit",), (1.0,), lazy=False)
+    draws = Draws(("logit",), (1.0,), lazy=False)
     told, _ = ladder.samples(asked, draws, 8)
-    expected = engine.sample(network, 4, range(8), draws)[:, 0, 0]
+    expected = norms.sample(network, 4, range(8), draws)[:, 0, 0]
     np.testing.assert_allclose(told.norms[:, -1, 0], expected, rtol=1e-5)
     assert np.all(told.taps[..., 3] == 1)
 
@@ -277,4 +281,4 @@ def test_paired_ratios_have_intervals_that_cover_and_a_difference_has_a_score():
 )
 def test_bad_input_is_one_sentence(options, words):
     with pytest.raises(ValueError, match=words):
-        audit.check(Config(**options))
+        audit.planned(Config(**options))

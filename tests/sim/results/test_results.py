@@ -10,7 +10,7 @@ from sim import scaling
 from sim.results import __main__ as command
 from sim.results import commands, experiment, report, stated
 from sim.results.configuration import Row
-from sim.scaling.experiment import predictions
+from sim.scaling.dataset import predictions
 from sim.statistics import fitting, numbers, verdicts
 from theory.architectures import ARCHITECTURES
 
@@ -45,8 +45,8 @@ def test_the_commands_of_the_table_are_those_that_are_measured(name):
 @pytest.mark.parametrize(("name", "number"), ROWS)
 def test_predictions(name, number):
     row = Row(TABLES[name], number + 1)
-    config = experiment.widest(experiment.of_command(row))
-    predicted = predictions(config).squeeze()
+    plan = experiment.widest(experiment.of_command(row))
+    predicted = predictions(plan).squeeze()
     limit = float(predicted["limit"])
     _, width, _, says, tends_to, basis, *_ = STATED[name][number]
     expected = numbers.expected_slope(verdicts.expected(predicted, "predicted_slope"))
