@@ -9,6 +9,7 @@ import numpy as np
 
 from sim.independence import sampling
 from sim.models import loading
+from sim.sampling import norms
 from sim.sampling.draws import Draws
 from sim.statistics import estimates
 from theory import architectures, predict
@@ -54,13 +55,13 @@ def compare(name: str, network: Network) -> dict[str, Any]:
     def measure() -> np.ndarray:
         return norms.sweep(network, SIDES, range(SEEDS), draws, batch)[:, :, 0, 0]
 
-    norms, measured = _timed(measure)
+    sampled, measured = _timed(measure)
     found, predicted = _timed(lambda: sampling.sample(network, SIDES, draws, SEEDS))
     expected = found.norms[:, :, 0, 0].T
-    longest = max(norms.shape[1], expected.shape[1])
+    longest = max(sampled.shape[1], expected.shape[1])
     pairs = [
         [np.pad(x, (0, longest - len(x)), constant_values=np.nan) for x in pair]
-        for pair in zip(norms, expected, strict=True)
+        for pair in zip(sampled, expected, strict=True)
     ]
     return {
         "model": name,
@@ -91,14 +92,14 @@ def agreement(arch: str) -> dict[str, Any]:
     network = architecture.build(width=WIDE.get(arch, WIDTH))
     side = min(architecture.sizes)
     draws = Draws(("logit",), (1.0,))
-    norms = sampling.sample(network, (side,), draws, SEEDS).norms[:, 0, 0, 0]
+    found = sampling.sample(network, (side,), draws, SEEDS).norms[:, 0, 0, 0]
     law = predict(network, 1, "logit")(network.channels * side**2)
-    error = norms.std(ddof=1) / len(norms) ** 0.5
+    error = found.std(ddof=1) / len(found) ** 0.5
     return {
         "arch": arch,
         "width": WIDE.get(arch, WIDTH),
         "side": side,
-        "ratio": float(norms.mean() / law),
+        "ratio": float(found.mean() / law),
         "error": float(error / law),
     }
 

@@ -10,6 +10,7 @@ import xarray as xr
 from sim.running import command_line
 from sim.scaling.configuration import planned
 from sim.scaling.experiment import run
+from sim.storage import provenance
 
 
 @dataclass
@@ -41,8 +42,6 @@ class Runs:
 
     def provenance(self, name: str) -> dict[str, Any]:
         """The command that draws the figure, what it sampled, and with which versions."""
-        from sim.storage import provenance
-
         flags = " --quick" * self.quick + " --study RUN" * (self.study is not None)
         return {
             "command": f"python -m figures {name}{flags}",

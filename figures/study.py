@@ -4,6 +4,7 @@ import xarray as xr
 
 from figures.runs import Runs
 from sim.storage.layout import RunError
+from sim.training import stored
 from sim.training.marks import config_of
 
 
@@ -12,8 +13,6 @@ def read(runs: Runs) -> xr.Dataset:
 
     Raises RunError if there is none, or if it has no attacks that projected ascent knows.
     """
-    from sim.training import stored
-
     samples = stored(str(runs.study))
     if not {"1", "2", "inf"} & set(samples["p"].values.tolist()):
         raise RunError(f"{runs.study} was not attacked in ℓ_1, ℓ_2 or ℓ_∞, which figures show.")

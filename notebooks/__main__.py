@@ -12,6 +12,10 @@ from typing import Any
 import nbformat
 from tyro.conf import Positional
 
+from sim.running import command_line, files
+from theory import console
+from theory.initializers import unknown
+
 FOLDER = Path(__file__).parent
 NAMES = tuple(sorted(path.stem for path in FOLDER.glob("[0-9]_*.py")))
 TIMEOUT = 600
@@ -95,9 +99,6 @@ class Options:
 
 def main(args: list[str] | None = None) -> int:
     """The command line; returns the exit status (0 fine, 1 a difference, 2 bad usage)."""
-    from sim.running import command_line, files
-    from theory.initializers import unknown
-
     (options,) = command_line.parse((Options,), "python -m notebooks", __doc__ or "", args)
     with command_line.one_sentence():
         for name in options.names:
@@ -117,6 +118,4 @@ def main(args: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    from theory.console import run as run_main
-
-    sys.exit(run_main(main))
+    sys.exit(console.run(main))
