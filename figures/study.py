@@ -3,7 +3,7 @@
 import xarray as xr
 
 from figures.runs import Runs
-from sim.storage.layout import RunError
+from sim.storage.refusals import RunError
 from sim.training.marks import config_of
 
 

@@ -56,6 +56,6 @@ def invented(config: Config = CONFIG, **options):
 def kept(folder: str, config: Config = CONFIG) -> None:
     """The same in a folder."""
     config = filled(config)
-    with studies.opened(folder, asdict(config), GROWS) as study:
+    with studies.opened(folder, asdict(config), GROWS, "cpu") as study:
         for cell in design(config):
             study.finish(name_of(*cell), measures(config, *cell))

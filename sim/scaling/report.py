@@ -15,7 +15,7 @@ from sim.statistics.estimates import LEVEL, Mean
 from sim.statistics.fitting import OFF, Fit, Off, Point
 from sim.statistics.numbers import expected_slope, finite_or_none, plain, with_ends, with_error
 from sim.statistics.verdicts import FALSE_ALARM
-from sim.storage import layout
+from sim.storage import refusals
 from theory.console import for_tables
 
 if TYPE_CHECKING:
@@ -336,7 +336,7 @@ def audit_command(report: Report, fit: Fit) -> str:
     chosen["sizes"] = sorted({*smallest, *([off.size] if off else sizes[:2])})
     left_out = ("seeds", "seed")
     flags = [
-        layout.flag(name, value)
+        refusals.flag(name, value)
         for name, value in chosen.items()
         if name not in left_out and value is not None and value != usual[name]
     ]

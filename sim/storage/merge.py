@@ -1,14 +1,13 @@
 """Stored runs read back, and merged if they differ only in their seeds. Without jax."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from sim.storage import layout
-from sim.storage.layout import RunError, flag
+from sim.storage import attributes, layout
+from sim.storage.refusals import RunError, flag
 
 
 def read(path: str) -> xr.Dataset:
@@ -32,10 +31,9 @@ def read(path: str) -> xr.Dataset:
     for name, words in samples.variables.items():
         if words.dtype.kind in "OT":
             samples[name] = words.dims, np.array(words.values.tolist()), words.attrs
-    config = json.loads(samples.attrs["config"])
-    config["sizes"] = sorted(config["sizes"])
-    samples.attrs["config"] = json.dumps(config)
-    samples.attrs.setdefault("experiment", "scaling")
+    config = _config(samples)
+    samples.attrs |= attributes.encoded(config | {"sizes": sorted(config["sizes"])})
+    samples.attrs["experiment"] = attributes.experiment(samples.attrs)
     return samples.sortby("size")
 
 
@@ -59,11 +57,11 @@ def merge(runs: Sequence[tuple[str, xr.Dataset]]) -> xr.Dataset:
     by_key: dict[int, tuple[str, xr.Dataset]] = {}
     (first, start), *_ = runs
     for name, samples in runs:
-        kinds = [run.attrs.get("experiment", "scaling") for run in (start, samples)]
+        kinds = [attributes.experiment(run.attrs) for run in (start, samples)]
         if kinds[0] != kinds[1]:
             raise RunError(f"{first} and {name} are runs of sim.{kinds[0]} and sim.{kinds[1]}.")
         _refuse_differences(first, _config(start), name, _config(samples))
-        computations = [run.attrs.get("computations", {}) for run in (start, samples)]
+        computations = [attributes.computations(run.attrs) for run in (start, samples)]
         if any(computations[1].get(size, x) != x for size, x in computations[0].items()):
             raise RunError(
                 f"{first} and {name} hold samples of different models of one name, "
@@ -88,7 +86,7 @@ def merge(runs: Sequence[tuple[str, xr.Dataset]]) -> xr.Dataset:
         "seeds": together.sizes["seed"],
         "seed": keys[0] if len(keys) == 1 else keys,
     }
-    return together.assign_attrs(config=json.dumps(config))
+    return together.assign_attrs(attributes.encoded(config))
 
 
 def _unpaired(samples: xr.Dataset) -> xr.Dataset:
@@ -129,4 +127,4 @@ def _refuse_differences(
 
 
 def _config(samples: xr.Dataset) -> dict[str, Any]:
-    return json.loads(samples.attrs["config"])
+    return attributes.configuration(samples.attrs)

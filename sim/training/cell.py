@@ -9,14 +9,14 @@ import numpy as np
 
 from sim.attacks.damage import Attacks
 from sim.sampling.datasets import Data, Split
-from sim.storage.studies import Arrays, Cells
+from sim.storage.studies import Arrays, Study
 from sim.training import trainer
 from sim.training.design import BEFORE, Config, name_of, parsed
 
 
 def of_cell(
     config: Config,
-    cells: Cells,
+    cells: Study,
     data: Data,
     training: str,
     side: int,

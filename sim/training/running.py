@@ -38,6 +38,8 @@ def run(
     Raises ValueError for a configuration or data that make no sense, RunError for the folder.
     """
     check(config)
+    import jax
+
     from sim.sampling import datasets
     from sim.storage import studies as study
     from sim.training.cell import of_cell
@@ -48,7 +50,7 @@ def run(
     data = datasets.Data(data.training.standardized(), data.test.standardized())
     wanted = design(config)
     found: dict[tuple[str, int], Arrays] = {}
-    with study.opened(out, asdict(config), GROWS, tell) as cells:
+    with study.opened(out, asdict(config), GROWS, jax.default_backend(), tell) as cells:
         stopping = threading.Event()
 
         def work(cell: tuple[str, int]) -> None:
@@ -67,7 +69,7 @@ def stored(path: str) -> xr.Dataset:
     from sim.training.labels import labelled
 
     config = configuration.restored(Config, study.described(path))
-    there = study.Cells(Path(path), lambda line: None)
+    there = study.Study(Path(path), lambda line: None)
     read = {cell: there.finished(name_of(*cell)) for cell in design(config)}
     return labelled(config, {cell: arrays for cell, arrays in read.items() if arrays is not None})
 

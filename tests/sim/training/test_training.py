@@ -11,7 +11,7 @@ import pytest
 
 from figures import training_growth as picture
 from sim import training, training_report
-from sim.storage.layout import RunError
+from sim.storage.refusals import RunError
 from sim.training import (
     BEFORE,
     Config,
@@ -127,7 +127,7 @@ def test_damaged_files_are_computed_again(study, tmp_path):
 def training_cells(out, tell):
     from sim.storage import studies
 
-    return studies.opened(out, asdict(filled(TINY)), GROWS, tell)
+    return studies.opened(out, asdict(filled(TINY)), GROWS, "cpu", tell)
 
 
 def test_other_configurations_and_folders_are_refused(study, tmp_path):
