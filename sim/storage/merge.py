@@ -11,10 +11,16 @@ from sim.storage.refusals import RunError, flag
 
 
 def read(path: str) -> xr.Dataset:
-    """The samples of a stored run, sizes in increasing order: what `sim.scaling.run` returned.
+    """The samples of a stored run, sizes in increasing order: what the experiment's `run` returned.
 
-    `finished` says which samples there are. Raises RunError for a folder that is no run, or whose
-    chunks are damaged.
+    Args:
+        path: The folder or URL of the run.
+
+    Returns:
+        The dataset; its variable `finished` says which samples there are.
+
+    Raises:
+        RunError: The place holds no run, or chunks of it are damaged.
     """
     folder = layout.at(path)
     layout.described(folder)
@@ -38,7 +44,11 @@ def read(path: str) -> xr.Dataset:
 
 
 def finished(samples: xr.Dataset) -> xr.Dataset:
-    """The seeds of which all samples are there. Raises RunError for fewer than two."""
+    """The seeds of which all samples are there.
+
+    Raises:
+        RunError: There are fewer than two.
+    """
     whole = samples["finished"].all(("width", "size"))
     if whole.sum() < 2:
         raise RunError(f"only {int(whole.sum())} of {whole.size} seeds are finished.")
@@ -51,8 +61,14 @@ def merge(runs: Sequence[tuple[str, xr.Dataset]]) -> xr.Dataset:
     Samples with the same key and seed are one sample: they are counted once. Runs with different
     keys are independent: their seeds are numbered on, with the key as a coordinate. The prediction
     is the first run's, which has no random numbers in common with the others. A sample that is
-    finished in one run is finished. Raises RunError, naming what differs, for other differences
-    and for runs that contradict each other.
+    finished in one run is finished.
+
+    Args:
+        runs: Names, for messages, and datasets as `read` returns them.
+
+    Raises:
+        RunError: The runs differ in something else, which the message names, or contradict each
+            other.
     """
     by_key: dict[int, tuple[str, xr.Dataset]] = {}
     (first, start), *_ = runs
