@@ -60,7 +60,7 @@ def main(args: list[str] | None = None) -> int:
     from figures.runs import Runs
     from sim.drawing import style
     from sim.running import compilation
-    from sim.storage.store import RunError
+    from sim.storage.refusals import RunError
 
     compilation.keep()
     for name in options.names:

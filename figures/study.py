@@ -3,9 +3,9 @@
 import xarray as xr
 
 from figures.runs import Runs
-from sim.storage.layout import RunError
+from sim.storage import attributes
+from sim.storage.refusals import RunError
 from sim.training import stored
-from sim.training.marks import config_of
 
 
 def read(runs: Runs) -> xr.Dataset:
@@ -16,5 +16,5 @@ def read(runs: Runs) -> xr.Dataset:
     samples = stored(str(runs.study))
     if not {"1", "2", "inf"} & set(samples["p"].values.tolist()):
         raise RunError(f"{runs.study} was not attacked in ℓ_1, ℓ_2 or ℓ_∞, which figures show.")
-    runs.used["training"] = config_of(samples)
+    runs.used["training"] = attributes.configuration(samples.attrs)
     return samples

@@ -8,8 +8,9 @@ import xarray as xr
 from figures import study
 from figures.runs import Runs
 from sim.drawing import style
-from sim.training import marks
-from sim.training.tables import measured_in
+from sim.training import appearance
+from sim.training.dataset import by_regularizer, config_of, shown_attack
+from sim.training.means import means
 
 COLUMNS = 3
 
@@ -21,15 +22,15 @@ def draw(runs: Runs) -> Any:
 
 def figure_of(samples: xr.Dataset) -> Any:
     """A panel for every regularizer, the others in gray; attacks are the largest ones."""
-    side, p = marks.config_of(samples)["compared_size"], measured_in(samples)
+    side, p = config_of(samples).compared_size or 0, shown_attack(samples)
     eps = float(samples["eps"].max())
     test = samples.sel(size=side, set="test")
     fooled = test["fooled"].sel(attack="pgd", p=p, eps=eps)
-    found = marks.by_regularizer(samples, side)
+    found = by_regularizer(samples, side)
     curves = {
         name: (
-            *marks.means(fooled.sel(training=own), "training"),
-            *marks.means(1 - test["accuracy"].sel(training=own), "training"),
+            *means(fooled.sel(training=own), "training"),
+            *means(1 - test["accuracy"].sel(training=own), "training"),
         )
         for name, own in found.items()
     }
@@ -41,9 +42,9 @@ def figure_of(samples: xr.Dataset) -> Any:
             colour = "black" if other == "ordinary" else "#D5D5D5"
             panel.plot(x, y, color=colour, marker=".", linewidth=0.6, zorder=0)
         x, x_reach, y, y_reach = curves[name]
-        colour, marker = marks.colour_and_marker(name)
+        colour, marker = appearance.colour_and_marker(name)
         panel.errorbar(
-            x, y, xerr=x_reach, yerr=marks.above_zero(y, y_reach), color=colour,
+            x, y, xerr=x_reach, yerr=appearance.above_zero(y, y_reach), color=colour,
             marker=marker, elinewidth=0.7, linewidth=0.9,
         )  # fmt: skip
         for i, away in ((0, (4, 4)), (-1, (-4, -9))):  # the weakest and the strongest
@@ -66,8 +67,8 @@ def figure_of(samples: xr.Dataset) -> Any:
     for panel in panels[:, 0]:
         panel.set_ylabel("accuracy")
     figure.suptitle(
-        f"{marks.heading(samples)}, side {side}, test images; 95 % intervals; joined by "
-        f"strength\nvulnerability: increase of the 0–1 loss, {marks.norm(p)}, "
+        f"{appearance.heading(samples)}, side {side}, test images; 95 % intervals; joined by "
+        f"strength\nvulnerability: increase of the 0–1 loss, {appearance.norm(p)}, "
         rf"$\epsilon$ = {eps:g}",
         fontsize="small",
     )

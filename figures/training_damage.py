@@ -8,9 +8,10 @@ import xarray as xr
 from figures import study
 from figures.runs import Runs
 from sim.drawing import style
-from sim.training import marks
-from sim.training.one_curve import one_curves
-from sim.training.tables import measured_in
+from sim.training import appearance
+from sim.training.damage_curve import damage_curves
+from sim.training.dataset import by_regularizer, config_of, shown_attack
+from sim.training.means import means
 
 
 def draw(runs: Runs) -> Any:
@@ -20,28 +21,29 @@ def draw(runs: Runs) -> Any:
 
 def figure_of(samples: xr.Dataset) -> Any:
     """A panel for the smallest and the largest attack; strengths of a regularizer are joined."""
-    side, p = marks.config_of(samples)["compared_size"], measured_in(samples)
+    side, p = config_of(samples).compared_size or 0, shown_attack(samples)
     sizes = sorted({float(samples["eps"].min()), float(samples["eps"].max())})
     q = {"1": "inf", "2": "2", "inf": "1"}[p]
     at = samples.sel(size=side, set="test", attack="pgd", p=p)
-    correlations = {c.eps: c.correlation.value for c in one_curves(samples) if c.p == p}
+    correlations = {c.eps: c.correlation.value for c in damage_curves(samples) if c.p == p}
     figure, (panels,) = style.panels(1, len(sizes), 1.4 + 3.6 * len(sizes), 3.9)
     for panel, eps in zip(panels, sizes, strict=True):
         here = at.sel(eps=eps)
         norms, radius = here["norm"].sel(q=q), eps * float(here["d"]) ** (1 / float(p))
         known = []
-        for name, own in marks.by_regularizer(samples, side).items():
-            x, x_reach = marks.means(norms.sel(training=own), "training")
-            y, y_reach = marks.means(here["damage"].sel(training=own), "training")
-            colour, marker = marks.colour_and_marker(name)
+        for name, own in by_regularizer(samples, side).items():
+            x, x_reach = means(norms.sel(training=own), "training")
+            y, y_reach = means(here["damage"].sel(training=own), "training")
+            colour, marker = appearance.colour_and_marker(name)
             panel.errorbar(
-                x, y, xerr=marks.above_zero(x, x_reach), yerr=marks.above_zero(y, y_reach),
-                color=colour, marker=marker, elinewidth=0.6, linewidth=0.6, label=name,
+                x, y, xerr=appearance.above_zero(x, x_reach),
+                yerr=appearance.above_zero(y, y_reach), color=colour, marker=marker,
+                elinewidth=0.6, linewidth=0.6, label=name,
             )  # fmt: skip
             known += list(x)
         ends = np.array([np.nanmin(known), np.nanmax(known)])
         panel.plot(ends, radius * ends, color="black", linewidth=0.8, linestyle=":", zorder=0)
-        title = rf"attacked in {marks.norm(p)} with $\epsilon$ = {eps:g}"
+        title = rf"attacked in {appearance.norm(p)} with $\epsilon$ = {eps:g}"
         if eps in correlations:
             title += f"\nrank correlation {correlations[eps]:.2f}"
         panel.set_title(title, loc="left")
@@ -54,7 +56,7 @@ def figure_of(samples: xr.Dataset) -> Any:
     handles, names = panels[0].get_legend_handles_labels()
     figure.legend(handles, names, loc="outside right center")
     figure.suptitle(
-        f"{marks.heading(samples)}, side {side}, test images; 95 % intervals\n"
+        f"{appearance.heading(samples)}, side {side}, test images; 95 % intervals\n"
         "strengths of a regularizer are joined; dotted: first order",
         fontsize="small",
     )

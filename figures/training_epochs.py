@@ -8,9 +8,9 @@ import xarray as xr
 from figures import study
 from figures.runs import Runs
 from sim.drawing import style
-from sim.training import marks
-from sim.training.design import BEFORE
-from sim.training.growth import at_several_sides
+from sim.training import BEFORE, appearance
+from sim.training.dataset import at_several_sides
+from sim.training.means import means
 
 
 def draw(runs: Runs) -> Any:
@@ -34,8 +34,8 @@ def figure_of(samples: xr.Dataset) -> Any:
         ends = []
         for part, colour, dashes in (("test", "#0072B2", "-"), ("training", "#D55E00", "--")):
             values = norms.sel(training=training, size=side, set=part)
-            middle, reach = marks.means(values, "epoch")
-            low, high = middle - marks.above_zero(middle, reach)[0], middle + reach[1]
+            middle, reach = means(values, "epoch")
+            low, high = middle - appearance.above_zero(middle, reach)[0], middle + reach[1]
             panel.plot(epochs, middle, color=colour, linestyle=dashes)
             panel.fill_between(epochs, low, high, color=colour, alpha=0.2, linewidth=0)
             ends.append(style.End(colour, float(epochs[-1]), float(middle[-1]), part))
@@ -45,7 +45,7 @@ def figure_of(samples: xr.Dataset) -> Any:
         panel.set_title(training, loc="left")
         panel.set_xlabel("epoch")
     panels[0].set_ylabel(r"mean $\|\partial_x L\|_1$")
-    figure.suptitle(f"{marks.heading(samples)}, side {side}; 95 % intervals", fontsize="small")
+    figure.suptitle(f"{appearance.heading(samples)}, side {side}; 95 % intervals", fontsize="small")
     figure.draw_without_rendering()
     for panel, ends in zip(panels, labels, strict=True):
         style.label_ends(panel, ends)

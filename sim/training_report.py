@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from tyro.conf import Positional
 
 from sim.running import command_line
-from sim.training.output import Report
+from sim.training.output import Output
+from theory import console
 
 
 @dataclass(frozen=True)
@@ -21,18 +22,27 @@ class Stored:
 
 
 def main(args: list[str] | None = None) -> int:
-    """The command line; returns the exit status (0 fine, 1 with --check, 2 bad usage)."""
-    kinds = (Stored, Report)
+    """The command line.
+
+    Args:
+        args: Its flags; those of the process unless given.
+
+    Returns:
+        The exit status: 0 if all is well, 1 with --check if something went wrong in the study.
+
+    Raises:
+        SystemExit: With status 2 after one sentence on standard error, for bad usage.
+    """
+    kinds = (Stored, Output)
     which, output = command_line.parse(kinds, "python -m sim.training_report", __doc__ or "", args)
     with command_line.one_sentence():
         output.refuse()
-        from sim.training import report, stored
+    from sim.training import experiment, report  # with jax
 
-        samples = stored(which.run)
+    with command_line.one_sentence():
+        samples = experiment.stored(which.run)
     return report.deliver(samples, output)
 
 
 if __name__ == "__main__":
-    from theory.console import run as run_main
-
-    sys.exit(run_main(main))
+    sys.exit(console.run(main))

@@ -5,7 +5,15 @@ from dataclasses import asdict
 import numpy as np
 
 from sim.storage import studies
-from sim.training.design import BEFORE, GROWS, Config, design, filled, name_of, regularizer
+from sim.training.configuration import (
+    BEFORE,
+    GROWS,
+    Config,
+    completed,
+    design,
+    regularizer,
+)
+from sim.training.dataset import labelled
 
 CONFIG = Config(
     sizes=(8, 16, 32), trainings=("ordinary", "pgd-linf:0.1"), compared_size=16, epochs=3, seeds=5,
@@ -47,15 +55,13 @@ def measures(config: Config, training: str, side: int, factor=lambda kind: 1.0):
 
 def invented(config: Config = CONFIG, **options):
     """What `sim.training.run` would return."""
-    from sim.training.labels import labelled
-
-    config = filled(config)
+    config = completed(config)
     return labelled(config, {cell: measures(config, *cell, **options) for cell in design(config)})
 
 
 def kept(folder: str, config: Config = CONFIG) -> None:
     """The same in a folder."""
-    config = filled(config)
-    with studies.opened(folder, asdict(config), GROWS) as study:
+    config = completed(config)
+    with studies.opened(folder, asdict(config), GROWS, "cpu") as study:
         for cell in design(config):
-            study.finish(name_of(*cell), measures(config, *cell))
+            study.finish(cell.name, measures(config, *cell))

@@ -18,7 +18,11 @@ from jaxtyping import Array, Float, Int, Key
 from sim.attacks.ascent import PROJECTIONS, Objective, anywhere, ascended, climb, steepest
 from sim.networks.gradients import norm
 from sim.networks.layers import Weights, apply
+from theory.laws.norms import dual
 from theory.network import Layer
+
+ATTACKS = ("step", "pgd")
+"""The attacks by their names: the steepest single step, and projected gradient ascent from it."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ def attacked(
     damage, fooled = (
         jnp.where(known[..., None], values.reshape(deltas.shape[:3]), jnp.nan) for values in harms
     )
-    norms = jnp.stack([norm(gradient, dual(p)) for p in attacks.norms])
+    norms = jnp.stack([norm(gradient, float(dual(p))) for p in attacks.norms])
     curvatures = jax.vmap(partial(second_derivative, increase))(units)
     return Damage(norms, curvatures, damage, fooled)
 
@@ -150,11 +154,6 @@ def _iterated(
 
 def _split(key: Key[Array, ""], attacks: Attacks) -> Key[Array, " restarts"]:
     return jax.random.split(key, attacks.restarts)
-
-
-def dual(p: float) -> float:
-    """The q with 1/p + 1/q = 1."""
-    return float("inf") if p == 1 else 1.0 if p == float("inf") else p / (p - 1)
 
 
 def second_derivative(objective: Objective, unit: Float[Array, "..."]) -> Float[Array, ""]:

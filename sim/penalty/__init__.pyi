@@ -1,3 +1,4 @@
-from .experiment import Config, run
+from .configuration import Config, check
+from .experiment import Result, differences, run, trained
 
-__all__ = ["Config", "run"]
+__all__ = ["Config", "Result", "check", "differences", "run", "trained"]

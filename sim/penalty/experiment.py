@@ -1,59 +1,39 @@
-"""Proposition 3: training on attacked inputs is, to first order, training with a gradient penalty.
+"""The losses of attacked and of penalized training compared, before and after training.
 
-`python -m sim.penalty` measures it in two ways. Random GELU networks: the mean of |augmented −
-penalized loss|, ½ (L(x) + L(x + δ*)) against L(x) + (ε_p/2) ‖∂_x L‖_q, and its order in ε, which
-is 2. Training: an mlp learns scikit-learn's digits with either loss from the same weights and the
-same batches; the mean gradient norms on held-out digits are compared, and with those after clean
-training. Inputs have mean square 1 per coordinate, the unit of ε; ε_p = ε d^{1/p}.
+The mean of L(x) and of L(x + δ*), δ* the steepest attack of size ε_p, is L(x) + (ε_p/2) ‖∂_x L‖_q
+up to second order in ε_p, 1/p + 1/q = 1: Proposition 3 of Simon-Gabriel et al. (ICML 2019).
 """
 
-from __future__ import annotations
-
-import json
-import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
-from sim.plan import configuration
-from sim.running import command_line, files
-from theory.console import for_tables
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Float
 
-if TYPE_CHECKING:
-    import numpy as np
+from sim.attacks import losses
+from sim.attacks.ascent import steepest
+from sim.attacks.damage import loss_increase
+from sim.networks import layers
+from sim.networks.gradients import norm
+from sim.penalty.configuration import Config, check
+from sim.sampling import datasets, engine
+from sim.sampling.draws import Draws
+from sim.statistics import estimates, verdicts
+from sim.statistics.estimates import Slope
+from sim.vulnerability.first_order import Ratio, ratio
+from theory.architectures import mlp
+from theory.laws.norms import dual
+from theory.network import Network
 
-    from sim.statistics.estimates import Slope
-    from sim.vulnerability.first_order import Ratio
+SIDE = 8
+"""Side of scikit-learn's digits, which have one channel: d = SIDE²."""
 
-
-@dataclass(frozen=True)
-class Config:
-    """What to compare."""
-
-    attack_norms: tuple[str, ...] = ("1", "2", "inf")
-    """Orders p of the norms that bound an attack, from 1 to inf."""
-    eps: tuple[float, ...] = (1e-7, 1e-6, 1e-5, 1e-4)
-    """Sizes per coordinate, two at least, at which the losses of random networks are compared."""
-    train_eps: float = 1e-3
-    """Size per coordinate in training."""
-    width: int = 64
-    """Units of both hidden layers."""
-    epochs: int = 5
-    """Passes over the training digits, in batches of 64 (Adam, learning rate 0.003)."""
-    seeds: int = 16
-    """Number of random networks trained with each loss; 32 times as many give the order."""
-    seed: int = 0
-    """Key of the whole run; the same key gives the same samples."""
-
-
-@dataclass(frozen=True)
-class Output:
-    """What to do with the result."""
-
-    json: str | None = None
-    """Write one JSON object to this file, or to standard output for "-"."""
-    check: bool = False
-    """Exit with status 1 if an order's interval excludes 2 or trained norms differ."""
+BATCH = 64
+"""Digits in one step of training."""
 
 
 @dataclass(frozen=True)
@@ -70,21 +50,20 @@ class Result:
     agrees: bool
 
 
-SIDE = 8
-BATCH = 64
-
-
 def run(config: Config, advance: Callable[[int], None] = lambda done: None) -> list[Result]:
-    """The two comparisons in every norm. Raises ValueError for what makes no sense.
+    """The two comparisons in every norm.
 
-    `advance` is called with 1 when one norm is done, and once for clean training.
+    Args:
+        config: What to compare.
+        advance: Called with 1 when one norm is done, and once for clean training.
+
+    Returns:
+        A result for each norm of the configuration.
+
+    Raises:
+        ValueError: The configuration cannot be run.
     """
     check(config)
-    import numpy as np
-
-    from sim.statistics import estimates, verdicts
-    from sim.vulnerability.first_order import ratio
-
     clean = trained(config)
     advance(1)
     found, comparisons = [], 2 * len(config.attack_norms)
@@ -104,29 +83,29 @@ def run(config: Config, advance: Callable[[int], None] = lambda done: None) -> l
     return found
 
 
-def differences(config: Config, p: float, q: float | None = None) -> np.ndarray:
+def differences(
+    config: Config, p: float, q: float | None = None
+) -> Float[np.ndarray, "samples eps"]:
     """|augmented − penalized loss| of random mlps, each at one digit, by (seed, eps) in float64.
 
     Their activation is GELU. A ReLU's kink is crossed with a probability of order ε and then adds
     a difference of order ε: second order in the mean as well, but from so few networks that a
     sample of them shows it only at the larger ε, and an exponent above 2.
 
-    The penalty has the dual norm of p, or ‖∂_x L‖_q if q is given.
-    """
-    import jax
-    import jax.numpy as jnp
-    import numpy as np
+    Args:
+        config: Of which the sizes, the width, the seeds and the key are used.
+        p: Order of the norm that bounds the attack.
+        q: Order of the norm in the penalty; dual to p unless given.
 
-    from sim.attacks.ascent import steepest
-    from sim.attacks.damage import dual, loss_increase
-    from sim.networks.gradients import norm
-    from sim.sampling import engine
-    from sim.sampling.draws import Draws
+    Returns:
+        32 times as many rows as the configuration has seeds, a column for each size in increasing
+        order.
+    """
 
     net, d = _network(config, "gelu"), SIDE**2
     draws = Draws(("loss",), (2.0,), "digits", seed=config.seed, lazy=False)
     sizes = np.array(sorted(config.eps)) * d ** (1 / p)
-    order = dual(p) if q is None else q
+    order = float(dual(p)) if q is None else q
 
     def measure(weights: Any, xs: jax.Array, labels: jax.Array, key: jax.Array) -> jax.Array:
         increase = loss_increase(net.body, weights, xs[0], labels[0])
@@ -140,25 +119,26 @@ def differences(config: Config, p: float, q: float | None = None) -> np.ndarray:
         return jax.vmap(gap)(jnp.asarray(sizes))
 
     with jax.enable_x64(True):
-        return engine.measured(net, SIDE, range(32 * config.seeds), draws, measure)
+        seeds = range(32 * config.seeds)
+        run = engine.sampler(net, (SIDE,), draws, lambda side: measure, len(seeds))
+        return run(seeds)[0]
 
 
-def trained(config: Config, loss: str = "clean", p: float = 2.0) -> np.ndarray:
-    """Mean ‖∂_x L‖_q over held-out digits after training, by (seed, norm of the configuration).
+def trained(
+    config: Config, loss: str = "clean", p: float = 2.0
+) -> Float[np.ndarray, "seeds norms"]:
+    """Mean ‖∂_x L‖_q over held-out digits after training.
 
-    The losses are clean, augmented and penalized; a seed's first weights and its batches do not
-    depend on the loss.
+    A seed's first weights and its batches do not depend on the loss.
+
+    Args:
+        config: How to train, and the orders p to which the orders q of the norms are dual.
+        loss: What to train on: clean, augmented or penalized.
+        p: Order of the norm that bounds the attack, for the last two.
+
+    Returns:
+        The means by (seed, norm of the configuration).
     """
-    import jax
-    import jax.numpy as jnp
-    import numpy as np
-    import optax
-
-    from sim.attacks import losses
-    from sim.attacks.damage import dual
-    from sim.networks import layers
-    from sim.networks.gradients import norm
-    from sim.sampling import datasets
 
     net, d = _network(config), SIDE**2
     data = datasets.digits()
@@ -200,7 +180,7 @@ def trained(config: Config, loss: str = "clean", p: float = 2.0) -> np.ndarray:
 
         def norms(x: jax.Array, label: jax.Array) -> jax.Array:
             g = jax.grad(losses.cross_entropy, argnums=2)(net.body, weights, x, label)
-            return jnp.stack([norm(g, dual(float(order))) for order in config.attack_norms])
+            return jnp.stack([norm(g, float(dual(order))) for order in config.attack_norms])
 
         return jax.vmap(norms)(xs, ys).mean(0)
 
@@ -213,85 +193,6 @@ def trained(config: Config, loss: str = "clean", p: float = 2.0) -> np.ndarray:
     return np.asarray(found, float)
 
 
-def _network(config: Config, activation: str = "relu") -> Any:
-    from theory.architectures import mlp
+def _network(config: Config, activation: str = "relu") -> Network:
 
     return mlp(width=config.width, depth=2, channels=1, activation=activation)
-
-
-def check(config: Config) -> None:
-    """Raises ValueError, with one sentence, if it cannot be run."""
-    configuration.check_lists(config, "attack_norms", "eps")
-    if len(config.eps) < 2:
-        raise ValueError(f"an order needs two sizes or more, not only --eps {min(config.eps):g}.")
-    configuration.check_attacks(config.attack_norms, config.eps)
-    if not 0 < config.train_eps < math.inf:
-        raise ValueError(f"--train-eps must be a positive number, not {config.train_eps:g}.")
-    if config.width < 1 or config.epochs < 1:
-        raise ValueError("--width and --epochs must be at least 1.")
-    configuration.check_seeds(config.seeds, config.seed)
-
-
-def to_json(config: Config, results: list[Result]) -> str:
-    """One JSON object {"config", "results"}; its schema: `sim/penalty/report.schema.json`."""
-    rows = [
-        {
-            "p": result.p,
-            "order": result.order.value,
-            "order_ci": result.order.interval,
-            "augmented": result.augmented.value,
-            "augmented_ci": result.augmented.interval,
-            "clean": result.clean.value,
-            "clean_ci": result.clean.interval,
-            "agrees": result.agrees,
-        }
-        for result in results
-    ]
-    content = {"config": asdict(config), "results": rows}
-    return json.dumps(content, indent=1, allow_nan=False) + "\n"
-
-
-def show(config: Config, results: list[Result], to_stderr: bool = False) -> None:
-    """Print the table, on standard output or on standard error."""
-    from rich import box
-    from rich.table import Table
-
-    from sim.statistics.numbers import with_error
-
-    console = for_tables(130, to_stderr)
-    table = Table(title=f"Proposition 3, {config.seeds} seeds", box=box.SIMPLE_HEAD)
-    for column in ("p", "order of the difference", "augmented", "clean", "verdict"):
-        table.add_column(column, justify="left" if column in ("p", "verdict") else "right")
-    for result in results:
-        cells = [(r.value, *r.interval) for r in (result.order, result.augmented, result.clean)]
-        verdict = "agrees" if result.agrees else "CONTRADICTS"
-        name = "∞" if result.p == "inf" else result.p
-        table.add_row(name, *(with_error(*cell) for cell in cells), verdict)
-    console.print(table)
-    console.print(
-        "order: of ε in the mean |augmented − penalized loss| of random GELU networks, by "
-        "Proposition 3 2.\naugmented, clean: mean ‖∂L‖_q on held-out digits after training with "
-        f"that loss at ε = {config.train_eps:g}, over that after penalized training; 1 if both "
-        "losses do the same.",
-        style="dim",
-        highlight=False,
-    )
-
-
-def main(args: list[str] | None = None) -> int:
-    """The command line; returns the exit status (0 fine, 1 contradiction, 2 bad usage)."""
-    config, output = command_line.parse(
-        (Config, Output), "python -m sim.penalty", __doc__ or "", args
-    )
-    with command_line.one_sentence():
-        check(config)
-        files.check_writable(output.json)
-    from sim.running import compilation
-
-    compilation.keep()
-    with command_line.progress("training networks", 1 + len(config.attack_norms)) as advance:
-        results = run(config, advance)
-    show(config, results, to_stderr=output.json == "-")
-    if output.json is not None:
-        files.write_text(output.json, to_json(config, results))
-    return 1 if output.check and not all(result.agrees for result in results) else 0

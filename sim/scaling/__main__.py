@@ -31,7 +31,7 @@ def main(args: list[str] | None = None) -> int:
     from sim.running import compilation
     from sim.scaling import deliver, experiment
     from sim.storage import provenance
-    from sim.storage.layout import RunError
+    from sim.storage.refusals import RunError
 
     started = provenance.now()
     compilation.keep()

@@ -63,7 +63,7 @@ def run(
 
     Raises:
         ValueError: with one sentence, for a configuration that makes no sense; a
-            `sim.storage.layout.RunError` if the folder cannot be used.
+            `sim.storage.refusals.RunError` if the folder cannot be used.
     """
     plan = config if isinstance(config, Plan) else planned(config, out)
     if out is None:

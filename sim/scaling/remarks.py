@@ -10,7 +10,7 @@ from sim.scaling.table import columns
 from sim.statistics.estimates import LEVEL
 from sim.statistics.fitting import OFF, Fit
 from sim.statistics.verdicts import FALSE_ALARM
-from sim.storage import layout
+from sim.storage import refusals
 
 
 def notes(report: Report) -> list[str]:
@@ -137,7 +137,7 @@ def audit_command(report: Report, fit: Fit) -> str:
     chosen["sizes"] = sorted({*smallest, *([off.size] if off else sizes[:2])})
     left_out = ("seeds", "seed")
     flags = [
-        layout.flag(name, value)
+        refusals.flag(name, value)
         for name, value in chosen.items()
         if name not in left_out and value is not None and value != usual[name]
     ]

@@ -1,1 +1,8 @@
-"""Runs on disk and at URLs, with the provenance of their samples. Without jax."""
+"""Runs and studies on disk and at URLs, with the provenance of their samples.
+
+`store` writes runs of random networks and `studies` writes studies of training; `layout` knows the
+files of a run, `folder` the places where it can be, `merge` reads runs back and joins them,
+`attributes` encodes what datasets say of themselves, `refusals` says what goes wrong.
+
+Needs no jax. May import `sim.running`.
+"""

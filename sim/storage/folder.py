@@ -1,23 +1,27 @@
-"""Where a run is kept: a folder of this machine, or any place that fsspec knows by a URL."""
+"""Where a run is kept: a folder of this machine, or any place that fsspec knows by a URL.
+
+Only a folder of this machine, or one that it shares, can be locked. Nothing keeps two processes
+from writing to one URL at the same time: whoever starts them must see to it that one at a time
+does.
+"""
 
 import errno
 import fcntl
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fsspec.core import url_to_fs
+
 from sim.running.files import replacing
-from sim.storage.lease import lease
+from sim.storage.refusals import BusyError
 
 LOCK = ".lock"
-
-
-class BusyError(Exception):
-    """Another process works in the folder."""
+"""The file that is locked in a folder of this machine while a process writes there."""
 
 
 class Folder(ABC):
@@ -32,13 +36,16 @@ class Folder(ABC):
         """Create it, if it is not there."""
 
     @abstractmethod
-    def exists(self, name: str = "") -> bool: ...
+    def exists(self, name: str = "") -> bool:
+        """Whether there is a file or a folder of that name; of the place itself for none."""
 
     @abstractmethod
-    def read(self, name: str) -> bytes: ...
+    def read(self, name: str) -> bytes:
+        """The content of one file."""
 
     @abstractmethod
-    def write(self, name: str, content: bytes) -> None: ...
+    def write(self, name: str, content: bytes) -> None:
+        """Put a file in the place of the one of that name, if there is one."""
 
     @abstractmethod
     def remove(self, name: str) -> None:
@@ -53,10 +60,11 @@ class Folder(ABC):
         """Names of all files there; none if there is no such folder."""
 
     @abstractmethod
-    def alone(self) -> AbstractContextManager[Callable[[], None]]:
-        """Keeps other processes out, or raises `BusyError`.
+    def locked(self) -> AbstractContextManager[None]:
+        """Keeps other processes out where a place can be locked, which a URL cannot.
 
-        Gives a function that raises `BusyError` if another process has taken over.
+        Raises:
+            BusyError: Another process holds the lock.
         """
 
 
@@ -97,13 +105,13 @@ class Local(Folder):
         return sorted(file.relative_to(self.path).as_posix() for file in found if file.is_file())
 
     @contextmanager
-    def alone(self) -> Iterator[Callable[[], None]]:
+    def locked(self) -> Iterator[None]:
         with (self.path / LOCK).open("a") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process
             except BlockingIOError:
                 raise BusyError(f"another process is working on {self}") from None
-            yield lambda: None
+            yield
 
 
 @dataclass(frozen=True)
@@ -158,31 +166,23 @@ class Remote(Folder):
         return sorted(path[path.index(root) + len(root) :] for path in found)
 
     @contextmanager
-    def alone(self) -> Iterator[Callable[[], None]]:
-        with lease(self.system, self._path(LOCK)) as (holder, is_mine):
-            if holder is not None:
-                raise BusyError(f"another process is working on {self}, or was {holder:.0f} s ago")
-
-            def check() -> None:
-                if not is_mine():
-                    raise BusyError(f"another process has taken over {self}")
-
-            yield check
+    def locked(self) -> Iterator[None]:
+        yield
 
 
 def folder(name: str) -> Folder:
-    """The folder of that path or URL. Raises ValueError, with one sentence, for a bad URL."""
+    """The folder of a path, or of a URL that fsspec knows; file:// is a folder of this machine.
+
+    Raises:
+        ValueError: The URL is none that fsspec knows, or the package for it is not installed.
+    """
     if "://" not in name:
         return Local(Path(name))
     try:
-        from fsspec.core import url_to_fs
-
         system, root = url_to_fs(name)
     except ImportError as error:
         raise ValueError(f"{name} needs a package that is not installed: {error}.") from None
     except ValueError as error:
         raise ValueError(f"{name} is not a URL that fsspec knows: {error}.") from None
-    is_local = "file" in (
-        [system.protocol] if isinstance(system.protocol, str) else system.protocol
-    )
-    return Local(Path(root)) if is_local else Remote(name, system, root)
+    protocols = [system.protocol] if isinstance(system.protocol, str) else system.protocol
+    return Local(Path(root)) if "file" in protocols else Remote(name, system, root)

@@ -14,6 +14,7 @@ import numpy as np
 import xarray as xr
 
 from sim.storage.folder import Folder, folder
+from sim.storage.refusals import RunError
 
 FORMAT = 2
 """Version of the layout on disk."""
@@ -25,24 +26,16 @@ BLOCK = 64
 """Seeds in one chunk of a file; a chunk holds one width and one size."""
 
 
-class RunError(ValueError):
-    """A run on disk that cannot be opened, read or written; the message is one sentence."""
-
-
 def at(path: str) -> Folder:
-    """The folder of a path or URL. Raises RunError."""
+    """The folder of a path or URL.
+
+    Raises:
+        RunError: The URL is none that fsspec knows, or the package for it is not installed.
+    """
     try:
         return folder(path)
     except ValueError as error:
         raise RunError(str(error)) from None
-
-
-def flag(name: str, value: Any) -> str:
-    """A field of a configuration as it stands on the command line."""
-    name = f"--{name.replace('_', '-')}"
-    if value is None:
-        return f"no {name}"
-    return f"{name} {' '.join(map(str, value)) if isinstance(value, list) else value}"
 
 
 def open_zarr(folder: Folder) -> xr.Dataset:
@@ -55,7 +48,11 @@ def _open(path: str) -> xr.Dataset:
 
 
 def described(folder: Folder) -> dict[str, Any]:
-    """The attributes of a run. Raises RunError for a folder that is none."""
+    """The attributes of a run, read without its arrays (see `sim.storage.attributes`).
+
+    Raises:
+        RunError: The folder is no run, is damaged, or was written by another version.
+    """
     try:
         attributes = json.loads(folder.read("zarr.json"))["attributes"]
         version = attributes["format"]
@@ -122,7 +119,12 @@ def chunk(array: str, place: tuple[int, int, int], axes: int) -> str:
 
 
 def lay_out(folder: Folder, dataset: xr.Dataset) -> None:
-    """Write all but the chunks of samples, beside what is there, and put it in place."""
+    """Write all but the chunks of samples, beside what is there, and put it in place.
+
+    Args:
+        folder: Where the run is kept.
+        dataset: The run, its samples by (seed, width, size, …), `finished` by (seed, width, size).
+    """
     from zarr.codecs import Crc32cCodec
     from zarr.errors import ZarrUserWarning
 
@@ -143,6 +145,13 @@ def lay_out(folder: Folder, dataset: xr.Dataset) -> None:
         dataset.to_zarr(beside, zarr_format=3, encoding=encoding, consolidated=True)
     folder.write(COMPLETE, b"")
     finish(folder)
+
+
+def is_begun(folder: Folder) -> bool:
+    """Whether there is nothing in a folder but what a process that was killed has laid out."""
+    if folder.exists(COMPLETE):
+        return True
+    return all(name.startswith(f"{BESIDE}/") for name in folder.files())
 
 
 def finish(folder: Folder) -> None:

@@ -1,21 +1,26 @@
 """Stored runs read back, and merged if they differ only in their seeds. Without jax."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from sim.storage import layout
-from sim.storage.layout import RunError, flag
+from sim.storage import attributes, layout
+from sim.storage.refusals import RunError, flag
 
 
 def read(path: str) -> xr.Dataset:
-    """The samples of a stored run, sizes in increasing order: what `sim.scaling.run` returned.
+    """The samples of a stored run, sizes in increasing order: what the experiment's `run` returned.
 
-    `finished` says which samples there are. Raises RunError for a folder that is no run, or whose
-    chunks are damaged.
+    Args:
+        path: The folder or URL of the run.
+
+    Returns:
+        The dataset; its variable `finished` says which samples there are.
+
+    Raises:
+        RunError: The place holds no run, or chunks of it are damaged.
     """
     folder = layout.at(path)
     layout.described(folder)
@@ -32,15 +37,18 @@ def read(path: str) -> xr.Dataset:
     for name, words in samples.variables.items():
         if words.dtype.kind in "OT":
             samples[name] = words.dims, np.array(words.values.tolist()), words.attrs
-    config = json.loads(samples.attrs["config"])
-    config["sizes"] = sorted(config["sizes"])
-    samples.attrs["config"] = json.dumps(config)
-    samples.attrs.setdefault("experiment", "scaling")
+    config = _config(samples)
+    samples.attrs |= attributes.encoded(config | {"sizes": sorted(config["sizes"])})
+    samples.attrs["experiment"] = attributes.experiment(samples.attrs)
     return samples.sortby("size")
 
 
 def finished(samples: xr.Dataset) -> xr.Dataset:
-    """The seeds of which all samples are there. Raises RunError for fewer than two."""
+    """The seeds of which all samples are there.
+
+    Raises:
+        RunError: There are fewer than two.
+    """
     whole = samples["finished"].all(("width", "size"))
     if whole.sum() < 2:
         raise RunError(f"only {int(whole.sum())} of {whole.size} seeds are finished.")
@@ -53,17 +61,23 @@ def merge(runs: Sequence[tuple[str, xr.Dataset]]) -> xr.Dataset:
     Samples with the same key and seed are one sample: they are counted once. Runs with different
     keys are independent: their seeds are numbered on, with the key as a coordinate. The prediction
     is the first run's, which has no random numbers in common with the others. A sample that is
-    finished in one run is finished. Raises RunError, naming what differs, for other differences
-    and for runs that contradict each other.
+    finished in one run is finished.
+
+    Args:
+        runs: Names, for messages, and datasets as `read` returns them.
+
+    Raises:
+        RunError: The runs differ in something else, which the message names, or contradict each
+            other.
     """
     by_key: dict[int, tuple[str, xr.Dataset]] = {}
     (first, start), *_ = runs
     for name, samples in runs:
-        kinds = [run.attrs.get("experiment", "scaling") for run in (start, samples)]
+        kinds = [attributes.experiment(run.attrs) for run in (start, samples)]
         if kinds[0] != kinds[1]:
             raise RunError(f"{first} and {name} are runs of sim.{kinds[0]} and sim.{kinds[1]}.")
         _refuse_differences(first, _config(start), name, _config(samples))
-        computations = [run.attrs.get("computations", {}) for run in (start, samples)]
+        computations = [attributes.computations(run.attrs) for run in (start, samples)]
         if any(computations[1].get(size, x) != x for size, x in computations[0].items()):
             raise RunError(
                 f"{first} and {name} hold samples of different models of one name, "
@@ -88,7 +102,7 @@ def merge(runs: Sequence[tuple[str, xr.Dataset]]) -> xr.Dataset:
         "seeds": together.sizes["seed"],
         "seed": keys[0] if len(keys) == 1 else keys,
     }
-    return together.assign_attrs(config=json.dumps(config))
+    return together.assign_attrs(attributes.encoded(config))
 
 
 def _unpaired(samples: xr.Dataset) -> xr.Dataset:
@@ -129,4 +143,4 @@ def _refuse_differences(
 
 
 def _config(samples: xr.Dataset) -> dict[str, Any]:
-    return json.loads(samples.attrs["config"])
+    return attributes.configuration(samples.attrs)

@@ -16,8 +16,10 @@ BITWISE = ("jax", "jaxlib")
 def session(backend: str, processes: int, devices: int) -> dict[str, Any]:
     """What one process that samples knows of itself, as JSON; `ended` is None until it ends.
 
-    `backend` is what computes: cpu, gpu or tpu; so many `processes` share the work, with so many
-    `devices` in all.
+    Args:
+        backend: What computes: cpu, gpu or tpu.
+        processes: How many processes share the work.
+        devices: How many devices they have in all.
     """
     return {
         "started": now(),
@@ -48,6 +50,19 @@ def versions() -> dict[str, str | None]:
         except metadata.PackageNotFoundError:  # the project itself may run from its source tree
             found[name] = None
     return found
+
+
+def other_versions(session: dict[str, Any]) -> list[str]:
+    """What a session had of the packages that round in their own way, if it is not there now.
+
+    Args:
+        session: What `session` gave in an earlier process.
+
+    Returns:
+        Text such as "jax 0.8.0", one for each of `BITWISE` whose version has changed since.
+    """
+    now, then = versions(), session["versions"]
+    return [f"{name} {then[name]}" for name in BITWISE if then[name] != now[name]]
 
 
 def commit() -> str | None:

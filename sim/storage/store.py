@@ -17,9 +17,10 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from sim.storage import layout, provenance
-from sim.storage.folder import LOCK, BusyError, Folder
-from sim.storage.layout import BLOCK, FORMAT, RunError, flag
+from sim.storage import attributes, layout, provenance, refusals
+from sim.storage.folder import LOCK, Folder
+from sim.storage.layout import BLOCK, FORMAT
+from sim.storage.refusals import RunError
 
 GROWS = ("seeds", "widths", "sizes")
 """What a run may have more of when it is continued; all else must stay."""
@@ -54,18 +55,27 @@ def opened(
 ) -> Iterator["Run"]:
     """The run in the folder or at the URL `path`, created or extended to have room for `config`.
 
-    `config` is JSON with explicit `widths` and `sizes`; `describe(config)` is the dataset of such
-    a run, its samples NaN; `where` is what computes; `tell` hears a sentence for each damaged
-    chunk; `experiment` is the module of `sim` whose run it is; `computations` are digests by size
-    of what a user's own model computes, which must not change. No other process can open the run
-    meanwhile. Raises RunError.
+    No other process can open a folder of this machine meanwhile; nothing can be locked at a URL,
+    where one process at a time must write.
+
+    Args:
+        path: Where the run is kept.
+        config: The configuration as JSON, with explicit `widths` and `sizes`.
+        describe: Gives the dataset of a run of such a configuration, its samples NaN.
+        where: What computes the samples.
+        tell: Hears a sentence for each damaged chunk, which is then computed again.
+        experiment: The package of `sim` whose run it is.
+        computations: Digests by size of what a user's own model computes, which must not change.
+
+    Raises:
+        RunError: The place cannot be used, or holds a run of another configuration.
     """
-    with _sentences(path):
+    with refusals.sentences(path):
         folder = layout.at(path)
         _refuse_other_folders(folder)
         folder.make()
-        with folder.alone() as check:
-            run = Run(folder, check)
+        with folder.locked():
+            run = Run(folder)
             run.clear()
             run.grow(config, describe, where.backend, experiment, computations or {})
             run.mend(tell)
@@ -77,31 +87,22 @@ def opened(
 def shared(path: str) -> Iterator["Run"]:
     """The run at `path`, which another process of the same run has `opened`.
 
-    The two may write samples at the same time, if of different chunks. Raises RunError.
+    The two may write samples at the same time, if of different chunks.
+
+    Raises:
+        RunError: The place cannot be written.
     """
-    with _sentences(path):
+    with refusals.sentences(path):
         run = Run(layout.at(path))
         run.find()
         yield run
 
 
-@contextmanager
-def _sentences(path: str) -> Iterator[None]:
-    try:
-        yield
-    except BusyError as busy:
-        raise RunError(f"{busy}.") from None
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror or error}.") from None
-
-
 class Run:
     """A run on disk that this process may write."""
 
-    def __init__(self, folder: Folder, check: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, folder: Folder) -> None:
         self.folder = folder
-        self.check = check
-        """Raises `BusyError` if another process has taken over."""
         self.writing = threading.Lock()
 
     def clear(self) -> None:
@@ -120,22 +121,34 @@ class Run:
         experiment: str,
         computations: dict[str, str],
     ) -> None:
-        """Make room for `config`. Raises RunError, naming it, for what cannot change."""
-        config = json.loads(json.dumps(config))
-        attributes: dict[str, Any] = {"format": FORMAT, "experiment": experiment, "sessions": []}
+        """Make room for `config`.
+
+        Args:
+            config: The configuration, which need not repeat what is stored already.
+            describe: Gives the dataset of a run of such a configuration, its samples NaN.
+            backend: What computes: cpu, gpu or tpu.
+            experiment: The package of `sim` whose run it is.
+            computations: Digests by size of what a user's own model computes.
+
+        Raises:
+            RunError: What cannot change differs from what is stored; the message names it.
+        """
+        config = attributes.as_read(config)
+        kept: dict[str, Any] = {"format": FORMAT, "experiment": experiment, "sessions": []}
         if self.folder.exists("zarr.json"):
-            attributes = layout.described(self.folder)
-            stored = json.loads(attributes["config"])
-            if (there := attributes.get("experiment", "scaling")) != experiment:
+            kept = layout.described(self.folder)
+            stored = attributes.configuration(kept)
+            if (there := attributes.experiment(kept)) != experiment:
                 raise RunError(f"{self.folder} holds a run of python -m sim.{there}.")
-            _refuse_differences(self.folder, stored, config)
-            _refuse_other_computations(self.folder, attributes, computations)
-            _refuse_other_rounding(self.folder, attributes["sessions"], backend)
+            what = f"{self.folder} holds a run"
+            refusals.refuse_differences(what, stored, config, GROWS, ADDED)
+            _refuse_other_computations(self.folder, kept, computations)
+            _refuse_other_rounding(self.folder, kept["sessions"], backend)
             config["seeds"] = max(stored["seeds"], config["seeds"])
             for name in ("widths", "sizes"):  # in order of arrival: chunks stay where they are
                 new = [value for value in config[name] if value not in stored[name]]
                 config[name] = stored[name] + new
-            known = attributes.get("computations", {})
+            known = attributes.computations(kept)
             if config == stored and computations.items() <= known.items() and self._is_whole():
                 self.find()
                 return
@@ -144,7 +157,7 @@ class Run:
         axes = ("seed", "width", "size")
         dataset["finished"] = axes, np.zeros([dataset.sizes[axis] for axis in axes], bool)
         dataset["finished"].attrs = {"long_name": "whether the sample has been computed"}
-        dataset.attrs |= attributes | {"config": json.dumps(config)}
+        dataset.attrs |= kept | attributes.encoded(config)
         if computations:
             dataset.attrs["computations"] = computations
         layout.lay_out(self.folder, dataset)
@@ -247,7 +260,6 @@ class Run:
         """Keep samples (seeds, …) by their names; may be called from several threads."""
         import zarr
 
-        self.check()
         place = self._place(width, size)
         # a chunk without any number is written too: only then a missing one is a damaged one
         with self.writing, zarr.config.set({"array.write_empty_chunks": True}):
@@ -260,8 +272,9 @@ class Run:
 
 
 def _refuse_other_folders(folder: Folder) -> None:
+    """Refuses a place with files that are neither a run nor what a killed process left of one."""
     try:
-        ours = folder.exists(LOCK) or not folder.files()
+        ours = folder.exists(LOCK) or layout.is_begun(folder)
     except NotADirectoryError:
         raise RunError(f"{folder} is not a folder.") from None
     except OSError as error:
@@ -270,27 +283,13 @@ def _refuse_other_folders(folder: Folder) -> None:
         layout.described(folder)
 
 
-def _refuse_differences(folder: Folder, stored: dict[str, Any], config: dict[str, Any]) -> None:
-    there, asked = [], []
-    for name in {**stored, **config}:
-        before = stored.get(name, ADDED.get(name))
-        if name not in GROWS and before != config.get(name):
-            there.append(flag(name, before))
-            asked.append(flag(name, config.get(name)))
-    if there:
-        raise RunError(
-            f"{folder} holds a run with {', '.join(there)}, not {', '.join(asked)}; choose another "
-            "--out."
-        )
-
-
 def _refuse_other_computations(
-    folder: Folder, attributes: dict[str, Any], computations: dict[str, str]
+    folder: Folder, kept: dict[str, Any], computations: dict[str, str]
 ) -> None:
-    known = attributes.get("computations", {})
+    known = attributes.computations(kept)
     for size, digest in computations.items():
         if known.get(size, digest) != digest:
-            model = json.loads(attributes["config"])["model"]
+            model = attributes.configuration(kept)["model"]
             raise RunError(
                 f"{folder} holds samples of another {model}: what it computes at size {size} has "
                 "changed since; choose another --out."
@@ -298,10 +297,8 @@ def _refuse_other_computations(
 
 
 def _refuse_other_rounding(folder: Folder, sessions: list[dict[str, Any]], backend: str) -> None:
-    now = provenance.versions()
     for session in sessions:
-        then = session["versions"]
-        before = [f"{name} {then[name]}" for name in provenance.BITWISE if then[name] != now[name]]
+        before = provenance.other_versions(session)
         if session["backend"] != backend:
             before.append(f"a {session['backend']}")
         if before:

@@ -1,14 +1,14 @@
-"""A study on disk: a folder with one file for each finished cell, and checkpoints of the others.
+"""A study of training on disk: one file for each finished cell, and checkpoints of the others.
 
-A cell is one training at one side. `study.json` holds the configuration and the provenance of
-every process that worked on it, `cells/NAME.npz` the results of a cell, `checkpoints/NAME.npz` the
-state of one that is under way. Every file is replaced as a whole, so a process may be killed at
-any moment.
+A cell of the study's design is one training at one side of the images. `study.json` holds the
+configuration and the provenance of every process that worked on it, `cells/NAME.npz` the results of
+a cell, `checkpoints/NAME.npz` the state of one that is under way. Every file is replaced as a
+whole, so a process may be killed at any moment.
 """
 
 import json
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,51 +17,61 @@ from typing import Any
 import numpy as np
 
 from sim.running.files import replacing
-from sim.storage import provenance
-from sim.storage.folder import LOCK, BusyError, Local
-from sim.storage.layout import RunError, flag
+from sim.storage import attributes, provenance, refusals
+from sim.storage.folder import LOCK, Local
+from sim.storage.refusals import RunError
 
 Arrays = dict[str, np.ndarray]
 
 FORMAT = 1
+"""Version of the files of a study."""
 
 
 @contextmanager
 def opened(
     path: str | None,
-    config: dict[str, Any],
+    config: Mapping[str, Any],
     grows: tuple[str, ...],
+    backend: str,
     tell: Callable[[str], None] = lambda line: None,
-) -> Iterator["Cells"]:
-    """The study in the folder `path`, created if it is not there; None keeps nothing.
+) -> Iterator["Study"]:
+    """The study in a folder, which is created if it is not there.
 
-    `config` is JSON; its fields `grows` may differ from what is stored, all others may not. `tell`
-    hears a sentence for each file that is damaged, which is then computed again. No other process
-    can open the study meanwhile. Raises RunError.
+    No other process can open the study meanwhile.
+
+    Args:
+        path: The folder; None keeps nothing.
+        config: The configuration as JSON.
+        grows: Its fields that may differ from what is stored; all others may not.
+        backend: What computes: cpu, gpu or tpu.
+        tell: Hears a sentence for each file that is damaged, which is then computed again.
+
+    Raises:
+        RunError: The folder cannot be used, or holds a study of another configuration.
     """
     if path is None:
-        yield Cells(None, tell)
+        yield Study(None, tell)
         return
     if "://" in path:
         raise RunError(f"a study is kept in a folder of this machine, not at a URL like {path}.")
     folder = Path(path)
-    _refuse_other_folders(folder)
-    try:
+    with refusals.sentences(path):
+        _refuse_other_folders(folder)
         for inner in ("cells", "checkpoints"):
             (folder / inner).mkdir(parents=True, exist_ok=True)
-        with Local(folder).alone():
+        with Local(folder).locked():
             for left in folder.glob("**/.*.npz"):  # what a killed process was writing
                 left.unlink()
-            with _session(folder, json.loads(json.dumps(config)), grows):
-                yield Cells(folder, tell)
-    except BusyError as busy:
-        raise RunError(f"{busy}.") from None
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror or error}.") from None
+            with _session(folder, attributes.as_read(config), grows, backend):
+                yield Study(folder, tell)
 
 
 def described(path: str) -> dict[str, Any]:
-    """The configuration of the study in a folder. Raises RunError if there is none."""
+    """The configuration of the study in a folder, as JSON has it.
+
+    Raises:
+        RunError: There is no study, or one of another version of this program.
+    """
     try:
         content = json.loads((Path(path) / "study.json").read_text())
         version, config = content["format"], content["config"]
@@ -80,32 +90,21 @@ def _refuse_other_folders(folder: Path) -> None:
 
 
 @contextmanager
-def _session(folder: Path, config: dict[str, Any], grows: tuple[str, ...]) -> Iterator[None]:
+def _session(
+    folder: Path, config: dict[str, Any], grows: tuple[str, ...], backend: str
+) -> Iterator[None]:
     """Record the configuration and this process, when it starts and when it ends."""
     file, sessions = folder / "study.json", []
     if file.exists():
         stored = described(str(folder))
-        names = [
-            n for n in {**stored, **config} if n not in grows and stored.get(n) != config.get(n)
-        ]
-        if names:
-            there, asked = (
-                ", ".join(flag(name, c.get(name)) for name in names) for c in (stored, config)
-            )
-            raise RunError(
-                f"{folder} holds a study with {there}, not {asked}; choose another --out."
-            )
+        refusals.refuse_differences(f"{folder} holds a study", stored, config, grows, {})
         sessions = json.loads(file.read_text())["sessions"]
-        now = provenance.versions()
-        for name in provenance.BITWISE:
-            if sessions[-1]["versions"][name] != now[name]:
-                raise RunError(
-                    f"{folder} was made with {name} {sessions[-1]['versions'][name]}, which rounds "
-                    "in another way; choose another --out."
-                )
-    import jax
-
-    sessions.append(provenance.session(jax.default_backend(), 1, 1))
+        if before := provenance.other_versions(sessions[-1]):
+            raise RunError(
+                f"{folder} was made with {' and '.join(before)}, which rounds in another way; "
+                "choose another --out."
+            )
+    sessions.append(provenance.session(backend, 1, 1))
     content = {"format": FORMAT, "config": config, "sessions": sessions}
     _replace(file, content)
     try:
@@ -122,11 +121,13 @@ def _replace(file: Path, content: dict[str, Any]) -> None:
 
 
 @dataclass(frozen=True)
-class Cells:
-    """The cells of a study that this process may write."""
+class Study:
+    """A study that this process may read and write, cell by cell."""
 
     folder: Path | None
-    tell: Callable[[str], None]
+    """Where it is kept; None keeps nothing."""
+    tell: Callable[[str], None] = lambda line: None
+    """Hears a sentence for each file that is damaged."""
 
     def finished(self, name: str) -> Arrays | None:
         """What is stored of a finished cell; None if it is not finished."""

@@ -1,18 +1,26 @@
-"""The command line `python -m sim.training`."""
+"""The law after training: what regularizers do to input gradients, and how those grow with d.
+
+`python -m sim.training` trains the paper's convolutional networks, batch normalization included,
+on images that are made larger by copying pixels: ordinarily, with PGD training at several strengths
+(all at every side), and with other regularizers (at one side). It measures accuracy, ‖∂_x L‖_q,
+adversarial damage and vulnerability on training and test images, and fits how they grow with
+d = channels · side², before training and after. Images have mean square 1 per coordinate, the unit
+of ε; attacks and regularizers have sizes ε_p = ε d^{1/p}: a fixed change per pixel.
+"""
 
 import os
 import sys
 from dataclasses import dataclass
 
-from sim import training
-from sim.running import command_line
-from sim.training.design import Config, check, filled, total
-from sim.training.output import Report
+from sim.running import command_line, compilation
+from sim.training.configuration import Config, check, completed, epochs_in_all
+from sim.training.output import Output
+from theory import console
 
 
 @dataclass(frozen=True)
-class Output(Report):
-    """What to do with the result."""
+class Keep:
+    """Where trainings are kept."""
 
     out: str | None = None
     """Keep finished trainings, and checkpoints of others, in this folder; the same command
@@ -20,26 +28,35 @@ class Output(Report):
 
 
 def main(args: list[str] | None = None) -> int:
-    """The command line; returns the exit status (0 fine, 1 with --check, 2 bad usage)."""
-    kinds = (Config, Output)
-    config, output = command_line.parse(
-        kinds, "python -m sim.training", training.__doc__ or "", args
+    """The command line.
+
+    Args:
+        args: Its flags; those of the process unless given.
+
+    Returns:
+        The exit status: 0 if all is well, 1 with --check if something went wrong in the study.
+
+    Raises:
+        SystemExit: With status 2 after one sentence on standard error, for bad usage; with 130 or
+            143 after a signal.
+    """
+    config, keep, output = command_line.parse(
+        (Config, Keep, Output), "python -m sim.training", __doc__ or "", args
     )
     with command_line.one_sentence():
         check(config)
         output.refuse()
-    from sim.running import compilation
-    from sim.training import report
+    from sim.training import experiment, report  # with jax
 
     compilation.keep()
-    config = filled(config)
+    config = completed(config)
     try:
         with (
-            command_line.stoppable(output.out),
+            command_line.stoppable(keep.out),
             command_line.one_sentence(),
-            command_line.progress("training networks", total(config)) as advance,
+            command_line.progress("training networks", epochs_in_all(config)) as advance,
         ):
-            samples = training.run(config, output.out, advance, command_line.tell)
+            samples = experiment.run(config, keep.out, advance, command_line.tell)
     except SystemExit as stop:
         if stop.code in (command_line.INTERRUPTED, command_line.TERMINATED):
             sys.stderr.flush()
@@ -49,6 +66,4 @@ def main(args: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
-    from theory.console import run as run_main
-
-    sys.exit(run_main(main))
+    sys.exit(console.run(main))

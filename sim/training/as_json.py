@@ -9,10 +9,11 @@ import xarray as xr
 
 from sim.statistics.estimates import Mean
 from sim.statistics.numbers import finite_or_none
-from sim.training import over_seeds
-from sim.training.design import SETS
+from sim.storage import attributes
+from sim.training.configuration import SETS
+from sim.training.damage_curve import DamageCurve, damage_curves
 from sim.training.growth import Quantity, changes, fits
-from sim.training.one_curve import OneCurve, one_curves
+from sim.training.means import mean
 from sim.training.remarks import remarks
 
 
@@ -22,14 +23,14 @@ def to_json(samples: xr.Dataset) -> str:
     Its schema: `sim/training/report.schema.json`.
     """
     content = {
-        "config": json.loads(samples.attrs["config"]),
+        "config": attributes.configuration(samples.attrs),
         "fits": [
             {
                 "training": fit.training,
                 "set": fit.set,
                 **_quantity(fit.quantity),
                 "exponent": finite_or_none(fit.exponent.value),
-                "ci": [finite_or_none(end) for end in fit.exponent.interval],
+                "ci": _ends(fit.exponent.interval),
                 "zero_at": list(fit.zero_at),
                 "predicted": fit.predicted,
                 "seeds": fit.exponent.seeds,
@@ -43,12 +44,12 @@ def to_json(samples: xr.Dataset) -> str:
                 "set": change.set,
                 **_quantity(change.quantity),
                 "difference": finite_or_none(change.difference.value),
-                "ci": [finite_or_none(end) for end in change.difference.interval],
+                "ci": _ends(change.difference.interval),
                 "seeds": change.difference.seeds,
             }
             for change in changes(samples)
         ],
-        "curves": [_curve(curve) for curve in one_curves(samples)],
+        "curves": [_curve(curve) for curve in damage_curves(samples)],
         "points": _points(samples),
         "warnings": remarks(samples),
     }
@@ -60,7 +61,7 @@ def _quantity(quantity: Quantity) -> dict[str, Any]:
     return {"quantity": fields.pop("kind"), **fields}
 
 
-def _curve(curve: OneCurve) -> dict[str, Any]:
+def _curve(curve: DamageCurve) -> dict[str, Any]:
     return {
         "p": curve.p,
         "q": curve.q,
@@ -69,17 +70,20 @@ def _curve(curve: OneCurve) -> dict[str, Any]:
         "trainings": curve.trainings,
         "rank_correlation": _interval(curve.correlation),
         "exponent": _interval(curve.exponent),
-        "log_factors": {kind: _interval(mean) for kind, mean in curve.factors.items()},
+        "log_factors": {kind: _interval(one) for kind, one in curve.factors.items()},
     }
 
 
-def _interval(mean: Mean) -> dict[str, Any]:
-    low, high = mean.interval
+def _interval(found: Mean) -> dict[str, Any]:
     return {
-        "mean": finite_or_none(mean.value),
-        "ci": [finite_or_none(low), finite_or_none(high)],
-        "seeds": mean.seeds,
+        "mean": finite_or_none(found.value),
+        "ci": _ends(found.interval),
+        "seeds": found.seeds,
     }
+
+
+def _ends(interval: tuple[float, float]) -> list[float | None]:
+    return [finite_or_none(end) for end in interval]
 
 
 def _points(samples: xr.Dataset) -> list[dict[str, Any]]:
@@ -117,6 +121,6 @@ def _points(samples: xr.Dataset) -> list[dict[str, Any]]:
 
 
 def _summary(values: xr.DataArray) -> dict[str, float | int | None]:
-    found = over_seeds.mean(values.values)
+    found = mean(values.values)
     error = found.standard_error
     return {"mean": finite_or_none(found.value), "sem": finite_or_none(error), "seeds": found.seeds}

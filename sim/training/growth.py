@@ -4,7 +4,6 @@ All sides of one seed share their random numbers, and so do all trainings: expon
 seed by seed.
 """
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,8 +11,12 @@ import numpy as np
 import xarray as xr
 
 from sim.statistics.estimates import Slope
-from sim.training.design import BEFORE, SETS
+from sim.statistics.intervals import slope_weights
+from sim.training.configuration import BEFORE, ORDINARY, SETS
+from sim.training.dataset import at_several_sides, config_of, dimensions
+from sim.training.network import without_batch_norm
 from sim.vulnerability import first_order
+from theory.laws.law import predict
 
 
 @dataclass(frozen=True)
@@ -80,21 +83,21 @@ def quantities(samples: xr.Dataset) -> list[Quantity]:
     return found
 
 
-def at_several_sides(samples: xr.Dataset) -> list[str]:
-    """Trainings that are finished at more than one side."""
-    accuracy = samples["accuracy"].sel(set="test").transpose("training", "size", "seed").values
-    sides = np.isfinite(accuracy).any(axis=2).sum(axis=1)
-    return [str(t) for t, n in zip(samples["training"].values, sides, strict=True) if n > 1]
-
-
 def fits(samples: xr.Dataset) -> list[Fit]:
-    """Exponents of every training that is finished at two sides or more."""
+    """Exponents of every training that is finished at two sides or more.
+
+    Args:
+        samples: What `sim.training.run` returned.
+
+    Returns:
+        A fit for each training, set of images and quantity.
+    """
     predicted = predictions(samples)
     found = []
     for training, part, quantity in _each(samples, at_several_sides(samples)):
         values = quantity.of(samples.sel(training=training, set=part))
         rows, there = _rows(values)
-        slope = first_order.exponent(rows[:, there], _dimensions(samples)[there])
+        slope = first_order.exponent(rows[:, there], dimensions(samples)[there])
         sides = samples["size"].values[there]
         zero = np.nan_to_num(rows[:, there]).sum(axis=0) == 0
         law = predicted.get(str(quantity.q)) if training == BEFORE else None
@@ -104,10 +107,18 @@ def fits(samples: xr.Dataset) -> list[Fit]:
 
 
 def changes(samples: xr.Dataset) -> list[Change]:
-    """Every training against initialization, every regularizer against ordinary training."""
+    """Every training against initialization, every regularizer against ordinary training.
+
+    Args:
+        samples: What `sim.training.run` returned.
+
+    Returns:
+        A difference for each pair of trainings, set of images and quantity, over the sides that
+        both have.
+    """
     there = at_several_sides(samples)
     pairs = [(t, BEFORE) for t in there if t != BEFORE and BEFORE in there]
-    pairs += [(t, "ordinary") for t in there if t not in (BEFORE, "ordinary")]
+    pairs += [(t, ORDINARY) for t in there if t not in (BEFORE, ORDINARY)]
     pairs = [pair for pair in pairs if pair[1] in there]
     found = []
     for part in SETS:
@@ -118,7 +129,7 @@ def changes(samples: xr.Dataset) -> list[Change]:
                     _rows(values.sel(training=t)) for t in (training, reference)
                 )
                 both = one & other
-                ds = _dimensions(samples)[both]
+                ds = dimensions(samples)[both]
                 if len(ds) < 2:
                     continue
                 slope = first_order.exponent_difference(rows[:, both], others[:, both], ds)
@@ -131,10 +142,14 @@ def predictions(samples: xr.Dataset) -> dict[str, float]:
 
     Batch normalization with mean 0 and variance 1 changes nothing, so the law is that of the
     network without it. Labels do not depend on a network that has not been trained.
-    """
-    from sim.statistics.intervals import slope_weights
 
-    ds, found = _dimensions(samples), {}
+    Args:
+        samples: What `sim.training.run` returned.
+
+    Returns:
+        The slopes of the logarithm of the norm in that of d; none for a study of one side.
+    """
+    ds, found = dimensions(samples), {}
     if len(ds) < 2:
         return {}
     for q in samples["q"].values:
@@ -143,14 +158,16 @@ def predictions(samples: xr.Dataset) -> dict[str, float]:
 
 
 def predicted_norms(samples: xr.Dataset, q: str) -> np.ndarray:
-    """The law's E‖∂_x L‖_q at every side, at initialization."""
-    from sim.training import trainer
-    from theory.laws.law import predict
+    """The law's E‖∂_x L‖_q at every side, at initialization.
 
-    config = json.loads(samples.attrs["config"])
+    Args:
+        samples: What `sim.training.run` returned.
+        q: Order of the norm.
+    """
+    config = config_of(samples)
     found = []
-    for side, d in zip(samples["size"].values.tolist(), _dimensions(samples), strict=True):
-        net = trainer.without_batch_norm(config["data"], side, config["width"], config["depth"])
+    for side, d in zip(samples["size"].values.tolist(), dimensions(samples), strict=True):
+        net = without_batch_norm(config.data, side, config.width, config.depth)
         found.append(predict(net, q, "loss")(d))
     return np.array(found)
 
@@ -161,10 +178,6 @@ def _each(samples: xr.Dataset, trainings: list[str]) -> Iterator[tuple[str, str,
         for part in SETS:
             for quantity in chosen:
                 yield training, part, quantity
-
-
-def _dimensions(samples: xr.Dataset) -> np.ndarray:
-    return samples["d"].values.astype(float)
 
 
 def _rows(values: xr.DataArray) -> tuple[np.ndarray, np.ndarray]:

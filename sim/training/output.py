@@ -1,4 +1,4 @@
-"""What to do with the result of a study, fresh or stored."""
+"""What to do with a study, fresh or stored. Needs no jax."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from sim.running import command_line, files
 
 
 @dataclass(frozen=True)
-class Report(command_line.Output):
+class Output(command_line.Output):
     """What to do with the result."""
 
     figure: str | None = None
@@ -18,6 +18,10 @@ class Report(command_line.Output):
     """Write the tables as Markdown to this file, or to standard output for "-"."""
 
     def refuse(self) -> None:
-        """Raises ValueError if the files cannot be written."""
+        """Refuses files that cannot be written.
+
+        Raises:
+            ValueError: One of them cannot; the message is one sentence.
+        """
         super().refuse()
         files.check_writable(self.markdown)

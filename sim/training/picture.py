@@ -6,26 +6,33 @@ import numpy as np
 import xarray as xr
 
 from sim.drawing import style
-from sim.training import marks
-from sim.training.design import BEFORE
-from sim.training.growth import Quantity, at_several_sides, predicted_norms, predictions
-from sim.training.tables import measured_in
+from sim.storage import attributes
+from sim.training import appearance
+from sim.training.configuration import BEFORE, ORDINARY
+from sim.training.dataset import at_several_sides, config_of, dimensions, shown_attack
+from sim.training.growth import Quantity, predicted_norms, predictions
+from sim.training.means import means
 from sim.vulnerability import first_order
 
 
 def write(samples: xr.Dataset, path: str) -> None:
-    """Draw what `sim.training.run` returned; the file's ending (.png, .svg, .pdf) is the format."""
+    """Draw a study.
+
+    Args:
+        samples: What `sim.training.run` returned.
+        path: The file; its ending (.png, .svg, .pdf) is the format.
+    """
     with style.styled():
-        style.save(figure_of(samples), path, {"config": marks.config_of(samples)})
+        style.save(figure_of(samples), path, {"config": attributes.configuration(samples.attrs)})
 
 
 def figure_of(samples: xr.Dataset) -> Any:
     """Norm, and damage of the smallest and the largest attack, against d; and their exponents."""
-    p = measured_in(samples)
+    p = shown_attack(samples)
     sizes = sorted({float(samples["eps"].min()), float(samples["eps"].max())})
     shown = {r"$\|\partial_x L\|_1$": Quantity("norm", "1")}
     for eps in sizes:
-        name = rf"damage, {marks.norm(p)}, $\epsilon$ = {eps:g}"
+        name = rf"damage, {appearance.norm(p)}, $\epsilon$ = {eps:g}"
         damage = Quantity("damage", None, "pgd", p, eps)
         if np.isfinite(damage.of(samples)).any():
             shown[name] = damage
@@ -41,7 +48,7 @@ def figure_of(samples: xr.Dataset) -> Any:
         panel.set_axis_off()
     exponents = _draw_exponents(panels[-1], samples, shown)
     figure.suptitle(
-        f"{marks.heading(samples)}; means and exponents of $d$ with 95 % intervals\n"
+        f"{appearance.heading(samples)}; means and exponents of $d$ with 95 % intervals\n"
         "gray lines: what the law predicts before training, to first order",
         fontsize="small",
     )
@@ -54,8 +61,8 @@ def figure_of(samples: xr.Dataset) -> Any:
 
 def _look(i: int, training: str) -> dict[str, Any]:
     if training == BEFORE:
-        return {"color": marks.GRAY, "marker": "o", "linestyle": "none"}
-    if training == "ordinary":
+        return {"color": appearance.GRAY, "marker": "o", "linestyle": "none"}
+    if training == ORDINARY:
         return {"color": "black", "marker": "o", "linestyle": style.DASHES[0]}
     return {
         "color": style.COLOURS[i % 6],
@@ -68,17 +75,17 @@ def _draw_growth(
     panel: Any, samples: xr.Dataset, quantity: Quantity, law: np.ndarray
 ) -> list[style.End]:
     """The means of every training at several sides; labels for the ends of their lines."""
-    ds, ends = samples["d"].values.astype(float), []
-    panel.plot(ds, law, color=marks.GRAY, linewidth=0.8, zorder=0)
+    ds, ends = dimensions(samples), []
+    panel.plot(ds, law, color=appearance.GRAY, linewidth=0.8, zorder=0)
     robust = 0
-    everywhere = [BEFORE, *marks.config_of(samples)["trainings"]]
+    everywhere = [BEFORE, *(config_of(samples).trainings or ())]
     for training in at_several_sides(samples) or everywhere:
         values = quantity.of(samples.sel(training=training, set="test"))
-        middle, reach = marks.means(values, "size")
+        middle, reach = means(values, "size")
         look = _look(robust, training)
-        robust += training not in (BEFORE, "ordinary")
+        robust += training not in (BEFORE, ORDINARY)
         panel.errorbar(
-            ds, middle, yerr=marks.above_zero(middle, reach), capsize=2, elinewidth=0.8,
+            ds, middle, yerr=appearance.above_zero(middle, reach), capsize=2, elinewidth=0.8,
             markerfacecolor="white", **look,
         )  # fmt: skip
         for last in np.flatnonzero(np.isfinite(middle))[-1:]:
@@ -91,7 +98,7 @@ def _draw_growth(
 
 def _draw_exponents(panel: Any, samples: xr.Dataset, shown: dict[str, Quantity]) -> list[style.End]:
     """Exponents by training, the strengths of a regularizer beside one another."""
-    names, ds = at_several_sides(samples), samples["d"].values.astype(float)
+    names, ds = at_several_sides(samples), dimensions(samples)
     ends: list[style.End] = []
     if not names:  # one side
         panel.set_axis_off()
@@ -110,7 +117,7 @@ def _draw_exponents(panel: Any, samples: xr.Dataset, shown: dict[str, Quantity])
         ends.append(style.End(style.COLOURS[i], float(places[-1]), values[-1], name))
     law = predictions(samples).get("1")
     if law is not None:
-        panel.axhline(law, color=marks.GRAY, linewidth=0.8, zorder=0)
+        panel.axhline(law, color=appearance.GRAY, linewidth=0.8, zorder=0)
     panel.axhline(0, color="black", linewidth=0.5, zorder=0)
     panel.set_xticks(range(len(names)), [name.replace(":", "\n") for name in names], fontsize=7)
     panel.set_title("exponents of $d$", loc="left")

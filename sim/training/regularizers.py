@@ -46,14 +46,6 @@ class Batch:
         return self.strength * self.xs[0].size ** (1 / p)
 
 
-@dataclass(frozen=True)
-class Regularizer:
-    """A kind of training."""
-
-    of_batch: Callable[[Serial, Weights, Batch], Loss]
-    takes_strength: bool = True
-
-
 def _losses(body: Serial, weights: Weights, xs: Images, labels: Labels) -> tuple[Array, Weights]:
     """Cross-entropies of the images, and the moved weights."""
     logits, moved = apply_batch(body, weights, xs)
@@ -139,15 +131,14 @@ def cross_lipschitz(body: Serial, weights: Weights, batch: Batch) -> Loss:
 
 INFINITY = float("inf")
 
-REGULARIZERS: dict[str, Regularizer] = {
-    "ordinary": Regularizer(ordinary, takes_strength=False),
-    "penalty-l1": Regularizer(partial(penalized, INFINITY)),
-    "penalty-l2": Regularizer(partial(penalized, 2.0)),
-    "step-linf": Regularizer(partial(single_step, INFINITY)),
-    "step-l2": Regularizer(partial(single_step, 2.0)),
-    "pgd-linf": Regularizer(partial(pgd, INFINITY)),
-    "pgd-l2": Regularizer(partial(pgd, 2.0)),
-    "cross-lipschitz": Regularizer(cross_lipschitz),
+LOSSES: dict[str, Callable[[Serial, Weights, Batch], Loss]] = {
+    "ordinary": ordinary,
+    "penalty-l1": partial(penalized, INFINITY),
+    "penalty-l2": partial(penalized, 2.0),
+    "step-linf": partial(single_step, INFINITY),
+    "step-l2": partial(single_step, 2.0),
+    "pgd-linf": partial(pgd, INFINITY),
+    "pgd-l2": partial(pgd, 2.0),
+    "cross-lipschitz": cross_lipschitz,
 }
-"""By the name that the command line takes. Penalties are named for the norm of the gradient,
-attacks for that of the attack."""
+"""By the names of `sim.training.configuration`, which the command line takes."""

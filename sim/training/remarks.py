@@ -1,12 +1,10 @@
 """Sentences about a study: what it is, what its tables mean, what went wrong."""
 
-import json
-
 import numpy as np
 import xarray as xr
 
-from sim.plan import configuration
-from sim.training.design import Config, design
+from sim.training.configuration import ORDINARY, design
+from sim.training.dataset import config_of
 
 ENOUGH = 0.97
 """Accuracy on test digits that ordinary training must reach at every side."""
@@ -26,10 +24,10 @@ NOTES = (
 
 def title(samples: xr.Dataset) -> str:
     """What was trained."""
-    c = json.loads(samples.attrs["config"])
+    c = config_of(samples)
     return (
-        f"{c['data']}, {c['depth']} convolutions of {c['width']} channels, {c['epochs']} epochs, "
-        f"batches of {c['batch']}, {c['seeds']} seeds"
+        f"{c.data}, {c.depth} convolutions of {c.width} channels, {c.epochs} epochs, "
+        f"batches of {c.batch}, {c.seeds} seeds"
     )
 
 
@@ -56,11 +54,11 @@ def warnings(samples: xr.Dataset) -> list[str]:
 
 def unfinished(samples: xr.Dataset) -> list[str]:
     """A sentence if trainings of the design are not finished, as in a study under way."""
-    cells = design(configuration.restored(Config, json.loads(samples.attrs["config"])))
+    cells = design(config_of(samples))
     missing = [
         cell
         for cell in cells
-        if np.isnan(samples["failed"].sel(training=cell[0], size=cell[1])).all()
+        if np.isnan(samples["failed"].sel(training=cell.training, size=cell.side)).all()
     ]
     if not missing:
         return []
@@ -71,11 +69,10 @@ def unfinished(samples: xr.Dataset) -> list[str]:
 
 
 def inaccurate(samples: xr.Dataset) -> list[str]:
-    """Sides at which ordinary training on digits is less accurate than `ENOUGH`."""
-    config = json.loads(samples.attrs["config"])
-    if config["data"] != "digits" or "ordinary" not in samples["training"].values:
+    """A sentence for each side at which ordinary training has less accuracy than `ENOUGH`."""
+    if config_of(samples).data != "digits" or ORDINARY not in samples["training"].values:
         return []
-    accuracy = samples["accuracy"].sel(training="ordinary", set="test").mean("seed")
+    accuracy = samples["accuracy"].sel(training=ORDINARY, set="test").mean("seed")
     return [
         f"ordinary training at side {int(size)} leaves an accuracy of {value:.4f} on test images."
         for size, value in zip(samples["size"].values, accuracy.values, strict=True)

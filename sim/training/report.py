@@ -1,25 +1,27 @@
-"""The result of a training study as tables for people and as JSON for programs."""
+"""The result of a training study: printed as tables, written as JSON, Markdown and a picture."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING
+import xarray as xr
 
 from sim.running import files
-from sim.training.output import Report
+from sim.running import tables as printing
+from sim.training import picture, remarks
+from sim.training.as_json import to_json
+from sim.training.output import Output
+from sim.training.tables import tables
 from theory.console import for_tables
 
-if TYPE_CHECKING:
-    import xarray as xr
 
+def deliver(samples: xr.Dataset, output: Output) -> int:
+    """Print the tables, and write what is asked for.
 
-def deliver(samples: xr.Dataset, output: Report) -> int:
-    """Print the tables, write what is asked for; the exit status."""
-    from sim.training.as_json import to_json
-    from sim.training.remarks import inaccurate, warnings
+    Args:
+        samples: What `sim.training.run` returned.
+        output: What to write, and whether to check.
 
+    Returns:
+        The exit status: 1 if `output.check` and something went wrong in the study, otherwise 0.
+    """
     if output.figure is not None:
-        from sim.training import picture
-
         picture.write(samples, output.figure)
     to_standard = "-" in (output.json, output.markdown)
     show(samples, to_stderr=to_standard)
@@ -27,26 +29,16 @@ def deliver(samples: xr.Dataset, output: Report) -> int:
         files.write_text(output.json, to_json(samples))
     if output.markdown is not None:
         files.write_text(output.markdown, to_markdown(samples))
-    return 1 if output.check and (warnings(samples) or inaccurate(samples)) else 0
+    is_wrong = remarks.warnings(samples) or remarks.inaccurate(samples)
+    return 1 if output.check and is_wrong else 0
 
 
 def show(samples: xr.Dataset, to_stderr: bool = False) -> None:
     """Print the tables, on standard output or on standard error."""
-    from rich import box
-    from rich import table as rich_table
-
-    from sim.training import remarks
-    from sim.training.tables import tables
-
     console = for_tables(170, to_stderr)
     console.print(remarks.title(samples), highlight=False)
     for table in tables(samples):
-        drawn = rich_table.Table(title=table.title, box=box.SIMPLE_HEAD)
-        for i, column in enumerate(table.columns):
-            drawn.add_column(column, justify="left" if i == 0 else "right", no_wrap=i == 0)
-        for row in table.rows:
-            drawn.add_row(*row)
-        console.print(drawn)
+        printing.show(console, table)
     for note in remarks.NOTES:
         console.print(note, style="dim", highlight=False)
     for line in remarks.remarks(samples):
@@ -54,14 +46,9 @@ def show(samples: xr.Dataset, to_stderr: bool = False) -> None:
 
 
 def to_markdown(samples: xr.Dataset) -> str:
-    """The same as Markdown."""
-    from sim.training import remarks
-    from sim.training.tables import tables
-
+    """The tables and the remarks as Markdown."""
     lines = [f"{remarks.title(samples)}.", ""]
     for table in tables(samples):
-        lines += [f"**{table.title[0].upper()}{table.title[1:]}**", ""]
-        rows = (table.columns, ("---",) * len(table.columns), *table.rows)
-        lines += ["| " + " | ".join(row) + " |" for row in rows] + [""]
+        lines += printing.markdown(table)
     lines += [f"- {note}" for note in (*remarks.NOTES, *remarks.remarks(samples))]
     return "\n".join(lines) + "\n"

@@ -1,53 +1,42 @@
-"""A study as tables of text."""
+"""What a study found, as tables of text."""
 
-import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 
+from sim.running.tables import Table
 from sim.statistics.estimates import Mean, Slope
 from sim.statistics.numbers import with_ends, with_error
-from sim.training import over_seeds
-from sim.training.design import BEFORE
-from sim.training.growth import Fit, Quantity, at_several_sides, changes, fits
-from sim.training.one_curve import OneCurve, one_curves
-
-
-@dataclass(frozen=True)
-class Table:
-    """Cells of text."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+from sim.training.configuration import BEFORE
+from sim.training.damage_curve import DamageCurve, damage_curves
+from sim.training.dataset import at_several_sides, config_of, shown_attack
+from sim.training.growth import Fit, Quantity, changes, fits
+from sim.training.means import mean
 
 
 def tables(samples: xr.Dataset) -> list[Table]:
-    """What there is to read."""
+    """All tables of a study.
+
+    Args:
+        samples: What `sim.training.run` returned.
+    """
     found = []
     if len(samples["size"]) > 1:
         fitted = fits(samples)
         found = [_growth(samples, fitted), _changes(samples), _vulnerability(samples, fitted)]
         found.append(_points(samples, "by side, on test images", at_several_sides(samples), None))
-    side = json.loads(samples.attrs["config"])["compared_size"]
+    side = config_of(samples).compared_size
     trainings = [str(t) for t in samples["training"].values]
     found.append(_points(samples, f"side {side}, on test images", trainings, side))
-    curves = one_curves(samples)
+    curves = damage_curves(samples)
     return [*found, *([_one_curve(curves), _factors(curves)] if curves else [])]
-
-
-def measured_in(samples: xr.Dataset) -> str:
-    """The order p of the attacks that tables and figures show: ∞, 2, 1, or what there is."""
-    orders = [str(p) for p in samples["p"].values]
-    return next((p for p in ("inf", "2", "1") if p in orders), orders[0])
 
 
 def _shown(samples: xr.Dataset, kind: str) -> dict[str, Quantity]:
     """The damages or vulnerabilities that tables show, by their column."""
-    p = measured_in(samples)
+    p = shown_attack(samples)
     return {
         f"{kind}, {_norm(p)}, ε = {eps:g}": Quantity(kind, None, "pgd", p, float(eps))
         for eps in samples["eps"].values
@@ -119,7 +108,7 @@ def _slope(slope: Slope) -> str:
     return with_error(slope.value, *slope.interval)
 
 
-def _one_curve(curves: list[OneCurve]) -> Table:
+def _one_curve(curves: list[DamageCurve]) -> Table:
     rows = [
         (
             f"{_norm(curve.p)}, ε = {curve.eps:g}",
@@ -135,7 +124,7 @@ def _one_curve(curves: list[OneCurve]) -> Table:
     return Table(title, columns, tuple(rows))
 
 
-def _factors(curves: list[OneCurve]) -> Table:
+def _factors(curves: list[DamageCurve]) -> Table:
     columns = ("regularizer", *(f"{_norm(curve.p)}, ε = {curve.eps:g}" for curve in curves))
     rows = [
         (kind, *(_ends(curve.factors[kind], math.exp) for curve in curves))
@@ -153,7 +142,7 @@ def _ends(mean: Mean, unit: Callable[[float], float] = lambda value: value) -> s
 
 
 def _points(samples: xr.Dataset, title: str, trainings: list[str], side: int | None) -> Table:
-    p = measured_in(samples)
+    p = shown_attack(samples)
     columns = ["training", "side", "accuracy", "‖∂L‖₁", "on training images", "‖∂L‖₂"]
     for eps in samples["eps"].values:
         columns += [f"damage, {_norm(p)}, ε = {eps:g}", "fooled"]
@@ -176,7 +165,7 @@ def _points(samples: xr.Dataset, title: str, trainings: list[str], side: int | N
 
 def _mean(values: xr.DataArray, digits: int = 3) -> str:
     """Mean over seeds ± standard error."""
-    found = over_seeds.mean(values.values)
+    found = mean(values.values)
     if found.seeds < 2:
         return "–"
     if abs(found.value) >= 100:

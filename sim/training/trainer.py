@@ -19,13 +19,11 @@ from sim.attacks import damage, losses
 from sim.networks import layers
 from sim.networks.batch_norm import with_batch_norm, with_statistics
 from sim.networks.gradients import norm
-from sim.sampling.datasets import CHANNELS, CLASSES, SIZES, Split
-from sim.training.regularizers import REGULARIZERS, Batch
-from theory.architectures import convnet_avdim
+from sim.sampling.datasets import Split
+from sim.training.dataset import NORMS
+from sim.training.network import without_batch_norm
+from sim.training.regularizers import LOSSES, Batch
 from theory.network import Network
-
-NORMS = (1.0, 2.0, float("inf"))
-"""Orders q of the norms of input gradients that are measured."""
 
 TOGETHER = 64
 """Images measured side by side."""
@@ -50,35 +48,18 @@ class Measures:
     accuracy: Any
     loss: Any
     norm: Any
-    """‖∂_x L‖_q by (seeds, q), q of NORMS."""
+    """‖∂_x L‖_q by (seeds, q), q as in `sim.training.dataset.NORMS`."""
     damage: Any
     fooled: Any
 
 
 def network(data: str, side: int, width: int, depth: int) -> Network:
-    """`without_batch_norm`, with it. Raises ValueError for a side or depth that cannot be."""
-    return with_batch_norm(without_batch_norm(data, side, width, depth))
+    """The network of `sim.training.network`, with batch normalization.
 
-
-def without_batch_norm(data: str, side: int, width: int, depth: int) -> Network:
-    """The paper's family for images of that data set at that side.
-
-    `depth` 3×3 convolutions of `width` channels with reflecting borders, the first two of stride
-    2, a dense head. The dilation is side / (side of the data set), or one more if that is even, so
-    that receptive fields about keep their size relative to the image: with an even dilation a
-    stride of 2 reads even pixels only. Raises ValueError for a side or depth that cannot be.
+    Raises:
+        ValueError: There is no such network for a side or a depth.
     """
-    smallest = SIZES[data][0]
-    if side < smallest or side % smallest:
-        raise ValueError(f"{data} images have side {smallest}, and {side} is no multiple of it.")
-    return convnet_avdim(
-        width=width,
-        depth=depth,
-        classes=CLASSES,
-        channels=CHANNELS[data],
-        pool_after=tuple(range(1, min(2, depth) + 1)),
-        dilation=side // smallest // 2 * 2 + 1,
-    )
+    return with_batch_norm(without_batch_norm(data, side, width, depth))
 
 
 def copied(xs: Float[Array, "n s s c"], side: int) -> Float[Array, "n side side c"]:
@@ -95,7 +76,15 @@ def _keys(seed: int, seeds: int) -> tuple[Array, Array]:
 
 
 def start(net: Network, side: int, recipe: Recipe, seed: int, seeds: int) -> Any:
-    """Weights and the optimizer's memory of all seeds before training."""
+    """Weights and the optimizer's memory of all seeds before training.
+
+    Args:
+        net: The network, with batch normalization.
+        side: Side of its images.
+        recipe: How it will be trained.
+        seed: Key of the study.
+        seeds: How many networks there are.
+    """
     optimizer = _optimizer(recipe, 1)
 
     def of_seed(key: Array) -> Any:
@@ -120,10 +109,23 @@ def epoch(
     strength: float,
     seed: int,
 ) -> tuple[Any, Float[np.ndarray, " seeds"]]:
-    """The state after one more pass over the training images, and the mean loss of each seed.
+    """One more pass over the training images.
 
     The order of the images is drawn anew in every epoch; those that do not fill a batch are left
-    out of it. `number` counts epochs from 0.
+    out of it.
+
+    Args:
+        net: The network, with batch normalization.
+        side: Side to which the images are enlarged.
+        recipe: How the network is trained.
+        state: Weights and the optimizer's memory of all seeds.
+        training: The training images at their own side.
+        number: Of the epoch, counted from 0.
+        strength: Of the regularizer: change ε per coordinate of the input.
+        seed: Key of the study.
+
+    Returns:
+        The state after the pass, and the mean loss of each seed over its batches.
     """
     pass_over = _epoch(net, side, recipe, len(training.labels))
     seeds = len(jax.tree.leaves(state)[0])
@@ -137,7 +139,7 @@ def epoch(
 @lru_cache(maxsize=64)
 def _epoch(net: Network, side: int, recipe: Recipe, count: int) -> Callable[..., Any]:
     """Compiled once for all strengths."""
-    of_batch = REGULARIZERS[recipe.regularizer].of_batch
+    of_batch = LOSSES[recipe.regularizer]
     size = min(recipe.batch, count)
     batches = count // size
     optimizer = _optimizer(recipe, batches)
@@ -180,9 +182,16 @@ def measured(
     seed: int,
     attacked: int = 0,
 ) -> Measures:
-    """Means over the images, in evaluation mode (running statistics), for all seeds.
+    """Means over images, in evaluation mode (running statistics), for all seeds.
 
-    Attacks are made on the first `attacked` images; damage and fooled are None without attacks.
+    Args:
+        net: The network, with batch normalization.
+        side: Side to which the images are enlarged.
+        weights: Of all seeds.
+        images: At their own side.
+        attacks: Which attacks to make; without them damage and fooled are None.
+        seed: Key of the study.
+        attacked: How many images are attacked, from the first one on.
     """
     xs, labels = jnp.asarray(images.images), jnp.asarray(images.labels)
     accuracy, loss, norms = _measure(net, side)(weights, xs, labels)
@@ -203,7 +212,7 @@ def _measure(net: Network, side: int) -> Callable[..., Any]:
             net.body, weights, x, label
         )
         right = jnp.argmax(layers.apply(net.body, weights, x)) == label
-        return right.astype(x.dtype), loss, jnp.stack([norm(gradient, q) for q in NORMS])
+        return right.astype(x.dtype), loss, jnp.stack([norm(gradient, float(q)) for q in NORMS])
 
     return jax.jit(_over_seeds_and_images(of_image))
 

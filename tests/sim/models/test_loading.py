@@ -16,8 +16,8 @@ import pytest
 from sim.models import loading
 from sim.scaling.experiment import Config, complete, networks, run
 from sim.storage import layout
-from sim.storage.layout import RunError
 from sim.storage.merge import merge, read
+from sim.storage.refusals import RunError
 from theory.network import output_shape
 
 QUICK = "--sizes 2 4 --seeds 32 --input gaussian --norms 1 --json -"

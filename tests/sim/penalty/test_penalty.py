@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from sim import penalty
-from sim.penalty.experiment import Config, check, differences, run, to_json
+from sim.penalty import Config, check, differences, run
+from sim.penalty.report import to_json
 from sim.statistics import estimates
 from sim.vulnerability.first_order import ratio
 

@@ -28,7 +28,7 @@ from sim.scaling.report import (
 )
 from sim.statistics import fitting, intervals
 from sim.storage import layout, merge, store
-from sim.storage.layout import RunError
+from sim.storage.refusals import RunError
 
 CONFIG = Config(arch="mlp", widths=(8,), sizes=(4, 8), seeds=30, norms=("1",))
 DS = np.array([48.0, 192.0])

@@ -1,7 +1,5 @@
-"""Runs at a URL of fsspec: as in a folder, but for the way other processes are kept out."""
+"""Runs at a URL of fsspec: as in a folder, but that nothing can be locked there."""
 
-import json
-import time
 from dataclasses import replace
 
 import fsspec
@@ -9,11 +7,11 @@ import numpy as np
 import pytest
 import xarray as xr
 from fsspec.implementations.local import LocalFileSystem
-from tests.sim.test_store import CONFIG, Computed, expected, sample
 
 from sim.scaling.experiment import run
-from sim.storage import folder, lease, merge
-from sim.storage.layout import RunError
+from sim.storage import folder, merge
+from sim.storage.refusals import RunError
+from tests.sim.storage.test_store import CONFIG, Computed, expected, sample
 
 
 class Elsewhere(LocalFileSystem):
@@ -26,9 +24,8 @@ class Elsewhere(LocalFileSystem):
 
 
 @pytest.fixture
-def url(tmp_path, monkeypatch):
+def url(tmp_path):
     fsspec.register_implementation("elsewhere", Elsewhere, clobber=True)
-    monkeypatch.setattr(lease, "SETTLES", 0.0)
     return f"elsewhere://{tmp_path}/deep/run"
 
 
@@ -92,37 +89,29 @@ def test_a_layout_is_put_in_place_whole_or_not_at_all(url, monkeypatch, operatio
     assert len(more) == 3 * 2 * 130 - 400
 
 
-def claim(url, age):
-    content = json.dumps({"name": "another", "time": time.time() - age}).encode()
-    folder.folder(url).write(folder.LOCK, content)
+@pytest.mark.parametrize("operations", [0, 1, 6])
+def test_a_first_layout_that_was_killed_is_laid_out_again(url, monkeypatch, operations):
+    left, write = [operations], folder.Remote.write
 
+    def stopping(self, name, content):
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        write(self, name, content)
 
-def test_another_process_is_kept_out_while_it_lives(url):
-    sample(url)
-    claim(url, age=7)
-    with pytest.raises(RunError, match=r"another process is working on .*run, or was 7 s"):
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(folder.Remote, "write", stopping)
         sample(url)
-    claim(url, age=lease.EXPIRES + 1)
-    _, computed = sample(url)
-    assert computed == []
+    norms, _ = sample(url)
+    np.testing.assert_array_equal(norms, expected())
 
 
-def test_a_process_that_was_taken_over_stops(url):
-    class TakenOver(Computed):
-        def sampler(self, width):
-            claim(url, age=0)
-            return super().sampler(width)
-
-    with pytest.raises(RunError, match="another process has taken over elsewhere"):
-        sample(url, computed=TakenOver())
-
-
-def test_of_two_that_take_over_one_goes_on(url, monkeypatch):
-    sample(url)
-    claim(url, age=1000)
-    monkeypatch.setattr(lease.time, "sleep", lambda seconds: claim(url, age=0))
-    with pytest.raises(RunError, match="another process is working on elsewhere"):
+def test_foreign_files_at_a_url_are_left_alone(url, tmp_path):
+    folder.folder(url).make()
+    folder.folder(url).write("notes.txt", b"notes")
+    with pytest.raises(RunError, match="is not a run"):
         sample(url)
+    assert [path.name for path in (tmp_path / "deep/run").iterdir()] == ["notes.txt"]
 
 
 @pytest.mark.parametrize(

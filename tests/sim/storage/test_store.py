@@ -5,8 +5,10 @@ import fcntl
 import json
 import os
 import shutil
+import subprocess
 import threading
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ import xarray as xr
 
 from sim.scaling.experiment import Config, networks, run, sizes_of, unsampled
 from sim.storage import provenance, store
-from sim.storage.layout import RunError
+from sim.storage.refusals import RunError
 
 CONFIG = Config(
     arch="mlp", depth=1, widths=(4, 8), sizes=(2, 4), seeds=100, input="gaussian", norms=("1", "2")
@@ -97,6 +99,14 @@ def test_xarray_alone_reads_a_run(tmp_path):
     (session,) = samples.attrs["sessions"]
     assert session["versions"] == provenance.versions()
     assert session["started"] <= session["ended"]
+
+
+def test_the_commit_is_that_of_the_source_tree():
+    git = ("git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD")
+    done = subprocess.run(git, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip("not a checkout")
+    assert str(provenance.commit()).startswith(done.stdout.strip())
 
 
 def test_no_seeds_are_no_work(tmp_path):

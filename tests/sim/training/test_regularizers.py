@@ -13,6 +13,7 @@ from sim.networks import layers
 from sim.networks.batch_norm import RunningBatchNorm, apply_batch, with_batch_norm, with_statistics
 from sim.networks.gradients import norm
 from sim.training import regularizers
+from sim.training.configuration import ORDINARY, REGULARIZERS
 from sim.training.regularizers import Batch
 from theory.architectures import convnet_avdim
 from theory.initializers import Scheme
@@ -52,7 +53,7 @@ def of_one(loss, p, strength=0.3):
 
 def losses_of(names, net, weights, xs, labels, strength, steps):
     """The losses of these regularizers, compiled together."""
-    chosen = [regularizers.REGULARIZERS[name].of_batch for name in names]
+    chosen = [regularizers.LOSSES[name] for name in names]
 
     def values(weights, xs):
         given = Batch(xs, labels, KEY, strength, steps)
@@ -88,7 +89,7 @@ def test_a_penalty_in_the_wrong_norm_is_noticed():
 @pytest.mark.parametrize("name", ["penalty-l1", "penalty-l2", "cross-lipschitz"])
 def test_derivatives_of_penalties_are_finite_differences(name):
     """Batch normalization included, in float64; activations do not switch within the step."""
-    loss = regularizers.REGULARIZERS[name].of_batch
+    loss = regularizers.LOSSES[name]
     with jax.enable_x64(True):
         weights, xs, labels = batch(NORMED, dtype=jnp.float64)
         along = jax.tree.map(lambda w: jax.random.normal(KEY, w.shape, w.dtype), weights)
@@ -199,6 +200,10 @@ def test_running_statistics_become_those_of_the_data():
     trained, _ = apply_batch(NORMED.body, weights, xs)
     evaluated = jax.vmap(lambda x: layers.apply(NORMED.body, weights, x))(xs)
     np.testing.assert_allclose(trained, evaluated, rtol=1e-4, atol=1e-4)
+
+
+def test_every_name_of_a_training_has_its_loss():
+    assert list(regularizers.LOSSES) == [ORDINARY, *REGULARIZERS]
 
 
 def test_before_training_batch_norm_changes_nothing():

@@ -9,23 +9,25 @@ import jsonschema
 import numpy as np
 import pytest
 
-from figures import training_growth as picture
-from sim import training, training_report
-from sim.storage.layout import RunError
+from sim import training
+from sim.storage import studies
+from sim.storage.refusals import RunError
 from sim.training import (
     BEFORE,
     Config,
     as_json,
     check,
+    completed,
     design,
-    filled,
     growth,
+    picture,
     remarks,
+    report,
     run,
     trainer,
 )
 from sim.training.__main__ import main
-from sim.training.design import GROWS
+from sim.training.configuration import GROWS
 
 TINY = Config(
     sizes=(8, 16),
@@ -125,9 +127,7 @@ def test_damaged_files_are_computed_again(study, tmp_path):
 
 
 def training_cells(out, tell):
-    from sim.storage import studies
-
-    return studies.opened(out, asdict(filled(TINY)), GROWS, tell)
+    return studies.opened(out, asdict(completed(TINY)), GROWS, "cpu", tell)
 
 
 def test_other_configurations_and_folders_are_refused(study, tmp_path):
@@ -160,7 +160,7 @@ def test_reports_follow_their_schema(study, tmp_path):
     norms = [fit for fit in result["fits"] if fit["quantity"] == "norm"]
     assert len(norms) == 2 * 2 * 3  # initialization and ordinary, two sets, three orders
     assert {fit["predicted"] is None for fit in norms if fit["training"] == BEFORE} == {False}
-    lines = training_report.to_markdown(samples).splitlines()
+    lines = report.to_markdown(samples).splitlines()
     assert sum(line.startswith("| ordinary |") for line in lines) == 5
     picture.write(samples, str(tmp_path / "picture.png"))
     assert (tmp_path / "picture.png").stat().st_size > 10_000
@@ -210,7 +210,7 @@ def test_bad_usage_is_one_sentence_and_status_2(flags, message, capsys):
 def test_the_default_study_makes_sense():
     check(Config())
     check(Config(quick=True))
-    config = filled(Config())
+    config = completed(Config())
     cells = design(config)
     assert len(cells) == len(set(cells)) == 4 * 5 + 6 * 4 - 3
     assert cells[-1] == ("pgd-linf:0.2", 64)

@@ -11,9 +11,9 @@ from studies import CONFIG, EXPONENTS, invented
 from sim.statistics import estimates
 from sim.training import growth
 from sim.training.as_json import to_json
-from sim.training.design import BEFORE
+from sim.training.configuration import BEFORE
+from sim.training.damage_curve import curve_of_seeds, damage_curves
 from sim.training.growth import Quantity
-from sim.training.one_curve import of_seeds, one_curves
 from sim.training.tables import tables
 from sim.vulnerability import first_order
 
@@ -96,13 +96,13 @@ def test_the_interval_of_a_difference_covers():
 
 
 def test_one_curve_is_one_curve_and_two_are_two(samples):
-    for curve in one_curves(samples):
+    for curve in damage_curves(samples):
         assert curve.trainings == 25
         assert curve.correlation.value > 0.95
         assert curve.exponent.value == pytest.approx(1)
         assert all(abs(mean.value) < 1e-9 for mean in curve.factors.values())
     apart = invented(factor=lambda kind: 0.25 if kind == "cross-lipschitz" else 1.0)
-    for curve in one_curves(apart):
+    for curve in damage_curves(apart):
         assert curve.correlation.value < 0.9
         factors = {kind: mean.value for kind, mean in curve.factors.items()}
         assert min(factors, key=factors.__getitem__) == "cross-lipschitz"
@@ -114,7 +114,7 @@ def test_a_rank_correlation_asks_for_no_power_law():
     norms = np.exp(np.random.default_rng(2).normal(size=(3, 6)))
     names = ["ordinary", *(f"penalty-l1:{i}" for i in range(1, 6))]
     for damages, sign in ((np.expm1(norms**2), 1), (np.exp(-norms), -1)):
-        assert of_seeds(norms, damages, names)[0].value == pytest.approx(sign)
+        assert curve_of_seeds(norms, damages, names)[0].value == pytest.approx(sign)
 
 
 def test_the_report_follows_its_schema(samples):

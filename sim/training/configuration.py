@@ -1,19 +1,41 @@
-"""What a study of training consists of: its configuration, and the trainings at each side."""
+"""What a study of training consists of: its configuration, and the trainings at each side.
+
+Needs no jax.
+"""
 
 import math
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
-from sim.plan import configuration
+from sim.plan import refusals
+from sim.sampling.datasets import NAMES, SIZES
+from sim.training.network import without_batch_norm
+from theory.initializers import unknown
+from theory.network import output_shape
 
 BEFORE = "initialization"
 """The name of the networks before training."""
 
+ORDINARY = "ordinary"
+"""The name of training without a regularizer, which takes no strength."""
+
 SETS = ("training", "test")
+"""The sets of images that are measured."""
+
+REGULARIZERS = (
+    *("penalty-l1", "penalty-l2", "step-linf", "step-l2", "pgd-linf", "pgd-l2"),
+    "cross-lipschitz",
+)
+"""Names of regularizers, whose losses are in `sim.training.regularizers`. Penalties are named for
+the norm of the gradient, attacks for that of the attack."""
+
+COMPARED = tuple(name for name in REGULARIZERS if name != "pgd-l2")
+"""Regularizers that are compared at one side unless others are asked for."""
 
 STRENGTHS = (0.05, 0.1, 0.2, 0.4)
-COMPARED = ("penalty-l1", "penalty-l2", "step-linf", "step-l2", "pgd-linf", "cross-lipschitz")
+"""Strengths at which they are compared."""
 
 
 @dataclass(frozen=True)
@@ -73,17 +95,31 @@ GROWS = ("sizes", "trainings", "compared", "compared_size", "workers", "quick", 
 """What a study may have more of, or otherwise, when it is continued."""
 
 
-def filled(config: Config) -> Config:
-    """The configuration without gaps. Raises ValueError for unknown data."""
-    from sim.sampling.datasets import NAMES, SIZES
-    from theory.initializers import unknown
+class Cell(NamedTuple):
+    """One training at one side."""
 
+    training: str
+    """A regularizer with its strength, such as "pgd-linf:0.1"; `ORDINARY`, or `BEFORE`."""
+    side: int
+
+    @property
+    def name(self) -> str:
+        """How its files are called."""
+        return f"{self.training}-side{self.side}"
+
+
+def completed(config: Config) -> Config:
+    """The configuration with everything that was not given.
+
+    Raises:
+        ValueError: The data set is unknown.
+    """
     if config.data not in NAMES:
         raise ValueError(unknown("data", config.data, NAMES))
     quick = config.quick
     usual = SIZES[config.data]
     sizes = tuple(sorted(config.sizes or (usual[:2] if quick else usual)))
-    every = ("ordinary", *(f"pgd-linf:{s:g}" for s in ((0.1,) if quick else (0.05, 0.1, 0.2))))
+    every = (ORDINARY, *(f"pgd-linf:{s:g}" for s in ((0.1,) if quick else (0.05, 0.1, 0.2))))
     some = COMPARED[:1] if quick else COMPARED
     further = tuple(
         f"{name}:{s:g}" for name in some for s in (STRENGTHS[1:2] if quick else STRENGTHS)
@@ -101,14 +137,15 @@ def filled(config: Config) -> Config:
 
 
 def parsed(training: str) -> tuple[str, float]:
-    """Regularizer and strength of a training such as "pgd-linf:0.1". Raises ValueError."""
-    from sim.training.regularizers import REGULARIZERS
-    from theory.initializers import unknown
+    """Regularizer and strength of a training such as "pgd-linf:0.1".
 
+    Raises:
+        ValueError: The regularizer is unknown, or its strength is missing or not positive.
+    """
     name, _, strength = training.partition(":")
-    if name not in REGULARIZERS:
-        raise ValueError(unknown("regularizer", name, REGULARIZERS))
-    if not REGULARIZERS[name].takes_strength:
+    if name not in (ORDINARY, *REGULARIZERS):
+        raise ValueError(unknown("regularizer", name, (ORDINARY, *REGULARIZERS)))
+    if name == ORDINARY:
         if strength:
             raise ValueError(f"{name} training takes no strength, unlike {training}.")
         return name, 0.0
@@ -127,12 +164,16 @@ def regularizer(training: str) -> str:
 
 
 def check(config: Config) -> None:
-    """Raises ValueError, with one sentence, if it cannot be run."""
-    config = filled(config)
-    configuration.check_lists(config, "sizes", "trainings", "attack_norms", "eps")
+    """Refuses a configuration that cannot be run.
+
+    Raises:
+        ValueError: A field makes no sense; the message is one sentence.
+    """
+    config = completed(config)
+    refusals.check_lists(config, "sizes", "trainings", "attack_norms", "eps")
     if config.compared:
-        configuration.check_lists(config, "compared")
-    configuration.check_attacks(config.attack_norms, config.eps)
+        refusals.check_lists(config, "compared")
+    refusals.check_attacks(config.attack_norms, config.eps)
     counts = ("width", "depth", "epochs", "batch", "pgd_steps", "measured", "attacked", "workers")
     for name in counts:
         if getattr(config, name) < 1:
@@ -141,7 +182,7 @@ def check(config: Config) -> None:
         raise ValueError(f"--steps cannot be negative, unlike {config.steps}.")
     if not 0 < config.learning_rate < math.inf:
         raise ValueError(f"--learning-rate must be positive, not {config.learning_rate:g}.")
-    configuration.check_seeds(config.seeds or 0, config.seed)
+    refusals.check_seeds(config.seeds or 0, config.seed)
     if config.data == "cifar10" and config.data_dir is None:
         raise ValueError("--data cifar10 needs --data-dir, the folder where it lies.")
     if config.data == "cifar10" and not Path(str(config.data_dir)).is_dir():
@@ -150,34 +191,29 @@ def check(config: Config) -> None:
         parsed(training)
     if config.compared_size not in (config.sizes or ()):
         raise ValueError(f"--compared-size {config.compared_size} is not among --sizes.")
-    from sim.training import trainer
-    from theory.network import output_shape
-
     for side in config.sizes or ():
-        net = trainer.network(config.data, side, config.width, config.depth)
+        net = without_batch_norm(config.data, side, config.width, config.depth)
         output_shape(net.body, net.input_shape(side))
 
 
-def design(config: Config) -> list[tuple[str, int]]:
-    """Every (training, side) of a filled configuration, `BEFORE` included, the shortest first."""
-    sizes, trainings = config.sizes or (), config.trainings or ()
-    found = [(training, side) for side in sizes for training in (*trainings, BEFORE)]
-    side = config.compared_size or 0
-    found += [(t, side) for t in config.compared or () if (t, side) not in found]
+def design(config: Config) -> list[Cell]:
+    """Every training at every side where it is wanted, `BEFORE` included, the shortest first.
 
-    def length(cell: tuple[str, int]) -> int:
-        training, side = cell
-        passes = config.pgd_steps + 2 if training.startswith("pgd") else 3
-        return side**2 * {BEFORE: 0, "ordinary": 1}.get(training, passes)
+    Args:
+        config: A completed configuration.
+    """
+    sizes, trainings = config.sizes or (), config.trainings or ()
+    found = [Cell(training, side) for side in sizes for training in (*trainings, BEFORE)]
+    compared = [Cell(training, config.compared_size or 0) for training in config.compared or ()]
+    found += [cell for cell in compared if cell not in found]
+
+    def length(cell: Cell) -> int:
+        passes = config.pgd_steps + 2 if cell.training.startswith("pgd") else 3
+        return cell.side**2 * {BEFORE: 0, ORDINARY: 1}.get(cell.training, passes)
 
     return sorted(found, key=length)
 
 
-def name_of(training: str, side: int) -> str:
-    """The name of a cell."""
-    return f"{training}-side{side}"
-
-
-def total(config: Config) -> int:
-    """Epochs of all trainings of a filled configuration."""
-    return sum((config.epochs or 0) for training, _ in design(config) if training != BEFORE)
+def epochs_in_all(config: Config) -> int:
+    """Epochs of all trainings of a completed configuration together."""
+    return sum(config.epochs or 0 for cell in design(config) if cell.training != BEFORE)

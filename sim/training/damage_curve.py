@@ -4,7 +4,6 @@ To first order the damage of an ℓ_p attack is ε_p ‖∂_x L‖_q whatever a 
 Beyond first order two trainings with the same norm may suffer different damage.
 """
 
-import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,15 +12,17 @@ from jaxtyping import Float
 from scipy import stats
 
 from sim.statistics.estimates import Mean
-from sim.training import over_seeds
-from sim.training.design import BEFORE, regularizer
+from sim.training.configuration import BEFORE, regularizer
+from sim.training.dataset import config_of
+from sim.training.means import mean
+from theory.laws.norms import dual
 
 FEWEST = 4
 """Trainings below which a rank correlation says nothing."""
 
 
 @dataclass(frozen=True)
-class OneCurve:
+class DamageCurve:
     """Mean ‖∂_x L‖_q against the damage of one attack, over trainings, on test images.
 
     Every number is a mean over seeds, computed from the networks of one seed at a time, with a 95 %
@@ -43,15 +44,18 @@ class OneCurve:
     strengths, as log of a factor; 0 on one curve."""
 
 
-def one_curves(samples: xr.Dataset) -> list[OneCurve]:
+def damage_curves(samples: xr.Dataset) -> list[DamageCurve]:
     """For projected ascent in every norm and size, all trainings at the side of comparison.
 
     The networks before training are left out, and seeds and trainings that are not finished.
-    """
-    from sim.attacks.damage import dual
 
-    config = json.loads(samples.attrs["config"])
-    side = config["compared_size"]
+    Args:
+        samples: What `sim.training.run` returned.
+
+    Returns:
+        A curve for each attack; none where fewer than `FEWEST` trainings are finished.
+    """
+    side = int(config_of(samples).compared_size or 0)
     at = samples.sel(size=side, set="test", attack="pgd")
     finished = np.isfinite(at["accuracy"].transpose("training", "seed").values).all(axis=1)
     names = [str(t) for t in samples["training"].values[finished] if str(t) != BEFORE]
@@ -59,7 +63,7 @@ def one_curves(samples: xr.Dataset) -> list[OneCurve]:
         return []
     found = []
     for p in samples["p"].values:
-        q = "inf" if (order := dual(float(p))) == float("inf") else f"{order:g}"
+        q = f"{float(dual(p)):g}"
         if q not in samples["q"].values:
             continue
         for eps in samples["eps"].values:
@@ -68,17 +72,23 @@ def one_curves(samples: xr.Dataset) -> list[OneCurve]:
             damages = here["damage"].transpose("seed", "training").values
             if not (np.isfinite(damages).all() and np.all(damages > 0)):
                 continue
-            one = of_seeds(norms, damages, names)
-            found.append(OneCurve(str(p), q, float(eps), side, len(names), *one))
+            one = curve_of_seeds(norms, damages, names)
+            found.append(DamageCurve(str(p), q, float(eps), side, len(names), *one))
     return found
 
 
-def of_seeds(
+def curve_of_seeds(
     norms: Float[np.ndarray, "seeds trainings"],
     damages: Float[np.ndarray, "seeds trainings"],
     names: list[str],
 ) -> tuple[Mean, Mean, dict[str, Mean]]:
-    """Correlation, exponent and factors (see `OneCurve`) of positive norms and damages."""
+    """Correlation, exponent and factors (see `DamageCurve`) of positive norms and damages.
+
+    Args:
+        norms: ‖∂_x L‖_q of every network.
+        damages: Increase of the loss of every network by one attack.
+        names: The trainings.
+    """
     x, y = np.log(norms), np.log(damages)
     ranks = [float(np.asarray(stats.spearmanr(*row))[0]) for row in zip(x, y, strict=True)]
     centred = x - x.mean(axis=1, keepdims=True)
@@ -86,7 +96,7 @@ def of_seeds(
     left = y - y.mean(axis=1, keepdims=True) - slopes[:, None] * centred
     kinds = [regularizer(name) for name in names]
     factors = {
-        kind: over_seeds.mean(left[:, [k == kind for k in kinds]].mean(axis=1))
+        kind: mean(left[:, [k == kind for k in kinds]].mean(axis=1))
         for kind in dict.fromkeys(kinds)
     }
-    return over_seeds.mean(np.array(ranks)), over_seeds.mean(slopes), factors
+    return mean(np.array(ranks)), mean(slopes), factors

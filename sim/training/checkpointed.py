@@ -9,28 +9,44 @@ import numpy as np
 
 from sim.attacks.damage import Attacks
 from sim.sampling.datasets import Data, Split
-from sim.storage.studies import Arrays, Cells
+from sim.storage.studies import Arrays, Study
 from sim.training import trainer
-from sim.training.design import BEFORE, Config, name_of, parsed
+from sim.training.configuration import BEFORE, ORDINARY, Cell, Config, parsed
 
 
-def of_cell(
+def trained(
     config: Config,
-    cells: Cells,
+    study: Study,
     data: Data,
-    training: str,
-    side: int,
+    cell: Cell,
     advance: Callable[[int], None],
     tell: Callable[[str], None],
     stopping: threading.Event,
 ) -> Arrays:
-    """What one training at one side gave: read, or computed from its last checkpoint on."""
-    name, epochs = name_of(training, side), 0 if training == BEFORE else config.epochs or 0
-    stored = cells.finished(name)
+    """What one training at one side gives: read, or computed from its last checkpoint on.
+
+    Args:
+        config: A completed configuration.
+        study: Where finished trainings and checkpoints are kept.
+        data: Standardized images at their own side.
+        cell: Which training, at which side.
+        advance: Called with the number of epochs that are done.
+        tell: Hears a sentence when the loss of a seed is no longer finite.
+        stopping: Set from another thread to end the training after its epoch.
+
+    Returns:
+        Arrays by seed first, named as in `sim.training.dataset.labelled`.
+
+    Raises:
+        KeyboardInterrupt: The training was stopped; its last checkpoint is kept.
+    """
+    training, side = cell
+    name, epochs = cell.name, 0 if training == BEFORE else config.epochs or 0
+    stored = study.finished(name)
     if stored is not None:
         advance(epochs)
         return stored
-    regularizer, strength = ("ordinary", 0.0) if training == BEFORE else parsed(training)
+    regularizer, strength = (ORDINARY, 0.0) if training == BEFORE else parsed(training)
     recipe = trainer.Recipe(
         regularizer, config.epochs or 0, config.batch, config.learning_rate, config.pgd_steps
     )
@@ -44,7 +60,7 @@ def of_cell(
         "curve_norm": np.full((seeds, 2, epochs), np.nan),
         "failed": np.full(seeds, -1),
     }
-    first, before = 0, cells.checkpoint(name)
+    first, before = 0, study.checkpoint(name)
     if before is not None:
         first = int(before["epoch"])
         curve = {key: before[key] for key in curve}
@@ -71,12 +87,12 @@ def of_cell(
             curve["curve_accuracy"][:, i, number] = now.accuracy
             curve["curve_norm"][:, i, number] = now.norm[:, 0]
         arrays = {f"leaf{i}": np.asarray(x) for i, x in enumerate(jax.tree.leaves(state))}
-        cells.keep_checkpoint(name, arrays | curve | {"epoch": np.array(number + 1)})
+        study.keep_checkpoint(name, arrays | curve | {"epoch": np.array(number + 1)})
         advance(1)
     found = _measured(config, net, side, state[0], sets) | curve
     for key in ("accuracy", "loss", "norm", "damage", "fooled", "curve_accuracy"):
         found[key][curve["failed"] >= 0] = np.nan
-    cells.finish(name, found)
+    study.finish(name, found)
     return found
 
 

@@ -1,0 +1,43 @@
+"""What is compared to test Proposition 3. Needs no jax."""
+
+import math
+from dataclasses import dataclass
+
+from sim.plan import refusals
+
+
+@dataclass(frozen=True)
+class Config:
+    """What to compare."""
+
+    attack_norms: tuple[str, ...] = ("1", "2", "inf")
+    """Orders p of the norms that bound an attack, from 1 to inf."""
+    eps: tuple[float, ...] = (1e-7, 1e-6, 1e-5, 1e-4)
+    """Sizes per coordinate, two at least, at which the losses of random networks are compared."""
+    train_eps: float = 1e-3
+    """Size per coordinate in training."""
+    width: int = 64
+    """Units of both hidden layers."""
+    epochs: int = 5
+    """Passes over the training digits, in batches of 64 (Adam, learning rate 0.003)."""
+    seeds: int = 16
+    """Number of random networks trained with each loss; 32 times as many give the order."""
+    seed: int = 0
+    """Key of the whole run; the same key gives the same samples."""
+
+
+def check(config: Config) -> None:
+    """Refuses a configuration that cannot be run.
+
+    Raises:
+        ValueError: A field makes no sense; the message is one sentence.
+    """
+    refusals.check_lists(config, "attack_norms", "eps")
+    if len(config.eps) < 2:
+        raise ValueError(f"an order needs two sizes or more, not only --eps {min(config.eps):g}.")
+    refusals.check_attacks(config.attack_norms, config.eps)
+    if not 0 < config.train_eps < math.inf:
+        raise ValueError(f"--train-eps must be a positive number, not {config.train_eps:g}.")
+    if config.width < 1 or config.epochs < 1:
+        raise ValueError("--width and --epochs must be at least 1.")
+    refusals.check_seeds(config.seeds, config.seed)

@@ -1,0 +1,38 @@
+"""The attributes of samples: what is written there as JSON is encoded and read back here alone.
+
+A dataset of samples carries its configuration, the experiment that made it and, for a user's own
+model, digests of what that computes. All functions take the attributes as a mapping, whether they
+are those of an xarray dataset (`samples.attrs`) or were read from the files of a run.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+
+def as_read(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration as it will be read back: JSON has lists for tuples."""
+    return json.loads(json.dumps(config))
+
+
+def encoded(config: Mapping[str, Any]) -> dict[str, str]:
+    """The attributes that hold a configuration."""
+    return {"config": json.dumps(config)}
+
+
+def configuration(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """The configuration of samples, with lists for tuples.
+
+    `sim.plan.configuration.restored` makes a dataclass of it.
+    """
+    return json.loads(attributes["config"])
+
+
+def experiment(attributes: Mapping[str, Any]) -> str:
+    """The package of `sim` that made the samples; the first runs did not say that it is scaling."""
+    return attributes.get("experiment", "scaling")
+
+
+def computations(attributes: Mapping[str, Any]) -> dict[str, str]:
+    """Digests of what a user's own model computes, by size; empty for other networks."""
+    return attributes.get("computations", {})

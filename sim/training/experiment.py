@@ -1,0 +1,97 @@
+"""A study: its trainings, several at once, computed or read from its folder."""
+
+import queue
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import jax
+import xarray as xr
+
+from sim.plan import configuration
+from sim.running import background
+from sim.sampling import datasets
+from sim.storage import studies
+from sim.storage.studies import Arrays
+from sim.training.checkpointed import trained
+from sim.training.configuration import GROWS, Cell, Config, check, completed, design
+from sim.training.dataset import labelled
+
+
+def run(
+    config: Config,
+    out: str | None = None,
+    advance: Callable[[int], None] = lambda done: None,
+    tell: Callable[[str], None] = lambda line: None,
+) -> xr.Dataset:
+    """Train and measure; what is in the folder `out` already is not computed again.
+
+    Args:
+        config: What to train.
+        out: The folder of the study; None keeps nothing.
+        advance: Called with the number of epochs that are done.
+        tell: Hears a sentence about what goes wrong.
+
+    Returns:
+        A dataset with `accuracy` and `loss` by (seed, training, size, set), `norm`, mean ‖∂_x L‖_q
+        over the images of a set, by (…, q), `damage` and `fooled` of attacks by (…, attack, p,
+        eps), and the learning curve: `curve_loss` by (seed, training, size, epoch),
+        `curve_accuracy` and `curve_norm` (q = 1) by (…, set, epoch). The training named
+        "initialization" is the network before training, batch normalization with mean 0 and
+        variance 1. `failed` is the first epoch whose loss was not finite, −1 if all were; what
+        follows it is NaN, as is what the design does not have. `d` is a coordinate along size.
+
+    Raises:
+        ValueError: The configuration or the data make no sense.
+        RunError: The folder cannot be used, or holds another study.
+    """
+    check(config)
+    config = completed(config)
+    data = datasets.load(config.data, config.data_dir)
+    data = datasets.Data(data.training.standardized(), data.test.standardized())
+    found: dict[Cell, Arrays] = {}
+    with studies.opened(out, asdict(config), GROWS, jax.default_backend(), tell) as study:
+        stopping = threading.Event()
+
+        def work(cell: Cell) -> None:
+            found[cell] = trained(config, study, data, cell, advance, tell, stopping)
+
+        try:
+            _in_parallel(work, design(config), config.workers or 1)
+        finally:
+            stopping.set()
+    return labelled(config, found)
+
+
+def stored(path: str) -> xr.Dataset:
+    """What is finished of the study in a folder, as `run` returns it.
+
+    Raises:
+        RunError: The folder holds no study.
+    """
+    config = configuration.restored(Config, studies.described(path))
+    study = studies.Study(Path(path))
+    read = {cell: study.finished(cell.name) for cell in design(config)}
+    return labelled(config, {cell: arrays for cell, arrays in read.items() if arrays is not None})
+
+
+def _in_parallel(work: Callable[[Cell], None], cells: Sequence[Cell], workers: int) -> None:
+    """`work` on every cell, by so many threads that never keep the process from ending."""
+    left: queue.SimpleQueue[Cell] = queue.SimpleQueue()
+    for cell in cells:
+        left.put(cell)
+
+    def loop() -> None:
+        while True:
+            try:
+                cell = left.get_nowait()
+            except queue.Empty:
+                return
+            work(cell)
+
+    if workers == 1:
+        loop()
+        return
+    for wait in [background.started(loop) for _ in range(workers)]:
+        wait()
