@@ -13,7 +13,7 @@ import xarray as xr
 from sim.audit import moments
 from sim.audit.configuration import Config
 from sim.audit.moments import Moments
-from sim.independence.counterfactual import Place
+from sim.independence.backward import Place
 from sim.independence.ladder import Ladder, Told
 from sim.independence.sampling import initializer
 from sim.plan.plan import Plan

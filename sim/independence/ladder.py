@@ -20,13 +20,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from sim.independence.counterfactual import (
-    Backward,
-    Place,
-    Reading,
-    counterfactual,
-    random_leaves,
-)
+from sim.independence.backward import Backward, Place, Reading
+from sim.independence.counterfactual import counterfactual, random_leaves
 from sim.independence.sampling import batched, cotangents, initializer, reading
 from sim.networks import gradients, layers
 from sim.sampling import engine
@@ -71,7 +66,7 @@ class Told(NamedTuple):
     norms: Float[Any, "*seeds rungs 2"]
     """‖g‖₁ and ‖g‖₂², means over the inputs."""
     taps: Float[Any, "*seeds rungs places 4"]
-    """`sim.independence.counterfactual.Backward.taps`, sums over the inputs."""
+    """`sim.independence.backward.Backward.taps`, sums over the inputs."""
 
 
 def ladder(network: Network, side: int, inputs: int = 1) -> Ladder:

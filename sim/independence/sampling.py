@@ -15,13 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from sim.independence.counterfactual import (
-    Backward,
-    Reading,
-    counterfactual,
-    random_leaves,
-    read,
-)
+from sim.independence.backward import Backward, Reading
+from sim.independence.counterfactual import counterfactual, random_leaves, read
 from sim.networks import gradients, layers
 from sim.running import memory
 from sim.sampling import engine

@@ -78,7 +78,7 @@ def sampler(
     draws: Draws,
     measure_at: Callable[[int], Measure],
     seeds: int,
-    batch: int | None = 1,
+    batch: int | None = 0,
     devices: Sequence[Place] | None = None,
     finished: Callable[[Any], Any] = arrays,
 ) -> Callable[..., list[Any]]:
@@ -90,7 +90,8 @@ def sampler(
         draws: what is drawn for every seed.
         measure_at: what is measured of a seed, by side.
         seeds: about how many seeds a call will ask for.
-        batch: seeds computed side by side (None: as `batch_size` says).
+        batch: seeds computed side by side (None: as `batch_size` says; 0: one after the other,
+            which may round in another way than a batch of one).
         devices: each computes one chunk of seeds at a time (None: JAX's default device, and on a
             processor every core of it).
         finished: from the results of a chunk to NumPy arrays along a first axis.
@@ -105,14 +106,15 @@ def sampler(
     waiting = sum(leaf.size * leaf.dtype.itemsize for leaf in shared.values())
     where = places(network, max(sides), draws, devices)
     workers = len(where)
-    batches = [batch or batch_size(network, side, draws) for side in sides]
+    batches = [1 if batch == 0 else batch or batch_size(network, side, draws) for side in sides]
+    batched = _one if batch == 0 else jax.vmap
     many = min(CHUNK[platform()], -(-seeds // workers), SHARED // max(1, waiting * workers))
     chunk = -(-max(1, many) // max(batches)) * max(batches)
     drawn_together = chunk + (chunk in batches)  # why one more: see `_mapped`
 
     some = np.zeros(drawn_together, np.int32)
     steps = list(zip(sides, batches, strict=True))
-    functions = _compiled(network, draws, measure_at, shared, some, steps, where)
+    functions = _compiled(network, draws, measure_at, batched, shared, some, steps, where)
 
     def run(
         seeds: Sequence[int],
@@ -152,6 +154,7 @@ def _compiled(
     network: Network,
     draws: Draws,
     measure_at: Callable[[int], Measure],
+    batched: Callable[..., Any],
     shared: dict[of_seed.Path, Any],
     some: np.ndarray,
     steps: list[tuple[int, int]],
@@ -187,7 +190,8 @@ def _compiled(
             if step is None:
                 return compiled(jitted(network, drawn).lower(some), alone, optimize=False)
             side, seeds_together = step
-            mapped = partial(_mapped, partial(one_seed, side, measure_at(side)), seeds_together)
+            of_batch = batched(partial(one_seed, side, measure_at(side)))
+            mapped = partial(_mapped, of_batch, seeds_together)
             images = of_seed.images(network, side, some, draws)
             arguments = jax.eval_shape(drawn, some), images
             lowered = jitted(network, mapped).lower(arguments, np.int32(0), np.int32(0))
@@ -198,10 +202,20 @@ def _compiled(
     return dict(zip(tasks, found, strict=True))
 
 
+def _one(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """`function` of a batch of one, computed without an axis for the batch."""
+
+    def of_batch(tasks: Any) -> Any:
+        found = function(jax.tree.map(lambda x: x[0], tasks))
+        return jax.tree.map(lambda x: x[None], found)
+
+    return of_batch
+
+
 def _mapped(
     function: Callable[[Any], Any], together: int, tasks: Any, first: Array, stop: Array
 ) -> Any:
-    """`function` of tasks (n, ...), so many at a time; of batches first to stop, zero elsewhere.
+    """`function` of batches first to stop of the tasks (n, ...), `together` each; zero elsewhere.
 
     XLA compiles the body as a part of what is around it, and rounds in another way, if it knows
     that it runs once. So the length of the loop is an argument, and n is more than one batch.
@@ -212,7 +226,7 @@ def _mapped(
             lambda x: jax.lax.dynamic_slice_in_dim(x, i * together, together), tasks
         )
 
-    side_by_side = jax.jit(jax.vmap(function))  # traced once for its shape and for the loop
+    side_by_side = jax.jit(function)  # traced once for its shape and for the loop
 
     def step(i: Array, results: Any) -> Any:
         some = side_by_side(batch(i))

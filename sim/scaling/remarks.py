@@ -4,7 +4,7 @@ import math
 import shlex
 from dataclasses import dataclass
 
-from sim.audit.design import Config as Audit
+from sim.audit.configuration import Config as Audit
 from sim.scaling.report import Report
 from sim.scaling.table import columns
 from sim.statistics.estimates import LEVEL
