@@ -30,9 +30,9 @@ def main(args: list[str] | None = None) -> int:
         if not stored.runs:
             raise ValueError("name at least one run: python -m sim.report runs/NAME.")
         output.refuse()
-    from sim.scaling import deliver
+    from sim.scaling.deliver import deliver
     from sim.storage import merge
-    from sim.vulnerability import report
+    from sim.vulnerability.deliver import deliver as deliver_attacks
 
     with command_line.one_sentence():
         runs = [(name, merge.read(name)) for name in stored.runs]
@@ -40,9 +40,9 @@ def main(args: list[str] | None = None) -> int:
         if samples.attrs["experiment"] == "vulnerability":
             if output.html is not None:
                 raise ValueError("--html is for runs of python -m sim.scaling.")
-            return report.deliver(merge.finished(samples), output)
+            return deliver_attacks(merge.finished(samples), output)
     sessions = [session for _, run in runs for session in run.attrs["sessions"]]
-    return deliver.deliver(samples, output, lambda: sessions)
+    return deliver(samples, output, lambda: sessions)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from sim.scaling.remarks import notes, remarks
 from sim.scaling.report import Report, to_json
 from sim.scaling.table import columns, table_of
 from theory.console import for_tables
+from theory.tables import printed
 
 DROPPED = ("ratio to law", "attack", "d → ∞", "rests on", "ratio to H", "ratio")
 """Columns that a terminal too narrow for all of them does without, the first one first."""
@@ -23,9 +24,12 @@ def show(report: Report, to_stderr: bool = False) -> None:
     console = for_tables(130, to_stderr)
     shown, unlimited = columns(report), console.options.update(max_width=1000)
     for name in DROPPED:
-        if console.measure(table_of(report, shown), options=unlimited).maximum > console.width:
+        if (
+            console.measure(printed(table_of(report, shown)), options=unlimited).maximum
+            > console.width
+        ):
             shown.pop(name, None)
-    console.print(table_of(report, shown))
+    console.print(printed(table_of(report, shown)))
     for note in notes(report):
         if note.split(":")[0] in ("verdict", *shown):
             console.print(note, style="dim", highlight=False)

@@ -1,6 +1,5 @@
 """A scaling run: samples of norms of input gradients, and their predictions."""
 
-import json
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -11,18 +10,18 @@ import jax
 import numpy as np
 import xarray as xr
 
-from sim.models import diagnosis, loading
+from sim.models import loading
 from sim.networks import gradients
 from sim.plan.configuration import restored
 from sim.plan.plan import Plan
 from sim.predictions import prediction
 from sim.running import background
-from sim.sampling import engine, hosts, norms
+from sim.sampling import diagnosis, engine, hosts, norms
 from sim.sampling.draws import Draws
 from sim.scaling.configuration import Config, planned
 from sim.scaling.dataset import labelled, predictions, unsampled
 from sim.statistics.estimates import exponent, seeds_needed
-from sim.storage import layout, provenance, store
+from sim.storage import attributes, layout, provenance, store
 from theory.network import Network
 
 Advance = Callable[..., None]
@@ -207,7 +206,7 @@ def _computations(plan: Plan[Config]) -> dict[str, str]:
 def _kept(plan: Plan[Config], run: store.Run) -> xr.Dataset | None:
     """The sampled predictions that a stored run has for these networks, sizes and seeds, if any."""
     there: Any = layout.open_zarr(run.folder)
-    stored = restored(Config, json.loads(there.attrs["config"]))
+    stored = restored(Config, attributes.configuration(there.attrs))
     sizes, widths = list(plan.sizes), list(plan.widths)
     same = set(stored.sizes or ()) == set(sizes) and stored.seeds == plan.config.seeds
     if "independent" not in there or not same or not set(widths) <= set(stored.widths or ()):

@@ -11,6 +11,7 @@ from sim.statistics import fitting
 from sim.statistics.estimates import Mean
 from sim.statistics.fitting import Fit, Off, Point
 from sim.statistics.numbers import finite_or_none
+from sim.storage import attributes
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Report:
         """The report of what `sim.scaling.run` returned, or of a stored run."""
         there = xr.ones_like(samples["norm"], bool) & samples.get("finished", True)
         return cls(
-            config=json.loads(samples.attrs["config"]),
+            config=attributes.configuration(samples.attrs),
             sampler=samples.attrs["sampler"],
             seeds=samples.sizes["seed"],
             fits=fitting.fit(samples),

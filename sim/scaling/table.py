@@ -2,13 +2,12 @@
 
 from typing import Any
 
-from rich import box
-from rich.table import Table
 from rich.text import Text
 
 from sim.scaling.report import Report, verdict
 from sim.statistics.fitting import Fit, Point
 from sim.statistics.numbers import expected_slope, plain, with_ends, with_error
+from theory.tables import Column, Table
 
 
 def _style(fit: Fit) -> str:
@@ -66,15 +65,18 @@ def title(report: Report) -> str:
 
 def table_of(report: Report, cells: dict[str, list[Any]]) -> Table:
     """The table with these columns, or some of them."""
-    table = Table(title=title(report), box=box.SIMPLE_HEAD)
-    for name, values in cells.items():
-        text = name in ("norm", "rests on", "verdict")
+
+    def column(name: str, values: list[Any]) -> Column:
         wraps = name == "verdict" and max(map(len, values)) > NARROW
-        width = NARROW if wraps else None
-        table.add_column(name, justify="left" if text else "right", no_wrap=not wraps, width=width)
-    for row in zip(*cells.values(), strict=True):
-        table.add_row(*row)
-    return table
+        return Column(
+            name,
+            "left" if name in ("norm", "rests on", "verdict") else "right",
+            "words" if wraps else "never",
+            NARROW if wraps else None,
+        )
+
+    shown = tuple(column(name, values) for name, values in cells.items())
+    return Table(title(report), shown, tuple(zip(*cells.values(), strict=True)))
 
 
 def norm_name(quantity: str, q: str) -> str:

@@ -3,12 +3,12 @@
 import xarray as xr
 
 from sim.running import files
-from sim.running import tables as printing
 from sim.training import picture, remarks
 from sim.training.as_json import to_json
 from sim.training.output import Output
 from sim.training.tables import tables
 from theory.console import for_tables
+from theory.tables import markdown, printed
 
 
 def deliver(samples: xr.Dataset, output: Output) -> int:
@@ -38,7 +38,7 @@ def show(samples: xr.Dataset, to_stderr: bool = False) -> None:
     console = for_tables(170, to_stderr)
     console.print(remarks.title(samples), highlight=False)
     for table in tables(samples):
-        printing.show(console, table)
+        console.print(printed(table))
     for note in remarks.NOTES:
         console.print(note, style="dim", highlight=False)
     for line in remarks.remarks(samples):
@@ -49,6 +49,6 @@ def to_markdown(samples: xr.Dataset) -> str:
     """The tables and the remarks as Markdown."""
     lines = [f"{remarks.title(samples)}.", ""]
     for table in tables(samples):
-        lines += printing.markdown(table)
+        lines += [f"**{table.title[0].upper()}{table.title[1:]}**", "", markdown(table, "---"), ""]
     lines += [f"- {note}" for note in (*remarks.NOTES, *remarks.remarks(samples))]
     return "\n".join(lines) + "\n"
