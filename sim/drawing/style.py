@@ -155,7 +155,7 @@ End = tuple[int | str, float, float, str]
 """The number of a series, or its colour; where it ends, x and y; its label."""
 
 
-def label_ends(panel: Any, ends: Sequence[End], gap: float = 9) -> None:
+def label_ends(panel: Any, ends: Sequence[End], gap: float = 9.0) -> None:
     """A label to the right of each (series, x, y), in its colour, moved so that none overlap.
 
     `gap` is the least distance between their lines in points. Call it when the limits are final.
@@ -174,7 +174,9 @@ def label_ends(panel: Any, ends: Sequence[End], gap: float = 9) -> None:
         )  # fmt: skip
 
 
-def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+def spread(
+    places: Sequence[float], gap: float | int, low: float | int, high: float | int
+) -> list[float]:
     """Increasing places moved as little as need be to lie `gap` apart, from `low` to `high`."""
     found = list(places)
     for _ in range(200):
