@@ -22,7 +22,7 @@ def draw(runs: Runs) -> Any:
 
 def figure_of(samples: xr.Dataset) -> Any:
     """A panel for every regularizer, the others in gray; attacks are the largest ones."""
-    side, p = config_of(samples).compared_size or 0, shown_attack(samples)
+    side, p = config_of(samples).compared_size, shown_attack(samples)
     eps = float(samples["eps"].max())
     test = samples.sel(size=side, set="test")
     fooled = test["fooled"].sel(attack="pgd", p=p, eps=eps)

@@ -21,7 +21,7 @@ def draw(runs: Runs) -> Any:
 
 def figure_of(samples: xr.Dataset) -> Any:
     """A panel for the smallest and the largest attack; strengths of a regularizer are joined."""
-    side, p = config_of(samples).compared_size or 0, shown_attack(samples)
+    side, p = config_of(samples).compared_size, shown_attack(samples)
     sizes = sorted({float(samples["eps"].min()), float(samples["eps"].max())})
     q = {"1": "inf", "2": "2", "inf": "1"}[p]
     at = samples.sel(size=side, set="test", attack="pgd", p=p)

@@ -149,7 +149,7 @@ class End(NamedTuple):
     label: str
 
 
-def label_ends(panel: Any, ends: Sequence[End], gap: float = 9) -> None:
+def label_ends(panel: Any, ends: Sequence[End], gap: float = 9.0) -> None:
     """Writes a label to the right of each end, in its colour, moved so that none overlap.
 
     Call it when the limits of the axes are final.
@@ -173,7 +173,9 @@ def label_ends(panel: Any, ends: Sequence[End], gap: float = 9) -> None:
         )  # fmt: skip
 
 
-def spread(places: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+def spread(
+    places: Sequence[float], gap: float | int, low: float | int, high: float | int
+) -> list[float]:
     """Increasing places moved as little as need be to lie `gap` apart, from `low` to `high`."""
     found = list(places)
     for _ in range(200):

@@ -49,12 +49,11 @@ def main(args: list[str] | None = None) -> int:
     from sim.training import experiment, report  # with jax
 
     compilation.keep()
-    config = completed(config)
     try:
         with (
             command_line.stoppable(keep.out),
             command_line.one_sentence(),
-            command_line.progress("training networks", epochs_in_all(config)) as advance,
+            command_line.progress("training networks", epochs_in_all(completed(config))) as advance,
         ):
             samples = experiment.run(config, keep.out, advance, command_line.tell)
     except SystemExit as stop:

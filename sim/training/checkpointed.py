@@ -11,11 +11,11 @@ from sim.attacks.damage import Attacks
 from sim.sampling.datasets import Data, Split
 from sim.storage.studies import Arrays, Study
 from sim.training import trainer
-from sim.training.configuration import BEFORE, ORDINARY, Cell, Config, parsed
+from sim.training.configuration import BEFORE, ORDINARY, Cell, Completed, parsed
 
 
 def trained(
-    config: Config,
+    config: Completed,
     study: Study,
     data: Data,
     cell: Cell,
@@ -26,7 +26,7 @@ def trained(
     """What one training at one side gives: read, or computed from its last checkpoint on.
 
     Args:
-        config: A completed configuration.
+        config: What is trained.
         study: Where finished trainings and checkpoints are kept.
         data: Standardized images at their own side.
         cell: Which training, at which side.
@@ -41,17 +41,17 @@ def trained(
         KeyboardInterrupt: The training was stopped; its last checkpoint is kept.
     """
     training, side = cell
-    name, epochs = cell.name, 0 if training == BEFORE else config.epochs or 0
+    name, epochs = cell.name, 0 if training == BEFORE else config.epochs
     stored = study.finished(name)
     if stored is not None:
         advance(epochs)
         return stored
     regularizer, strength = (ORDINARY, 0.0) if training == BEFORE else parsed(training)
     recipe = trainer.Recipe(
-        regularizer, config.epochs or 0, config.batch, config.learning_rate, config.pgd_steps
+        regularizer, config.epochs, config.batch, config.learning_rate, config.pgd_steps
     )
     net = trainer.network(config.data, side, config.width, config.depth)
-    seeds = config.seeds or 0
+    seeds = config.seeds
     state = trainer.start(net, side, recipe, config.seed, seeds)
     leaves, structure = jax.tree.flatten(state)
     curve = {
@@ -96,7 +96,7 @@ def trained(
     return found
 
 
-def _measured(config: Config, net: Any, side: int, weights: Any, sets: list[Split]) -> Arrays:
+def _measured(config: Completed, net: Any, side: int, weights: Any, sets: list[Split]) -> Arrays:
     """The measures after training, by (seeds, set, ...)."""
     each = [
         trainer.measured(net, side, weights, part, attacks(config), config.seed, config.attacked)
@@ -106,6 +106,6 @@ def _measured(config: Config, net: Any, side: int, weights: Any, sets: list[Spli
     return {name: np.stack([getattr(one, name) for one in each], axis=1) for name in names}
 
 
-def attacks(config: Config) -> Attacks:
+def attacks(config: Completed) -> Attacks:
     """The attacks that measure damage."""
     return Attacks(tuple(float(p) for p in config.attack_norms), config.eps, config.steps, 0)

@@ -5,7 +5,7 @@ Needs no jax.
 
 import math
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
@@ -91,6 +91,19 @@ class Config:
     """Trainings under way at once. Unless given: one for each processor. It changes no result."""
 
 
+@dataclass(frozen=True)
+class Completed(Config):
+    """A configuration with everything that was not given: nothing in it is None but `data_dir`."""
+
+    sizes: tuple[int, ...] = ()
+    trainings: tuple[str, ...] = ()
+    compared: tuple[str, ...] = ()
+    compared_size: int = 0
+    epochs: int = 0
+    seeds: int = 0
+    workers: int = 1
+
+
 GROWS = ("sizes", "trainings", "compared", "compared_size", "workers", "quick", "data_dir")
 """What a study may have more of, or otherwise, when it is continued."""
 
@@ -108,7 +121,7 @@ class Cell(NamedTuple):
         return f"{self.training}-side{self.side}"
 
 
-def completed(config: Config) -> Config:
+def completed(config: Config) -> Completed:
     """The configuration with everything that was not given.
 
     Raises:
@@ -124,16 +137,16 @@ def completed(config: Config) -> Config:
     further = tuple(
         f"{name}:{s:g}" for name in some for s in (STRENGTHS[1:2] if quick else STRENGTHS)
     )
-    return replace(
-        config,
-        sizes=sizes,
-        trainings=every if config.trainings is None else config.trainings,
-        compared=further if config.compared is None else config.compared,
-        compared_size=config.compared_size or sizes[min(1, len(sizes) - 1)],
-        epochs=(6 if quick else 12) if config.epochs is None else config.epochs,
-        seeds=(2 if quick else 5) if config.seeds is None else config.seeds,
-        workers=config.workers or os.cpu_count() or 1,
-    )
+    found = {
+        "sizes": sizes,
+        "trainings": every if config.trainings is None else config.trainings,
+        "compared": further if config.compared is None else config.compared,
+        "compared_size": config.compared_size or sizes[min(1, len(sizes) - 1)],
+        "epochs": (6 if quick else 12) if config.epochs is None else config.epochs,
+        "seeds": (2 if quick else 5) if config.seeds is None else config.seeds,
+        "workers": config.workers or os.cpu_count() or 1,
+    }
+    return Completed(**vars(config) | found)
 
 
 def parsed(training: str) -> tuple[str, float]:
@@ -169,42 +182,39 @@ def check(config: Config) -> None:
     Raises:
         ValueError: A field makes no sense; the message is one sentence.
     """
-    config = completed(config)
-    refusals.check_lists(config, "sizes", "trainings", "attack_norms", "eps")
-    if config.compared:
-        refusals.check_lists(config, "compared")
-    refusals.check_attacks(config.attack_norms, config.eps)
+    full = completed(config)
+    refusals.check_lists(full, "sizes", "trainings", "attack_norms", "eps")
+    if full.compared:
+        refusals.check_lists(full, "compared")
+    refusals.check_attacks(full.attack_norms, full.eps)
     counts = ("width", "depth", "epochs", "batch", "pgd_steps", "measured", "attacked", "workers")
     for name in counts:
-        if getattr(config, name) < 1:
+        if getattr(full, name) < 1:
             raise ValueError(f"--{name.replace('_', '-')} must be at least 1.")
-    if config.steps < 0:
-        raise ValueError(f"--steps cannot be negative, unlike {config.steps}.")
-    if not 0 < config.learning_rate < math.inf:
-        raise ValueError(f"--learning-rate must be positive, not {config.learning_rate:g}.")
-    refusals.check_seeds(config.seeds or 0, config.seed)
-    if config.data == "cifar10" and config.data_dir is None:
+    if full.steps < 0:
+        raise ValueError(f"--steps cannot be negative, unlike {full.steps}.")
+    if not 0 < full.learning_rate < math.inf:
+        raise ValueError(f"--learning-rate must be positive, not {full.learning_rate:g}.")
+    refusals.check_seeds(full.seeds, full.seed)
+    if full.data == "cifar10" and full.data_dir is None:
         raise ValueError("--data cifar10 needs --data-dir, the folder where it lies.")
-    if config.data == "cifar10" and not Path(str(config.data_dir)).is_dir():
-        raise ValueError(f"there is no folder {config.data_dir}.")
-    for training in (*(config.trainings or ()), *(config.compared or ())):
+    if full.data == "cifar10" and not Path(str(full.data_dir)).is_dir():
+        raise ValueError(f"there is no folder {full.data_dir}.")
+    for training in (*full.trainings, *full.compared):
         parsed(training)
-    if config.compared_size not in (config.sizes or ()):
-        raise ValueError(f"--compared-size {config.compared_size} is not among --sizes.")
-    for side in config.sizes or ():
-        net = without_batch_norm(config.data, side, config.width, config.depth)
+    if full.compared_size not in full.sizes:
+        raise ValueError(f"--compared-size {full.compared_size} is not among --sizes.")
+    for side in full.sizes:
+        net = without_batch_norm(full.data, side, full.width, full.depth)
         output_shape(net.body, net.input_shape(side))
 
 
-def design(config: Config) -> list[Cell]:
-    """Every training at every side where it is wanted, `BEFORE` included, the shortest first.
-
-    Args:
-        config: A completed configuration.
-    """
-    sizes, trainings = config.sizes or (), config.trainings or ()
-    found = [Cell(training, side) for side in sizes for training in (*trainings, BEFORE)]
-    compared = [Cell(training, config.compared_size or 0) for training in config.compared or ()]
+def design(config: Completed) -> list[Cell]:
+    """Every training at every side where it is wanted, `BEFORE` included, the shortest first."""
+    found = [
+        Cell(training, side) for side in config.sizes for training in (*config.trainings, BEFORE)
+    ]
+    compared = [Cell(training, config.compared_size) for training in config.compared]
     found += [cell for cell in compared if cell not in found]
 
     def length(cell: Cell) -> int:
@@ -214,6 +224,6 @@ def design(config: Config) -> list[Cell]:
     return sorted(found, key=length)
 
 
-def epochs_in_all(config: Config) -> int:
+def epochs_in_all(config: Completed) -> int:
     """Epochs of all trainings of a completed configuration together."""
-    return sum(config.epochs or 0 for cell in design(config) if cell.training != BEFORE)
+    return sum(config.epochs for cell in design(config) if cell.training != BEFORE)

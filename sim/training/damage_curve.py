@@ -55,7 +55,7 @@ def damage_curves(samples: xr.Dataset) -> list[DamageCurve]:
     Returns:
         A curve for each attack; none where fewer than `FEWEST` trainings are finished.
     """
-    side = int(config_of(samples).compared_size or 0)
+    side = config_of(samples).compared_size
     at = samples.sel(size=side, set="test", attack="pgd")
     finished = np.isfinite(at["accuracy"].transpose("training", "seed").values).all(axis=1)
     names = [str(t) for t in samples["training"].values[finished] if str(t) != BEFORE]

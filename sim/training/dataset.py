@@ -11,21 +11,21 @@ from sim.plan import configuration
 from sim.sampling.datasets import CHANNELS
 from sim.storage import attributes
 from sim.storage.studies import Arrays
-from sim.training.configuration import BEFORE, SETS, Cell, Config, regularizer
+from sim.training.configuration import BEFORE, SETS, Cell, Completed, regularizer
 
 NORMS = ("1", "2", "inf")
 """Orders q of the norms of input gradients that are measured."""
 
 
-def labelled(config: Config, found: Mapping[Cell, Arrays]) -> xr.Dataset:
+def labelled(config: Completed, found: Mapping[Cell, Arrays]) -> xr.Dataset:
     """What the trainings gave, with labels; NaN where the design has none or it is not finished.
 
     Args:
-        config: A completed configuration.
+        config: What was trained.
         found: The arrays of every finished training, by seed first.
     """
-    trainings = list(dict.fromkeys((BEFORE, *(config.trainings or ()), *(config.compared or ()))))
-    sizes, epochs = list(config.sizes or ()), config.epochs or 0
+    trainings = list(dict.fromkeys((BEFORE, *config.trainings, *config.compared)))
+    sizes, epochs = list(config.sizes), config.epochs
     per_set, per_attack = ("set",), ("set", "attack", "p", "eps")
     dims = {
         "accuracy": per_set,
@@ -39,7 +39,7 @@ def labelled(config: Config, found: Mapping[Cell, Arrays]) -> xr.Dataset:
         "failed": (),
     }
     coords = {
-        "seed": np.arange(config.seeds or 0),
+        "seed": np.arange(config.seeds),
         "training": trainings,
         "size": ("size", sizes, {"long_name": "side of the image"}),
         "d": ("size", [CHANNELS[config.data] * side**2 for side in sizes]),
@@ -62,9 +62,9 @@ def labelled(config: Config, found: Mapping[Cell, Arrays]) -> xr.Dataset:
     return xr.Dataset(variables, coords, attributes.encoded(asdict(config)))
 
 
-def config_of(samples: xr.Dataset) -> Config:
+def config_of(samples: xr.Dataset) -> Completed:
     """The completed configuration of a study."""
-    return configuration.restored(Config, attributes.configuration(samples.attrs))
+    return configuration.restored(Completed, attributes.configuration(samples.attrs))
 
 
 def dimensions(samples: xr.Dataset) -> np.ndarray:

@@ -15,7 +15,7 @@ from sim.sampling import datasets
 from sim.storage import studies
 from sim.storage.studies import Arrays
 from sim.training.checkpointed import trained
-from sim.training.configuration import GROWS, Cell, Config, check, completed, design
+from sim.training.configuration import GROWS, Cell, Completed, Config, check, completed, design
 from sim.training.dataset import labelled
 
 
@@ -47,21 +47,21 @@ def run(
         RunError: The folder cannot be used, or holds another study.
     """
     check(config)
-    config = completed(config)
-    data = datasets.load(config.data, config.data_dir)
+    full = completed(config)
+    data = datasets.load(full.data, full.data_dir)
     data = datasets.Data(data.training.standardized(), data.test.standardized())
     found: dict[Cell, Arrays] = {}
-    with studies.opened(out, asdict(config), GROWS, jax.default_backend(), tell) as study:
+    with studies.opened(out, asdict(full), GROWS, jax.default_backend(), tell) as study:
         stopping = threading.Event()
 
         def work(cell: Cell) -> None:
-            found[cell] = trained(config, study, data, cell, advance, tell, stopping)
+            found[cell] = trained(full, study, data, cell, advance, tell, stopping)
 
         try:
-            _in_parallel(work, design(config), config.workers or 1)
+            _in_parallel(work, design(full), full.workers)
         finally:
             stopping.set()
-    return labelled(config, found)
+    return labelled(full, found)
 
 
 def stored(path: str) -> xr.Dataset:
@@ -70,7 +70,7 @@ def stored(path: str) -> xr.Dataset:
     Raises:
         RunError: The folder holds no study.
     """
-    config = configuration.restored(Config, studies.described(path))
+    config = configuration.restored(Completed, studies.described(path))
     study = studies.Study(Path(path))
     read = {cell: study.finished(cell.name) for cell in design(config)}
     return labelled(config, {cell: arrays for cell, arrays in read.items() if arrays is not None})

@@ -78,7 +78,7 @@ def _draw_growth(
     ds, ends = dimensions(samples), []
     panel.plot(ds, law, color=appearance.GRAY, linewidth=0.8, zorder=0)
     robust = 0
-    everywhere = [BEFORE, *(config_of(samples).trainings or ())]
+    everywhere = [BEFORE, *config_of(samples).trainings]
     for training in at_several_sides(samples) or everywhere:
         values = quantity.of(samples.sel(training=training, set="test"))
         middle, reach = means(values, "size")

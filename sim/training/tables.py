@@ -33,7 +33,7 @@ def tables(samples: xr.Dataset) -> list[Table]:
     trainings = [str(t) for t in samples["training"].values]
     found.append(_points(samples, f"side {side}, on test images", trainings, side))
     curves = damage_curves(samples)
-    return [*found, *([_one_curve(curves), _factors(curves)] if curves else [])]
+    return [*found, *([_curve(curves), _factors(curves)] if curves else [])]
 
 
 def _shown(samples: xr.Dataset, kind: str) -> dict[str, Quantity]:
@@ -110,7 +110,7 @@ def _slope(slope: Slope) -> str:
     return with_error(slope.value, *slope.interval)
 
 
-def _one_curve(curves: list[DamageCurve]) -> Table:
+def _curve(curves: list[DamageCurve]) -> Table:
     rows = [
         (
             f"{_norm(curve.p)}, ε = {curve.eps:g}",
@@ -138,9 +138,9 @@ def _factors(curves: list[DamageCurve]) -> Table:
 _INDEX = {"1": "₁", "2": "₂", "inf": "_∞"}
 
 
-def _ends(mean: Mean, unit: Callable[[float], float] = lambda value: value) -> str:
-    low, high = mean.interval
-    return with_ends(unit(mean.value), unit(low), unit(high))
+def _ends(found: Mean, unit: Callable[[float], float] = lambda value: value) -> str:
+    low, high = found.interval
+    return with_ends(unit(found.value), unit(low), unit(high))
 
 
 def _points(samples: xr.Dataset, title: str, trainings: list[str], side: int | None) -> Table:

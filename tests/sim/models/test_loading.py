@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 
 from sim.models import loading
-from sim.scaling.experiment import Config, complete, networks, run
+from sim.plan.plan import completed
+from sim.scaling.configuration import Config, planned
+from sim.scaling.experiment import run
 from sim.storage import layout
 from sim.storage.merge import merge, read
 from sim.storage.refusals import RunError
@@ -143,8 +145,8 @@ def test_a_model_and_an_architecture_or_its_options_are_refused(tmp_path):
     assert done.returncode == 2
     assert done.stderr == "choose --arch mlp or --model mine:linear, not both.\n"
     with pytest.raises(ValueError, match="--model takes no --init"):
-        complete(Config(model="mine:linear", init="lecun"))
-    assert complete(Config()).arch == "resnet"
+        completed(Config(model="mine:linear", init="lecun"))
+    assert completed(Config()).arch == "resnet"
 
 
 def test_a_factory_may_make_arrays_whenever_it_is_called():
@@ -229,7 +231,7 @@ def test_the_whole_command_for_models_of_libraries(name):
 )
 def test_every_example_draws_weights_and_gives_logits(name, library):
     pytest.importorskip(library)
-    (network,) = networks(Config(model=f"examples.models:{name}")).values()
+    (network,) = planned(Config(model=f"examples.models:{name}")).networks.values()
     (own,) = network.body.layers
     shape = (8, 8, 3)
     assert output_shape(network.body, shape) == (10,)

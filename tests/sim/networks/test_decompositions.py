@@ -59,7 +59,9 @@ def test_what_decomposes_nothing_stays_the_same_program():
 
 ORTHOGONAL = """
 import jax, jax.numpy as jnp
-from sim import models, montecarlo
+from sim.models import loading
+from sim.sampling import norms
+from sim.sampling.draws import Draws
 from theory.network import Network, serial
 
 def orthogonal(shape):
@@ -78,9 +80,9 @@ def orthogonal(shape):
 
     return init, apply
 
-network = Network("mine", serial(models.Own("mine", orthogonal)), 3)
-draws = montecarlo.Draws(("loss",), (1.0,))
-print(montecarlo.sweep(network, (4, 8), range(32), draws, batch=1).shape)
+network = Network("mine", serial(loading.Own("mine", orthogonal)), 3)
+draws = Draws(("loss",), (1.0,))
+print(norms.sweep(network, (4, 8), range(32), draws, batch=1).shape)
 """
 
 

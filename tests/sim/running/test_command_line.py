@@ -13,8 +13,9 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from sim import report
 from sim.audit import __main__ as audit_command
-from sim.scaling import report, scaling, vulnerability
+from sim.scaling.__main__ import main as scaling
 from theory.architectures import ARCHITECTURES
 from theory.console import run
 
@@ -244,7 +245,7 @@ def refused(main, arguments, capsys):
 def test_bad_input_is_one_sentence_and_writes_nothing(case, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     arguments, message = BAD[case]
-    assert message in refused(scaling.main, arguments, capsys)
+    assert message in refused(scaling, arguments, capsys)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -278,7 +279,7 @@ def test_what_is_no_run_is_one_sentence(case, tmp_path, monkeypatch, capsys):
 def test_a_refused_run_overwrites_nothing(arguments, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     before = runs(tmp_path)
-    refused(scaling.main, f"--arch mlp {arguments}", capsys)
+    refused(scaling, f"--arch mlp {arguments}", capsys)
     assert {path: path.is_file() and path.read_text() for path in tmp_path.rglob("*")} == before
 
 

@@ -7,8 +7,10 @@ import pytest
 from sim.models import loading
 from sim.sampling.diagnosis import why_degenerate
 from sim.sampling.draws import Draws
-from sim.scaling.experiment import Config, run
-from sim.scaling.report import Report, remarks
+from sim.scaling.configuration import Config
+from sim.scaling.experiment import run
+from sim.scaling.remarks import remarks
+from sim.scaling.report import Report
 from theory import architectures
 from theory.network import Network, serial
 

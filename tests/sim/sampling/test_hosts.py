@@ -13,7 +13,8 @@ import pytest
 import xarray as xr
 
 from sim.sampling import hosts
-from sim.scaling.experiment import Config, run
+from sim.scaling.configuration import Config
+from sim.scaling.experiment import run
 
 CONFIG = Config(
     arch="mlp", depth=1, widths=(4,), sizes=(2, 4), norms=("1",), input="gaussian", seeds=128

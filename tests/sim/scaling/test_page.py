@@ -12,17 +12,19 @@ import numpy as np
 import pytest
 
 from sim.scaling import page
-from sim.scaling.experiment import Config, labelled, predictions
-from sim.scaling.report import Report, norm_name, to_json, verdict
+from sim.scaling.configuration import Config, planned
+from sim.scaling.dataset import labelled, predictions
+from sim.scaling.report import Report, to_json, verdict
+from sim.scaling.table import norm_name
 
-CONFIG = Config(arch="mlp", widths=(8, 16), sizes=(4, 8, 16), seeds=20, norms=("1", "inf"))
+PLAN = planned(Config(arch="mlp", widths=(8, 16), sizes=(4, 8, 16), seeds=20, norms=("1", "inf")))
 SESSION = {"started": "2020-01-01T00:00:00+00:00", "versions": {"jax": "1.2.3"}, "commit": None}
 
 
 @pytest.fixture(scope="module")
 def result():
     norms = np.random.default_rng(0).uniform(1, 2, (2, 3, 20, 1, 2))
-    return Report.of(labelled(CONFIG, norms, predictions(CONFIG)))
+    return Report.of(labelled(PLAN, norms, predictions(PLAN)))
 
 
 class Parts(HTMLParser):

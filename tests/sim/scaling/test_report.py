@@ -14,18 +14,12 @@ from rich.console import Console
 
 from sim import audit
 from sim.running import command_line
-from sim.scaling.experiment import Config, labelled, predictions
-from sim.scaling.report import (
-    Report,
-    audit_command,
-    columns,
-    notes,
-    remarks,
-    show,
-    times,
-    to_json,
-    verdict,
-)
+from sim.scaling.configuration import Config, planned
+from sim.scaling.dataset import labelled, predictions
+from sim.scaling.deliver import show
+from sim.scaling.remarks import audit_command, notes, remarks
+from sim.scaling.report import Report, times, to_json, verdict
+from sim.scaling.table import columns
 from sim.statistics import fitting, intervals
 from sim.storage import layout, merge, store
 from sim.storage.refusals import RunError
@@ -36,11 +30,10 @@ DS = np.array([48.0, 192.0])
 
 def stored(seeds=30, key=0, finished=None, shift=0.0, **changed):
     """A stored run whose samples depend on their key and seed alone."""
-    config = Config(**{**vars(CONFIG), "seeds": seeds, "seed": key, **changed})
+    plan = planned(Config(**{**vars(CONFIG), "seeds": seeds, "seed": key, **changed}))
     norms = np.random.default_rng(key).uniform(1, 2, (1000, 1, 2, 1, 1))[:seeds] + shift
-    samples = labelled(
-        config, norms.transpose(1, 2, 0, 3, 4).astype(np.float32), predictions(config)
-    )
+    sampled = norms.transpose(1, 2, 0, 3, 4).astype(np.float32)
+    samples = labelled(plan, sampled, predictions(plan))
     flags = np.ones((seeds, 1, 2), bool) if finished is None else finished
     samples["finished"] = ("seed", "width", "size"), flags
     samples["norm"] = samples["norm"].where(samples["finished"])
@@ -282,7 +275,7 @@ def test_a_model_is_shown_without_a_width():
 
 @pytest.mark.parametrize("width", [80, 100, 130, 200])
 def test_words_are_whole_in_narrow_terminals(width, monkeypatch, capsys):
-    monkeypatch.setattr("sim.scaling.report.for_tables", lambda *_: Console(width=width))
+    monkeypatch.setattr("sim.scaling.deliver.for_tables", lambda *_: Console(width=width))
     report = times_the_prediction(1.09)
     show(report)
     text = capsys.readouterr().out

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import sim
-from sim.scaling.experiment import Config, check, networks, run
+from sim.scaling.configuration import Config, planned
+from sim.scaling.experiment import run
+from sim.scaling.report import Report
 from theory.architectures import ARCHITECTURES
 
 QUICK = Config(arch="mlp", widths=(8, 16), sizes=(4, 8, 16), seeds=64, input="gaussian")
@@ -47,17 +49,17 @@ def test_until_continues_a_plain_run_as_far_as_the_pilot_asks():
     np.testing.assert_array_equal(samples["norm"], run(config)["norm"])
     asked = [sim.statistics.seeds_needed(fit.exponent, 0.02) for fit in sim.statistics.fit(plain)]
     assert seeds == max(asked)
-    result = sim.scaling.report.Report.of(samples)
+    result = Report.of(samples)
     assert result.reached
     assert max(fit.exponent.half_width for fit in result.fits) == pytest.approx(0.02, rel=0.05)
     assert {fit.exponent.degrees for fit in result.fits} == {63}
 
 
 def test_the_cap_of_until_is_reported():
-    result = sim.scaling.report.Report.of(run(replace(SMALL, until=0.001, max_seeds=70)))
+    result = Report.of(run(replace(SMALL, until=0.001, max_seeds=70)))
     assert result.seeds == 70
     assert result.reached is False
-    assert sim.scaling.report.Report.of(run(SMALL)).reached is None
+    assert Report.of(run(SMALL)).reached is None
 
 
 @pytest.mark.parametrize(
@@ -66,7 +68,7 @@ def test_the_cap_of_until_is_reported():
 )
 def test_the_report_says_which_sampler_ran(init, asked, ran):
     config = replace(SMALL, init=init, sampler=asked, seeds=2)
-    assert sim.scaling.report.Report.of(run(config)).sampler == ran
+    assert Report.of(run(config)).sampler == ran
 
 
 def test_several_inputs_share_the_matrices_of_their_seed():
@@ -101,7 +103,7 @@ def test_every_architecture_and_head_runs_and_is_predicted(arch):
 
 def test_the_papers_network_takes_its_own_options():
     config = Config(arch="convnet-avdim", depth=3, pool_after=(2,), dilation=(2,), pooling="max")
-    (network, *_) = networks(config).values()
+    (network, *_) = planned(config).networks.values()
     layers = network.body.layers
     assert [type(layer).__name__ for layer in layers[:6]] == [
         "Conv", "ReLU", "Conv", "MaxPool", "ReLU", "Conv",
@@ -131,4 +133,4 @@ def test_the_papers_network_takes_its_own_options():
 )
 def test_impossible_configurations_are_one_sentence(config, message):
     with pytest.raises(ValueError, match=message):
-        check(config)
+        planned(config)

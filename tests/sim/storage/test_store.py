@@ -14,7 +14,9 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from sim.scaling.experiment import Config, networks, run, sizes_of, unsampled
+from sim.scaling.configuration import Config, planned
+from sim.scaling.dataset import unsampled
+from sim.scaling.experiment import run
 from sim.storage import provenance, store
 from sim.storage.refusals import RunError
 
@@ -60,7 +62,7 @@ class Computed:
 def sample(path, config=CONFIG, computed=None, tell=lambda line: None):
     """The stored norms (width, size, seed, quantity, q) and the samples that were computed."""
     computed = computed or Computed()
-    config = replace(config, widths=tuple(networks(config)), sizes=sizes_of(config))
+    config = planned(config).explicit
     done, found = [], []
     with store.opened(str(path), asdict(config), unsampled, store.Where("cpu"), tell) as kept:
         for width in config.widths:
