@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import special
 
-from sim.networks import conditional
+from sim.networks import closed_forms, conditional
 from sim.networks.gradients import gradient_norms
 from sim.networks.layers import init
 from sim.sampling.draws import Draws
@@ -41,14 +41,14 @@ def z_score(expected, point, q):
     return (drawn.mean() - expected) * np.sqrt(DRAWN) / drawn.std()
 
 
-@pytest.mark.parametrize("q", conditional.CLOSED_FORMS)
+@pytest.mark.parametrize("q", closed_forms.CLOSED_FORMS)
 def test_closed_form_against_matrices(point, q):
     x, y, v, variance, _ = point
     expected = float(conditional.expected_norm(*map(jnp.asarray, (x, y, v)), variance, q))
     assert abs(z_score(expected, point, q)) < Z_BOUND
 
 
-@pytest.mark.parametrize("q", conditional.CLOSED_FORMS)
+@pytest.mark.parametrize("q", closed_forms.CLOSED_FORMS)
 def test_twin_that_forgets_what_is_known_is_caught(point, q):
     x, y, v, variance, _ = point
     unknown = float(conditional.expected_norm(*map(jnp.asarray, (x, 0 * y, v)), variance, q))
@@ -57,7 +57,7 @@ def test_twin_that_forgets_what_is_known_is_caught(point, q):
 
 def test_dead_networks_have_norm_zero():
     x, y = jnp.ones(9), jnp.ones(4)
-    for q in conditional.CLOSED_FORMS:
+    for q in closed_forms.CLOSED_FORMS:
         assert conditional.expected_norm(x, y, jnp.zeros(4), 1.0, q) == 0
 
 
@@ -81,10 +81,10 @@ def by_sampler():
     return norms(True), norms(False)
 
 
-@pytest.mark.parametrize("q", conditional.CLOSED_FORMS)
+@pytest.mark.parametrize("q", closed_forms.CLOSED_FORMS)
 def test_mean_is_that_of_the_exact_law(by_sampler, q):
     integrated, _ = by_sampler
-    column = integrated[:, conditional.CLOSED_FORMS.index(q)]
+    column = integrated[:, closed_forms.CLOSED_FORMS.index(q)]
     expected = predict(NETWORK).distribution(16).moment(q, 1)
     assert abs(column.mean() - expected) * np.sqrt(SEEDS) / column.std() < Z_BOUND
 

@@ -22,5 +22,7 @@ def test_an_exception_is_raised_where_the_result_is_asked_for():
 
 
 def test_it_does_not_keep_a_process_from_ending():
-    script = "import time\nfrom sim.running import background\nbackground.started(lambda: time.sleep(60))"
+    script = (
+        "from sim.running.background import started\nimport time\nstarted(lambda: time.sleep(60))"
+    )
     subprocess.run([sys.executable, "-c", script], check=True, timeout=50)

@@ -14,8 +14,9 @@ import jsonschema
 import pytest
 
 from sim import report
-from sim.audit import __main__ as audit_command
+from sim.audit.__main__ import main as audit
 from sim.scaling.__main__ import main as scaling
+from sim.vulnerability.__main__ import main as vulnerability
 from theory.architectures import ARCHITECTURES
 from theory.console import run
 
@@ -43,10 +44,10 @@ def test_json_is_alone_on_stdout_and_follows_its_schema():
     assert "exponent of d" in done.stderr
 
 
-@pytest.mark.parametrize("command", [audit_command, scaling, vulnerability])
+@pytest.mark.parametrize("command", [audit, scaling, vulnerability])
 def test_the_help_names_every_architecture(command, capsys):
     with pytest.raises(SystemExit):
-        command.main(["--help"])
+        command(["--help"])
     (names,) = re.findall(r"Architecture: ([^.]*)\.", " ".join(capsys.readouterr().out.split()))
     assert re.findall(r"[\w-]+", names) == list(ARCHITECTURES)
 
