@@ -6,3 +6,7 @@ gradients that come out are sampled beside the measurement (`sampling`), and the
 hypothesis H over gradient independence to the network as it is says which layer makes a difference
 (`ladder`).
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

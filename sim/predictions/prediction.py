@@ -15,10 +15,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+import jax
 import numpy as np
 import xarray as xr
 
+from sim.independence import sampling
+from sim.models.loading import words
 from sim.plan.configuration import Experiment
+from sim.sampling.draws import Draws
 from sim.statistics import intervals
 from theory.laws.law import Law, Quantity, bases, missing, predict
 from theory.network import (
@@ -295,11 +299,6 @@ def _sampled(
     advance: Advance,
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """Norms by (quantity, q, size, network), and what stays coupled."""
-    import jax
-
-    from sim.independence import sampling
-    from sim.sampling.draws import Draws
-
     draws = Draws(
         quantities=tuple(quantities),
         norms=tuple(float(q) for q in norms),
@@ -334,8 +333,6 @@ def _none(
     sizes: Sequence[int],
 ) -> Prediction:
     """The law, or nothing, where sampling failed."""
-    from sim.models.loading import words
-
     if law is not None:
         note = f"the law alone, since {BASIS} could not be sampled: {words(error)}"
         return replace(law, notes=(note,))

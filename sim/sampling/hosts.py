@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from sim.running import command_line
+from sim.storage import provenance
 
 Result = TypeVar("Result")
 
@@ -144,8 +145,6 @@ def _refuse_unequal_hosts() -> None:
 
 def _check(spread: Spread, command: str) -> None:
     import jax
-
-    from sim.storage import provenance
 
     versions = provenance.versions()
     mine = f"{command} {versions['jax']} {versions['jaxlib']} {jax.default_backend()}"

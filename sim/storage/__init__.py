@@ -6,3 +6,7 @@ files of a run, `folder` the places where it can be, `merge` reads runs back and
 
 Needs no jax. May import `sim.running`.
 """
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -313,6 +313,11 @@ def test_every_package_of_sim_says_what_it_is_for_and_loads_nothing():
             wrong.append(f"{module} imports modules of the project, its face is not lazy")
         if not path.with_suffix(".pyi").exists():
             wrong.append(f"{module} has no __init__.pyi with its public names")
+            continue
+        for name, source in face(module).items():
+            # whether the name is the function or the module would depend on what was imported first
+            if f"{module}.{name}" in sources() and source != f"{module}.{name}":
+                wrong.append(f"{module} has {name} of {source}, which is also a module of its own")
     must_be_empty(wrong, "a package of sim has a docstring and a lazy face:")
 
 

@@ -1,0 +1,3 @@
+from .loading import ModelError, Own, network
+
+__all__ = ["ModelError", "Own", "network"]

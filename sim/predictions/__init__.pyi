@@ -1,0 +1,3 @@
+from .prediction import Beside, Prediction, of, table
+
+__all__ = ["Beside", "Prediction", "of", "table"]

@@ -1,0 +1,3 @@
+from .html import page
+
+__all__ = ["page"]
