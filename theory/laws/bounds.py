@@ -105,10 +105,16 @@ def flatness(network: Network) -> sp.Expr | None:
     chain = stages(network.body) if breach(network.body) is None else None
     if not chain:
         return None
-    if all(isinstance(layer, Dense | Activation | Flatten) for layer in network.body.layers):
+    dense = all(isinstance(x, Dense | Activation | Flatten) for x in network.body.layers)
+    return of_stages(chain, dense)
+
+
+def of_stages(chain: tuple[Stage, ...], dense: bool) -> sp.Expr:
+    """`flatness` of a chain: exact if all layers are `dense`, else a bound for every kernel."""
+    if dense:
         return _dense(chain)
     *hidden, last = chain
-    value = sp.Max(GAUSSIAN_KURTOSIS, last.kurtosis)
+    value: sp.Expr = sp.Max(GAUSSIAN_KURTOSIS, last.kurtosis)
     for stage in hidden:
         alike = stage.masked * sp.Max(GAUSSIAN_KURTOSIS, stage.kurtosis)
         value *= 1 + (alike - 1) / sp.sympify(stage.units)

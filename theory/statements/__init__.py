@@ -14,6 +14,8 @@ __all__ = ["STATEMENTS", "Result", "Statement", "Step", "holds", "verify"]
 _MODULES = {
     "lemma-2": "attacks",
     "proposition-3": "attacks",
+    "true-masks": "true_masks",
+    "norm-bounds": "norm_bounds",
     "theorem-4": "paths",
     "theorem-5": "paths",
     "condition-s": "paths",
