@@ -221,6 +221,30 @@ def proposition_3(settings: Settings) -> Outcome:
     return _identity(what, worst, NETWORKS_OF_AN_IDENTITY, 1e-3)
 
 
+@simulates("true-masks")
+def true_masks(settings: Settings) -> Outcome:
+    """One pixel of a strided convolutional network with uniform weights, at one fixed image."""
+    uniform = VarianceScaling(2, distribution="uniform")
+    body = (Conv(3, uniform, stride=2), ReLU(), Conv(2, uniform), ReLU(), Flatten())
+    network = Network("strided", serial(*body, Dense(1, LAST)), channels=1)
+    image = np.random.default_rng(settings.seed).standard_normal((4, 4, 1))
+    squares = _gradients(network, 4, settings, image)[:, 0, 0, 0] ** 2
+    expected = logit_energy_map(network.body, (4, 4, 1))[0, 0]
+    return _mean("E(∂f/∂x_1)², shared 3×3 kernels, stride 2, uniform weights", expected, squares)
+
+
+@simulates("norm-bounds")
+def norm_bounds(settings: Settings) -> Outcome:
+    """How far the mean ℓ_1 norm of a narrow network lies outside of its bounds."""
+    network, side = architectures.cnn(width=4, depth=2), 8
+    found = predict(network, 1).bounds(3 * side**2)
+    assert found is not None
+    mean = _norms(network, side, settings, 1.0).mean()
+    outside = max(found.lower - mean, mean - found.upper, 0.0)
+    what = "how far E‖∂f‖₁ lies outside of its bounds, cnn with two convolutions of 4 channels"
+    return _identity(what, float(outside / found.upper), settings.seeds, 0.0)
+
+
 @simulates("theorem-4")
 def theorem_4(settings: Settings) -> Outcome:
     """The exponent of a dense network."""
