@@ -5,14 +5,16 @@ made by `derive`, `compute` and `evaluate`, one for each kind of check:
 
     symbolic   SymPy decides the claim for all values of its symbols, or in each of the named cases
     exact      rational arithmetic, on named instances
-    numeric    40 digits, of which 30 must agree, on named instances
+    numeric    40 digits, of which 30 must agree, on named instances; or numbers fitted in floats
+    definition a rule that the library applies, compared with the rule as the text writes it: it
+               proves nothing, but a library that departs from the text is found out
 
 A symbolic step without named cases is universal: it holds for all values of the symbols that are
 left once `meaning` has said what some of them stand for.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -20,7 +22,7 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
 
-Kind = Literal["symbolic", "exact", "numeric"]
+Kind = Literal["symbolic", "exact", "numeric", "definition"]
 Claim = Relational
 Check = Callable[[Claim], bool]
 Instances = Callable[[], Mapping[str, Mapping[sp.Symbol, Any]]]
@@ -143,6 +145,16 @@ def derive(
         return all(_symbolic(_read(claim, {**(general or {}), **x})) for x in readings)
 
     return Step(claim, reason, check, "symbolic", cases)
+
+
+def define(claim: Claim, reason: str, cases: Instances) -> Step:
+    """A rule that the library applies, beside the same rule as it is written here."""
+    return replace(derive(claim, reason, cases), kind="definition")
+
+
+def fitted(claim: Claim, reason: str, cases: Instances) -> Step:
+    """A claim on rational numbers that were found by rounding slopes between floats."""
+    return replace(derive(claim, reason, cases), kind="numeric")
 
 
 def compute(claim: Claim, reason: str, instances: Instances) -> Step:

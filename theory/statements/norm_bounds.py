@@ -19,7 +19,7 @@ from theory.statements.enumeration import (
     fourth_moments,
     second_moments,
 )
-from theory.statements.true_masks import expectation, slope, slope_of
+from theory.statements.sums import expectation, slope, slope_of
 
 SOURCE = "derived here; fourth moments of dense networks after Hanin & Nica (2018)"
 
@@ -154,18 +154,6 @@ def norm_bounds() -> Statement:
         "The exponent without Gaussian coordinates",
         SOURCE,
         steps,
-        hypotheses=(
-            "those of `true-masks`, for a chain of dense layers and convolutions",
-            "weights are independent, with a finite kurtosis k",
-        ),
-        claim="Σ_i √(E g_i²)/√F ≤ E‖∂f‖_1 ≤ Σ_i √(E g_i²), F = max(3, k) Π (1 + (r max(3, k) − "
-        "1)/C) or, for dense networks, smaller. ‖∂f‖_1 has the exponent 1/2 for mlp, and for cnn "
-        "and convnet-avdim with a dense head, at every fixed width",
-        proof="proved for all widths, depths, kernels, strides and slopes, by induction over "
-        "weights and layers; checked by enumeration: the recursion on 4 dense networks, the bound "
-        "on 3 convolutional ones",
-        corrects="the paper passes from second moments to ‖·‖_q with ∝ signs; here both directions "
-        "are inequalities with constants",
     )
 
 

@@ -11,7 +11,7 @@ from theory.laws.energy import connection
 from theory.laws.law import predict
 from theory.network import Dense, LeakyReLU
 from theory.statements import paths
-from theory.statements.derivation import Statement, Step, compute, derive, eq
+from theory.statements.derivation import Statement, compute, derive, eq
 from theory.statements.enumeration import (
     Convolution,
     Example,
@@ -20,14 +20,15 @@ from theory.statements.enumeration import (
     of_graph,
     second_moments,
 )
+from theory.statements.sums import moment_of_a_sum, slope, slope_of, total, v
 
 SOURCE = "derived here, in the place of hypothesis H1 of Simon-Gabriel et al. (ICML 2019)"
 
-n, m, a, i = sp.symbols("n m a i", positive=True, integer=True)
+n, m, a = sp.symbols("n m a", positive=True, integer=True)
 y = sp.Symbol("z", real=True, nonzero=True)
-bias, total, weight, slope, u, mixed = sp.symbols("b S w alpha u c", real=True)
-v, mask, moment, energy = sp.symbols("v r M E", positive=True)
-square, expected, cross, count = sp.symbols("E_g P_g C N", real=True)
+bias, u, mixed = sp.symbols("b u c", real=True)
+mask = sp.Symbol("r", positive=True)
+square, expected, count = sp.symbols("E_g P_g N", real=True)
 drawn: Any = sp.Function("w", real=True)
 value: Any = sp.Function("h", real=True)
 second: Any = sp.Function("E_u", positive=True)
@@ -67,32 +68,6 @@ AVERAGED: dict[str, Example] = {
     )
     for side, kernel in ((4, 2), (4, 3), (5, 3))
 }
-
-
-def moment_of_a_sum() -> Step:
-    """E(Σ_a w_a u_a)² = v Σ_a u_a² for every number of terms."""
-    before, last = sp.symbols("Q u", positive=True)
-    grown = expectation((total + weight * last) ** 2, {weight: (0, v)})
-    return derive(
-        eq(moment, v * (before + last**2)),
-        "E(Σ w_a u_a)² = v Σ u_a² for every number of terms and whatever u, by induction: one "
-        "more weight w, of mean 0 and variance v, is uncorrelated with the sum S so far, so "
-        "E(S + w u)² = E S² + v u²",
-        meaning=lambda: {moment: grown.subs({total**2: v * before, total: 0})},
-    )
-
-
-def expectation(polynomial: Any, moments: dict[sp.Symbol, tuple[Any, ...]]) -> sp.Expr:
-    """The mean of a polynomial in independent variables with the given moments, the first first.
-
-    Every variable is independent of all other symbols.
-    """
-    result = sp.expand(polynomial)
-    for variable, known in moments.items():
-        powers = (sp.Integer(1), *known)
-        terms = sp.Poly(result, variable).terms()
-        result = sp.expand(sp.Add(*(powers[power] * rest for (power,), rest in terms)))
-    return result
 
 
 def true_masks() -> Statement:
@@ -187,25 +162,7 @@ def true_masks() -> Statement:
         "Second moments with the network's own masks",
         SOURCE,
         steps,
-        hypotheses=(
-            "every ReLU or leaky ReLU reads one sum Σ w_a h_a + b of weights and a bias",
-            "(w, b) is symmetric about 0, its weights are uncorrelated, and it is independent of "
-            "all that the unit reads; kernels may be shared by positions, weights need not be "
-            "Gaussian",
-            "almost every input: S = 0 wherever z = 0",
-        ),
-        claim="E(∂f/∂x_i)² is the probability that the random walk of Theorem 5 ends at input i, "
-        "with the network's own masks, at every width",
-        proof="proved for all fan-ins, in-degrees, depths and slopes, by induction over the units; "
-        "checked by enumeration on 5 convolutional networks and 5 graphs",
-        corrects="the paper assumes masks that are independent of the weights (H1); no such "
-        "assumption is needed unless units are added with equal coefficients",
     )
-
-
-def slope_of(argument: Any) -> sp.Expr:
-    """φ'(z) of a leaky ReLU at z ≠ 0: 1 for positive z and `slope` for negative."""
-    return (1 + slope) / 2 + (1 - slope) / 2 * sp.sign(argument)
 
 
 @cache
