@@ -38,7 +38,7 @@ from theory.network import (
     residual,
     serial,
 )
-from theory.statements import failures, finite_width, graphs, paths
+from theory.statements import finite_width, graphs, paths, shared_kernels
 
 HE = VarianceScaling(2)
 LAST = VarianceScaling(1)
@@ -431,7 +431,7 @@ def shared_kernels(settings: Settings) -> Outcome:
     energies = (_gradients(network, 6, settings, image) ** 2).sum(axis=(1, 2, 3))
     what = "E‖∂f‖₂² over its value under H, 3×3 convolution, ReLU, global average"
     independent = float(gain(body, (6, 6, 2)))
-    return _mean(what, failures.pooled_excess(image, 3), energies / independent)
+    return _mean(what, shared_kernels.pooled_excess(image, 3), energies / independent)
 
 
 @simulates("post-activation")

@@ -30,10 +30,16 @@ _MODULES = {
     "spread": "finite_width",
     "moments": "distribution",
     "distribution": "distribution",
-    "shared-kernels": "failures",
-    "post-activation": "failures",
-    "max-pooling": "failures",
-    "sparse-gradients": "failures",
+    "shared-kernels": "shared_kernels",
+    "post-activation": "residual_streams",
+    "max-pooling": "maxima",
+    "sparse-gradients": "maxima",
+    "layer-norm": "normalization",
+    "batch-norm": "normalization",
+    "concatenation": "normalization",
+    "general-norms": "vulnerability",
+    "zero-one-damage": "vulnerability",
+    "double-backpropagation": "vulnerability",
 }
 """Where each statement is built: the function of its name, with underscores, in this module."""
 

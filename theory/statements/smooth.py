@@ -127,12 +127,15 @@ def smooth_activations() -> Statement:
         ),
         fitted(
             eq(growth, 1 / q),
-            "A constant variance, or He's with fan-out, lets v grow like d: 1/q for GELU and SiLU",
+            "A constant variance, or He's with fan-out, lets v grow like d: 1/q for GELU and SiLU "
+            "(width → ∞ before d → ∞)",
             lambda: _exponents(("gelu", "silu"), ("constant", "he-fan-out")),
         ),
         fitted(
             eq(growth, 1 / q - sp.Rational(1, 4)),
-            "but tanh and erf lose a quarter, because they saturate (width before d)",
+            "but tanh and erf lose a quarter, because they saturate. That is the limit of large "
+            "width first: at fixed width the exponent of ‖∂f‖_1 falls from 3/4 to 1/2 as d grows, "
+            "and with He's fan-out 3/4 needs width ≪ d ≪ width³",
             lambda: _exponents(("tanh", "erf"), ("constant", "he-fan-out")),
         ),
     )
