@@ -32,9 +32,11 @@ from theory.network import (
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
+    LayerNorm,
     MaxPool,
     Network,
     ReLU,
+    concat,
     residual,
     serial,
 )
@@ -94,7 +96,12 @@ Check = Callable[[Settings], Outcome]
 CHECKS: dict[str, Check] = {}
 """The simulation of each statement, by the statement's name."""
 
-WITHOUT: dict[str, str] = {}
+WITHOUT: dict[str, str] = {
+    "batch-norm": "`python -m sim.scaling` with `--norm batch` measures it",
+    "general-norms": "`lemma-2` simulates attacks",
+    "zero-one-damage": "an inequality between definitions",
+    "double-backpropagation": "`proposition-3` simulates it",
+}
 """Statements without a simulation, and why."""
 
 
@@ -466,3 +473,22 @@ def sparse_gradients(settings: Settings) -> Outcome:
     # both weights are Gaussian: E|v| · 3 E|w| with variances 1 and 1/3
     expected = np.sqrt(2 / np.pi) * 3 * np.sqrt(2 / np.pi / 3)
     return _mean(what, expected, _norms(network, 16, settings, 1.0))
+
+
+@simulates("layer-norm")
+def layer_norm(settings: Settings) -> Outcome:
+    """A layer norm behind weights of three times He's variance."""
+    width = 512
+    body = (Flatten(), Dense(width, VarianceScaling(6)), LayerNorm(), Dense(1, LAST))
+    network = Network("normalized", serial(*body))
+    what = "E‖∂f‖₂² of a layer norm of 512 units behind weights of scale 6"
+    return _mean(what, (width - 2) / width, _norms(network, 4, settings, 2.0) ** 2)
+
+
+@simulates("concatenation")
+def concatenation(settings: Settings) -> Outcome:
+    """A concatenation of unequal ways, read by a dense layer."""
+    ways = concat(serial(Conv(6, VarianceScaling(4))), serial(Conv(2, LAST)))
+    network = Network("concatenation", serial(ways, Flatten(), Dense(1, LAST)))
+    what = "E‖∂f‖₂², 6 channels of gain 4 beside 2 of gain 1"
+    return _mean(what, (6 * 4 + 2) / 8, _norms(network, 4, settings, 2.0) ** 2)

@@ -4,9 +4,11 @@
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 
+from theory.statements.claims import TERMS
 from theory.statements.derivation import Result, Statement, Step, holds, verify
 
 __all__ = ["STATEMENTS", "Result", "Statement", "Step", "holds", "verify"]
@@ -47,7 +49,8 @@ _MODULES = {
 @cache
 def _build(name: str) -> Statement:
     module = import_module(f"{__name__}.{_MODULES[name]}")
-    return getattr(module, name.replace("-", "_"))()
+    statement = getattr(module, name.replace("-", "_"))()
+    return replace(statement, **vars(TERMS[name])) if name in TERMS else statement
 
 
 class _Registry(Mapping[str, Statement]):
