@@ -40,7 +40,8 @@ from theory.network import (
     residual,
     serial,
 )
-from theory.statements import finite_width, graphs, paths, shared_kernels
+from theory.statements import finite_width, graphs, paths
+from theory.statements.shared_kernels import pooled_excess
 
 HE = VarianceScaling(2)
 LAST = VarianceScaling(1)
@@ -438,7 +439,7 @@ def shared_kernels(settings: Settings) -> Outcome:
     energies = (_gradients(network, 6, settings, image) ** 2).sum(axis=(1, 2, 3))
     what = "E‖∂f‖₂² over its value under H, 3×3 convolution, ReLU, global average"
     independent = float(gain(body, (6, 6, 2)))
-    return _mean(what, shared_kernels.pooled_excess(image, 3), energies / independent)
+    return _mean(what, pooled_excess(image, 3), energies / independent)
 
 
 @simulates("post-activation")
@@ -482,7 +483,8 @@ def layer_norm(settings: Settings) -> Outcome:
     body = (Flatten(), Dense(width, VarianceScaling(6)), LayerNorm(), Dense(1, LAST))
     network = Network("normalized", serial(*body))
     what = "E‖∂f‖₂² of a layer norm of 512 units behind weights of scale 6"
-    return _mean(what, (width - 2) / width, _norms(network, 4, settings, 2.0) ** 2)
+    samples = _norms(network, 16, settings, 2.0, input="constant")
+    return _mean(what, (width - 2) / width, samples**2)
 
 
 @simulates("concatenation")

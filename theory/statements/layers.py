@@ -7,6 +7,8 @@ import numpy as np
 import sympy as sp
 
 from theory import architectures
+from theory.fans import in_degree
+from theory.geometry import connections
 from theory.initializers import VarianceScaling
 from theory.laws.energy import energy_map, gain
 from theory.network import (
@@ -101,6 +103,12 @@ def corollary_6() -> Statement:
             eq(total, 1),
             "so E‖∂f/∂x‖_2² = 1, as in Theorem 5",
             lambda: _totals(NETWORKS),
+        ),
+        compute(
+            eq(kappa, total),
+            "A zero border cuts kernels off: the in-degree of `theory.fans`, a mean over outputs, "
+            "against the connections one by one (kernels 3 and 5, strides 1 and 2)",
+            _zero_borders,
         ),
         derive(
             eq(energy, 1),
@@ -215,6 +223,19 @@ def _pooled_totals() -> dict[str, dict[sp.Symbol, Any]]:
         name: values | {window: windows[name][0], other: windows[name][1]}
         for name, values in _totals(POOLED).items()
     }
+
+
+def _zero_borders() -> dict[str, dict[sp.Symbol, Any]]:
+    found = {}
+    for size, k, stride_size in product((4, 8), (3, 5), (1, 2)):
+        layer = Conv(7, HE, kernel=k, stride=stride_size, border="zero")
+        reads = connections(layer, size)
+        mean = sp.Rational(int(reads.sum()), len(reads))
+        found[f"side {size}, kernel {k}, stride {stride_size}"] = {
+            kappa: in_degree(layer, (size, size, 2)),
+            total: 2 * mean**2,
+        }
+    return found
 
 
 def _whole_networks() -> dict[str, dict[sp.Symbol, Any]]:
