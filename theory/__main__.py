@@ -7,12 +7,14 @@ bad usage.
 import argparse
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 from theory.console import progress, run
 from theory.initializers import unknown
 from theory.statements import STATEMENTS, Statement, render, verify
+
+CORE = ("true-masks", "theorem-4", "theorem-5", "condition-s", "corollary-6", "average-pooling")
+"""The statements on gradients at initialization, with the one that they are corollaries of."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,14 +48,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     separator = "\n" if style is _line else "\n\n"
     print(separator.join(style(STATEMENTS[name]) for name in names))
     if style is _line:
-        print("Steps by kind of check; none was run now: --check runs them all.", file=sys.stderr)
+        for what, chosen in (("All statements", names), ("The paper's on initialization", CORE)):
+            some, all_steps = universal_steps(chosen)
+            print(f"{what}: {some} of {all_steps} steps hold for all values.", file=sys.stderr)
+        print("None was run now: --check runs them all.", file=sys.stderr)
     return 0
 
 
 def _line(statement: Statement) -> str:
-    kinds = Counter(step.kind for step in statement.steps)
-    counts = ", ".join(f"{kinds[kind]} {kind}" for kind in kinds)
-    return f"{statement.name:16} {statement.title} ({counts})"
+    universal = sum(step.universal for step in statement.steps)
+    counts = f"{universal} of {len(statement.steps)} steps for all values"
+    return f"{statement.name:22} {statement.title} ({counts}): {statement.proof}"
+
+
+def universal_steps(names: Sequence[str]) -> tuple[int, int]:
+    """How many steps of the named statements hold for all values of their symbols, and of all."""
+    steps = [step for name in names for step in STATEMENTS[name].steps]
+    return sum(step.universal for step in steps), len(steps)
 
 
 def _check(statement: Statement) -> bool:

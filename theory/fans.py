@@ -105,7 +105,7 @@ def _(layer: Conv, shape: Shape) -> Size:
 @in_degree.register(AvgPool)
 @in_degree.register(MaxPool)
 def _(layer: AvgPool | MaxPool, shape: Shape) -> Size:
-    return sp.Integer(layer.window) ** 2
+    return sp.sympify(layer.window) ** 2
 
 
 @in_degree.register(GlobalAvgPool)

@@ -7,19 +7,26 @@ like the one of the statement's derivation, and name it here. `python -m sim.sta
 from sim.statements import (
     attacks,
     distribution,
-    failures,
     finite_width,
     layers,
     loss,
+    maxima,
+    norm_bounds,
+    normalization,
     paths,
+    residual_streams,
     schemes,
+    shared_kernels,
     smooth,
+    true_masks,
 )
 from sim.statements.outcome import Check
 
 CHECKS: dict[str, Check] = {
     "lemma-2": attacks.lemma_2,
     "proposition-3": attacks.proposition_3,
+    "true-masks": true_masks.true_masks,
+    "norm-bounds": norm_bounds.norm_bounds,
     "theorem-4": paths.theorem_4,
     "theorem-5": paths.theorem_5,
     "condition-s": paths.condition_s,
@@ -34,12 +41,19 @@ CHECKS: dict[str, Check] = {
     "moments": distribution.moments,
     "distribution": distribution.distribution,
     "smooth-activations": smooth.smooth_activations,
-    "shared-kernels": failures.shared_kernels,
-    "post-activation": failures.post_activation,
-    "max-pooling": failures.max_pooling,
-    "sparse-gradients": failures.sparse_gradients,
+    "shared-kernels": shared_kernels.shared_kernels,
+    "post-activation": residual_streams.post_activation,
+    "max-pooling": maxima.max_pooling,
+    "sparse-gradients": maxima.sparse_gradients,
+    "layer-norm": normalization.layer_norm,
+    "concatenation": normalization.concatenation,
 }
 """The simulation of each statement, by the statement's name."""
 
-WITHOUT: dict[str, str] = {}
+WITHOUT: dict[str, str] = {
+    "batch-norm": "`python -m sim.scaling` with `--norm batch` measures it",
+    "general-norms": "`lemma-2` simulates attacks",
+    "zero-one-damage": "an inequality between definitions",
+    "double-backpropagation": "`proposition-3` simulates it",
+}
 """Statements without a simulation, and why."""

@@ -12,6 +12,7 @@ from scipy import special
 from theory.activations import negative_slope
 from theory.initializers import exact, is_gaussian, unknown
 from theory.laws import cascade, gaussian, wide
+from theory.laws.bounds import Bounds, bounds
 from theory.laws.dense import DenseLaw
 from theory.laws.energy import (
     NoRuleError,
@@ -24,6 +25,7 @@ from theory.laws.energy import (
 )
 from theory.laws.growth import growth, settled
 from theory.laws.norms import norm_order
+from theory.laws.second_moment import Breach, SecondMomentBasis, breach, second_moment_basis
 from theory.laws.softmax import residual_expression, residual_value
 from theory.network import (
     Activation,
@@ -142,6 +144,27 @@ class Law:
         side = sp.sqrt(exact(d) / self.network.channels)
         slopes = [(units, negative_slope(activation)) for units, activation in hidden]
         return DenseLaw.of(d, slopes, gain(self.network.body, self.network.input_shape(side)))
+
+    @property
+    def second_moment_basis(self) -> SecondMomentBasis:
+        """What `second_moment` rests on: "exact" also where the norm's `basis` is not.
+
+        That of a loss is `basis`; see `theory.laws.second_moment`.
+        """
+        logit = self.quantity == "logit"
+        return second_moment_basis(self.network, self.basis) if logit else self.basis
+
+    @property
+    def breaking_layer(self) -> Breach | None:
+        """The layer for which second moments of a logit are not exact; None if they are."""
+        return breach(self.network.body)
+
+    def bounds(self, d: int) -> Bounds | None:
+        """Proved bounds of E‖∂f_k‖_q at input dimension d, without Gaussian coordinates.
+
+        None for the loss, and where second or fourth moments are not known.
+        """
+        return bounds(self.network, self.q, d) if self.quantity == "logit" else None
 
     def slope(self, ds: Sequence[float]) -> float | None:
         """Least-squares slope of log E‖∂‖_q on log d over the input dimensions `ds`.

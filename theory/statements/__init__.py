@@ -4,9 +4,11 @@
 """
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 
+from theory.statements.claims import TERMS
 from theory.statements.derivation import Result, Statement, Step, holds, verify
 
 __all__ = ["STATEMENTS", "Result", "Statement", "Step", "holds", "verify"]
@@ -14,6 +16,8 @@ __all__ = ["STATEMENTS", "Result", "Statement", "Step", "holds", "verify"]
 _MODULES = {
     "lemma-2": "attacks",
     "proposition-3": "attacks",
+    "true-masks": "true_masks",
+    "norm-bounds": "norm_bounds",
     "theorem-4": "paths",
     "theorem-5": "paths",
     "condition-s": "paths",
@@ -28,10 +32,16 @@ _MODULES = {
     "spread": "finite_width",
     "moments": "distribution",
     "distribution": "distribution",
-    "shared-kernels": "failures",
-    "post-activation": "failures",
-    "max-pooling": "failures",
-    "sparse-gradients": "failures",
+    "shared-kernels": "shared_kernels",
+    "post-activation": "residual_streams",
+    "max-pooling": "maxima",
+    "sparse-gradients": "maxima",
+    "layer-norm": "normalization",
+    "batch-norm": "normalization",
+    "concatenation": "normalization",
+    "general-norms": "vulnerability",
+    "zero-one-damage": "vulnerability",
+    "double-backpropagation": "vulnerability",
 }
 """Where each statement is built: the function of its name, with underscores, in this module."""
 
@@ -39,7 +49,8 @@ _MODULES = {
 @cache
 def _build(name: str) -> Statement:
     module = import_module(f"{__name__}.{_MODULES[name]}")
-    return getattr(module, name.replace("-", "_"))()
+    statement = getattr(module, name.replace("-", "_"))()
+    return replace(statement, **vars(TERMS[name])) if name in TERMS else statement
 
 
 class _Registry(Mapping[str, Statement]):

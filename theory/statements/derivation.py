@@ -3,24 +3,32 @@
 A check takes the claim as its argument, so a claim that is altered is judged as altered. Steps are
 made by `derive`, `compute` and `evaluate`, one for each kind of check:
 
-    symbolic   SymPy decides the claim for all values of its symbols, in each of the named cases
+    symbolic   SymPy decides the claim for all values of its symbols, or in each of the named cases
     exact      rational arithmetic, on named instances
-    numeric    40 digits, of which 30 must agree, on named instances
+    numeric    40 digits, of which 30 must agree, on named instances; or numbers fitted in floats
+    definition a rule that the library applies, compared with the rule as the text writes it: it
+               proves nothing, but a library that departs from the text is found out
+
+A symbolic step without named cases is universal: it holds for all values of the symbols that are
+left once `meaning` has said what some of them stand for.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, Literal
 
 import sympy as sp
+from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
 
-Kind = Literal["symbolic", "exact", "numeric"]
+Kind = Literal["symbolic", "exact", "numeric", "definition"]
 Claim = Relational
 Check = Callable[[Claim], bool]
 Instances = Callable[[], Mapping[str, Mapping[sp.Symbol, Any]]]
 """Named instances: a name, and what each symbol of the claim stands for there."""
+Meaning = Callable[[], Mapping[sp.Symbol, Any]]
+"""What symbols of a claim stand for in general."""
 
 DIGITS = 40
 AGREE = sp.Float(10, DIGITS) ** -30
@@ -37,6 +45,13 @@ class Step:
     reason: str
     check: Check | None
     kind: Kind
+    instances: Instances | None = None
+    """What the claim is checked on; None if it is checked for all values of its symbols."""
+
+    @property
+    def universal(self) -> bool:
+        """True if SymPy decides the claim for all values of its symbols, without named cases."""
+        return self.kind == "symbolic" and self.instances is None
 
 
 @dataclass(frozen=True)
@@ -47,6 +62,14 @@ class Statement:
     title: str
     source: str
     steps: tuple[Step, ...]
+    hypotheses: tuple[str, ...] = ()
+    """What is assumed, one sentence each."""
+    claim: str = ""
+    """What follows, in one sentence."""
+    proof: str = ""
+    """What it is proved for, and what is only checked on instances, or in numbers."""
+    corrects: str = ""
+    """Where the paper says something else; empty where it does not."""
 
     def _repr_latex_(self) -> str:
         from theory.statements.render import latex
@@ -95,14 +118,43 @@ def eq(left: Any, right: Any) -> Claim:
     return claim
 
 
-def derive(claim: Claim, reason: str, cases: Instances | None = None) -> Step:
-    """A step that SymPy decides; `cases` gives symbols a meaning, the claim must hold in each."""
+def derive(
+    claim: Claim,
+    reason: str,
+    cases: Instances | None = None,
+    meaning: Meaning | None = None,
+) -> Step:
+    """A step that SymPy decides, for all values of the symbols that are left.
+
+    Args:
+        claim: What is claimed.
+        reason: Why, in a sentence.
+        cases: Named cases, each with what symbols of the claim stand for; the claim must hold in
+            every one of them. Without it the step is universal.
+        meaning: What symbols of the claim stand for in general, as expressions in other symbols.
+
+    Returns:
+        The step. It fails where `cases` or `meaning` turns out to be empty.
+    """
 
     def check(claim: Claim) -> bool:
-        readings = cases().values() if cases else [{}]
-        return all(_symbolic(_read(claim, reading)) for reading in readings)
+        readings = list(cases().values()) if cases else [{}]
+        general = meaning() if meaning else None
+        if not readings or general == {}:
+            return False
+        return all(_symbolic(_read(claim, {**(general or {}), **x})) for x in readings)
 
-    return Step(claim, reason, check, "symbolic")
+    return Step(claim, reason, check, "symbolic", cases)
+
+
+def define(claim: Claim, reason: str, cases: Instances) -> Step:
+    """A rule that the library applies, beside the same rule as it is written here."""
+    return replace(derive(claim, reason, cases), kind="definition")
+
+
+def fitted(claim: Claim, reason: str, cases: Instances) -> Step:
+    """A claim on rational numbers that were found by rounding slopes between floats."""
+    return replace(derive(claim, reason, cases), kind="numeric")
 
 
 def compute(claim: Claim, reason: str, instances: Instances) -> Step:
@@ -112,7 +164,7 @@ def compute(claim: Claim, reason: str, instances: Instances) -> Step:
         found = instances()
         return bool(found) and all(_exact(claim, values) for values in found.values())
 
-    return Step(claim, reason, check, "exact")
+    return Step(claim, reason, check, "exact", instances)
 
 
 def evaluate(claim: Claim, reason: str, instances: Instances | None = None) -> Step:
@@ -122,7 +174,7 @@ def evaluate(claim: Claim, reason: str, instances: Instances | None = None) -> S
         found = instances() if instances else {"as it stands": {}}
         return bool(found) and all(_numeric(claim, values) for values in found.values())
 
-    return Step(claim, reason, check, "numeric")
+    return Step(claim, reason, check, "numeric", instances)
 
 
 def number(expression: Any, digits: int = DIGITS) -> sp.Expr:
@@ -140,6 +192,16 @@ def generic_point(*expressions: sp.Basic) -> dict[Any, Any]:
     }
 
 
+def concrete(expression: Any) -> Any:
+    """The expression with unremarkable functions in the place of those that it leaves open."""
+    for k, name in enumerate(sorted({f.func.__name__ for f in expression.atoms(AppliedUndef)})):
+        expression = expression.replace(
+            lambda f, name=name: isinstance(f, AppliedUndef) and f.func.__name__ == name,
+            lambda f, k=k: sp.sqrt(k + 2 + sp.Add(*((j + 2) * x for j, x in enumerate(f.args)))),
+        )
+    return expression
+
+
 def differ(left: Any, right: Any, tolerance: Any = 1e-9) -> bool:
     """True if two expressions have different values at a generic point; False if undecided."""
     # limits are taken before any symbol becomes a rounded number
@@ -147,6 +209,7 @@ def differ(left: Any, right: Any, tolerance: Any = 1e-9) -> bool:
         side.doit(integrals=False) if side.has(sp.Limit) else side
         for side in (sp.sympify(left), sp.sympify(right))
     )
+    left, right = concrete(left), concrete(right)
     point = generic_point(left, right)
     try:
         a, b = (_rough(side.subs(point)) for side in (left, right))

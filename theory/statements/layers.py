@@ -1,6 +1,5 @@
 """Layer by layer: Corollary 6 for convolutional networks, and average pooling."""
 
-from functools import cache
 from itertools import product
 from typing import Any
 
@@ -8,9 +7,10 @@ import numpy as np
 import sympy as sp
 
 from theory import architectures
+from theory.fans import in_degree
+from theory.geometry import connections
 from theory.initializers import VarianceScaling
 from theory.laws.energy import energy_map, gain
-from theory.laws.law import predict
 from theory.network import (
     AvgPool,
     Conv,
@@ -25,16 +25,18 @@ from theory.network import (
 )
 from theory.statements import graphs
 from theory.statements.derivation import Statement, compute, derive, eq
+from theory.statements.exponents import exponent, exponents, q
 
 SOURCE = "Simon-Gabriel et al. (ICML 2019)"
 
 channels, side, window, other = sp.symbols("C s a_1 a_2", positive=True, integer=True)
 kernel, positions = sp.symbols("k P", positive=True, integer=True)
-q = sp.Symbol("q", positive=True)
 kappa, kappa_conv, kappa_relu = sp.symbols("kappa kappa_conv kappa_relu", positive=True)
 kappa_branch, kappa_shortcut = sp.symbols("kappa_branch kappa_shortcut", positive=True)
 energy, energy_strided, walk, paths, rule, total = sp.symbols("E E_0 W S R T", real=True)
-exponent, size = sp.symbols("e l_2", real=True)
+size = sp.Symbol("l_2", positive=True)
+outputs, stride, dilation = sp.symbols("m t e", positive=True, integer=True)
+scales = sp.symbols("g_1 g_2", positive=True)
 
 HE = VarianceScaling(2)
 LAST = VarianceScaling(1)
@@ -75,16 +77,16 @@ POOLED: dict[str, tuple[Serial, tuple[int, int, int]]] = {
 def corollary_6() -> Statement:
     """Convolutions, strided or not, and dense layers in any order obey the same law."""
     steps = (
-        compute(
+        derive(
             eq(kappa_conv, 2),
             "An output of a k×k convolution reads k²C inputs through weights of variance 2/(k²C): "
             "κ = 2 for every kernel, stride and dilation (border circular)",
-            _convolutions,
+            meaning=_convolution,
         ),
-        compute(
+        derive(
             eq(kappa_conv * kappa_relu, 1),
-            "and the ReLU behind it halves the energy",
-            _convolutions,
+            "and the ReLU behind it halves the energy, with shared kernels as well (`true-masks`)",
+            meaning=_convolution,
         ),
         compute(
             eq(walk, paths),
@@ -102,22 +104,28 @@ def corollary_6() -> Statement:
             "so E‖∂f/∂x‖_2² = 1, as in Theorem 5",
             lambda: _totals(NETWORKS),
         ),
+        compute(
+            eq(kappa, total),
+            "A zero border cuts kernels off: the in-degree of `theory.fans`, a mean over outputs, "
+            "against the connections one by one (kernels 3 and 5, strides 1 and 2)",
+            _zero_borders,
+        ),
         derive(
             eq(energy, 1),
             "The product of the layers' κ says the same for cnn and convnet-avdim at any side",
             _whole_networks,
         ),
-        compute(
+        derive(
             eq(kappa, kappa_branch + kappa_shortcut),
             "A residual connection adds the energies of branch and shortcut, which are "
-            "uncorrelated if the branch ends in weights of mean zero",
-            _residuals,
+            "uncorrelated if the branch ends in weights of mean zero (any scale of the weights)",
+            meaning=_residual,
         ),
         compute(
             eq(exponent, 1 / q - sp.Rational(1, 2)),
             "The law that `predict` gives for cnn, resnet and resnet-preact with a dense head has "
             "this exponent: q = 1, 2, 5",
-            _exponents,
+            lambda: exponents(("cnn", "resnet", "resnet-preact"), (1, 2, 5)),
         ),
     )
     return Statement("corollary-6", "Convolutional networks", f"{SOURCE}, Corollary 6", steps)
@@ -129,8 +137,8 @@ def average_pooling() -> Statement:
         derive(
             eq(kappa, window * (1 / window) ** 2),
             "An average over a inputs reads each through 1/a, where He weights behind a ReLU have "
-            "second moment 1/a: κ = a · 1/a² = 1/a",
-            _pools,
+            "second moment 1/a: κ = a · 1/a² = 1/a, for every window",
+            meaning=_pool,
         ),
         compute(
             eq(total, 1 / (window * other)),
@@ -143,10 +151,10 @@ def average_pooling() -> Statement:
             "pixel by pixel as the layer rules of `theory.laws.energy` have it",
             lambda: _maps(POOLED),
         ),
-        compute(
+        derive(
             eq(size, 1 / sp.sqrt(window * other)),
-            "so ‖∂f‖_2 is smaller by √(a_1 a_2)",
-            _two_pools,
+            "so ‖∂f‖_2 is smaller by √(a_1 a_2), for all windows",
+            meaning=_two_pools,
         ),
         derive(
             eq(energy, energy_strided / 4**4),
@@ -157,29 +165,22 @@ def average_pooling() -> Statement:
             eq(energy, 1 / positions),
             "Global average pooling over P positions: E‖∂f‖_2² = 1/P (H1 neglects that kernels "
             "are shared between positions)",
-            _global_pool,
+            meaning=_global_pool,
         ),
         compute(
             eq(exponent, 1 / q - 1),
             "P grows like d, so ‖∂f‖_q has exponent 1/q − 1 and the ℓ_1 norm does not grow",
-            _global_exponents,
+            lambda: exponents(("cnn",), (1, 2, 5), head="gap"),
         ),
     )
     title = "Average pooling lowers the gradient"
     return Statement("average-pooling", title, f"{SOURCE}, appendix", steps)
 
 
-@cache
-def _convolutions() -> dict[str, dict[sp.Symbol, Any]]:
-    found = {}
-    for k, stride, dilation in product((1, 3, 5), (1, 2), (1, 2)):
-        layer = Conv(7, HE, kernel=k, stride=stride, dilation=dilation)
-        found[f"kernel {k}, stride {stride}, dilation {dilation}"] = {
-            kappa_conv: gain(layer, (side, side, channels)),
-            kappa_relu: gain(ReLU(), (side, side, channels)),
-            kernel: k,
-        }
-    return found
+def _convolution() -> dict[sp.Symbol, Any]:
+    layer: Any = Conv(outputs, HE, kernel=kernel, stride=stride, dilation=dilation)  # type: ignore[arg-type]
+    shape = (side, side, channels)
+    return {kappa_conv: gain(layer, shape), kappa_relu: gain(ReLU(), shape)}
 
 
 def _network_map(body: Layer, shape: tuple[int, int, int]) -> np.ndarray:
@@ -224,51 +225,43 @@ def _pooled_totals() -> dict[str, dict[sp.Symbol, Any]]:
     }
 
 
+def _zero_borders() -> dict[str, dict[sp.Symbol, Any]]:
+    found = {}
+    for size, k, stride_size in product((4, 8), (3, 5), (1, 2)):
+        layer = Conv(7, HE, kernel=k, stride=stride_size, border="zero")
+        reads = connections(layer, size)
+        mean = sp.Rational(int(reads.sum()), len(reads))
+        found[f"side {size}, kernel {k}, stride {stride_size}"] = {
+            kappa: in_degree(layer, (size, size, 2)),
+            total: 2 * mean**2,
+        }
+    return found
+
+
 def _whole_networks() -> dict[str, dict[sp.Symbol, Any]]:
     nets = {name: architectures.find(name).build() for name in ("cnn", "convnet-avdim")}
     return {name: {energy: gain(net.body, net.input_shape(side))} for name, net in nets.items()}
 
 
-def _residuals() -> dict[str, dict[sp.Symbol, Any]]:
-    net = architectures.find("resnet-preact").build()
-    shape = (side, side, net.body.layers[0].channels)  # type: ignore[attr-defined]
-    blocks = [x for x in net.body.layers if isinstance(x, Residual)]
+def _residual() -> dict[sp.Symbol, Any]:
+    shape = (side, side, channels)
+    ways = [Conv(channels, VarianceScaling(scale)) for scale in scales]  # type: ignore[arg-type]
     return {
-        f"block {i}": {
-            kappa: gain(block, shape),
-            kappa_branch: gain(block.branch, shape),
-            kappa_shortcut: gain(block.shortcut, shape),
-        }
-        for i, block in enumerate(blocks, start=1)
+        kappa: gain(Residual(ways[0], ways[1]), shape),
+        kappa_branch: scales[0],
+        kappa_shortcut: scales[1],
     }
 
 
-@cache
-def _exponents() -> dict[str, dict[sp.Symbol, Any]]:
-    found = {}
-    for name in ("cnn", "resnet", "resnet-preact"):
-        network = architectures.find(name).build()
-        for order in (1, 2, 5):
-            found[f"{name}, q = {order}"] = {q: order, exponent: predict(network, order).exponent}
-    return found
+def _pool() -> dict[sp.Symbol, Any]:
+    return {kappa: gain(AvgPool(kernel), (side, side, channels)), window: kernel**2}  # type: ignore[arg-type]
 
 
-def _pools() -> dict[str, dict[sp.Symbol, Any]]:
-    shape = (side, side, channels)
-    return {
-        f"window {k}×{k}": {kappa: gain(AvgPool(k), shape), window: k**2} for k in (2, 3, 4)
-    } | {"global": {kappa: gain(GlobalAvgPool(), shape), window: side**2}}
-
-
-def _two_pools() -> dict[str, dict[sp.Symbol, Any]]:
-    found = {}
-    for first, second in product((2, 3, 5), repeat=2):
-        body = serial(AvgPool(first), Conv(5, HE), ReLU(), AvgPool(second), Flatten())
-        body = serial(*body.layers, Dense(1, LAST))
-        value = sp.sqrt(gain(body, (side, side, channels)))
-        values = {size: value, window: first**2, other: second**2}
-        found[f"windows {first}×{first} and {second}×{second}"] = values
-    return found
+def _two_pools() -> dict[sp.Symbol, Any]:
+    first, second = (AvgPool(size) for size in (kernel, stride))  # type: ignore[arg-type]
+    body = serial(first, Conv(outputs, HE), ReLU(), second, Flatten(), Dense(outputs, LAST))  # type: ignore[arg-type]
+    value = sp.sqrt(gain(body, (side, side, channels)))
+    return {size: value, window: kernel**2, other: stride**2}
 
 
 def _avdim() -> dict[str, dict[sp.Symbol, Any]]:
@@ -284,13 +277,7 @@ def _avdim() -> dict[str, dict[sp.Symbol, Any]]:
     return found
 
 
-def _global_pool() -> dict[str, dict[sp.Symbol, Any]]:
+def _global_pool() -> dict[sp.Symbol, Any]:
     body = serial(Conv(5, HE), ReLU(), GlobalAvgPool(), Dense(1, LAST))
     value = gain(body, (side, side, channels))
-    return {"any side": {energy: value, positions: side**2}}
-
-
-@cache
-def _global_exponents() -> dict[str, dict[sp.Symbol, Any]]:
-    network = architectures.cnn(head="gap")
-    return {f"q = {x}": {q: x, exponent: predict(network, x).exponent} for x in (1, 2, 5)}
+    return {energy: value, positions: side**2}

@@ -8,9 +8,7 @@ import mpmath
 import numpy as np
 import sympy as sp
 
-from theory import architectures
 from theory.laws import gaussian, norms
-from theory.laws.law import predict
 from theory.laws.softmax import residual_expression
 from theory.statements.derivation import (
     DIGITS,
@@ -21,16 +19,17 @@ from theory.statements.derivation import (
     evaluate,
     number,
 )
+from theory.statements.exponents import exponent, exponents, q
 
 SOURCE = "Simon-Gabriel et al. (ICML 2019)"
 
 f = sp.symbols("f_1:4", real=True)
 x = sp.symbols("x_1:3", real=True)
 d, classes, i = sp.symbols("d K i", positive=True, integer=True)
-p, q, c, size, scale, z = sp.symbols("p q c epsilon a z", positive=True)
+c, size, scale, z = sp.symbols("c epsilon a z", positive=True)
 residual, square, euler, output, bias = sp.symbols("r E D F B", real=True)
 mean_square, dual_norm, attack_size = sp.symbols("v n epsilon_p", real=True)
-exponent, expected = sp.symbols("e M", real=True)
+expected = sp.Symbol("M", real=True)
 
 
 def loss_gradient() -> Statement:
@@ -171,7 +170,7 @@ def sqrt_d_law() -> Statement:
         compute(
             eq(exponent, 1 / q - sp.Rational(1, 2)),
             "and `predict` gives the gradient of the loss this exponent, for mlp and cnn",
-            _loss_exponents,
+            lambda: exponents(("mlp", "cnn"), (1, 2, 5), "loss"),
         ),
         evaluate(
             eq(expected, 2 / sp.sqrt(sp.pi)),
@@ -308,12 +307,3 @@ def _constant_gradients() -> dict[str, dict[sp.Symbol, Any]]:
 def _largest_of_two() -> dict[str, dict[sp.Symbol, Any]]:
     one = sp.Integer(1)
     return {"d = 2": {expected: number(gaussian.norm_expression(sp.oo, [one], [one], 2 * one))}}
-
-
-@cache
-def _loss_exponents() -> dict[str, dict[sp.Symbol, Any]]:
-    found = {}
-    for name, order in product(("mlp", "cnn"), (1, 2, 5)):
-        law = predict(architectures.find(name).build(), order, "loss")
-        found[f"{name}, q = {order}"] = {q: order, exponent: law.exponent}
-    return found

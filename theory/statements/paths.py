@@ -7,23 +7,27 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from theory import architectures
 from theory.initializers import VarianceScaling
 from theory.laws.energy import connection, gain
-from theory.laws.law import predict
 from theory.network import Conv, Dense, Flatten, ReLU, serial
 from theory.statements import graphs
 from theory.statements.derivation import Statement, compute, derive, eq, evaluate
+from theory.statements.exponents import exponent, exponents, q
+from theory.statements.sums import moment_of_a_sum
 
 SOURCE = "Simon-Gabriel et al. (ICML 2019)"
 
-n, d, j = sp.symbols("n d j", positive=True, integer=True)
-q, c, size = sp.symbols("q c epsilon", positive=True)
+n, m, d, j = sp.symbols("n m d j", positive=True, integer=True)
+c, size = sp.symbols("c epsilon", positive=True)
 p = q / (q - 1)
 z = sp.Symbol("z", real=True)
-square, total, share, paths, chance, exponent = sp.symbols("E T s S P e", real=True)
-kappa_dense, kappa_relu, degree = sp.symbols("kappa_dense kappa_relu k", positive=True)
+square, total, share, paths, chance = sp.symbols("E T s S P", real=True)
+kappa_dense, kappa_relu = sp.symbols("kappa_dense kappa_relu", positive=True)
 variance = sp.Symbol("v", positive=True)
+second: Any = sp.Function("E_u", positive=True)
+path_sum: Any = sp.Function("P", positive=True)
+ends: Any = sp.Function("W", positive=True)
+series: Any = sp.Sum
 largest, smallest, kinds = sp.symbols("s_max s_min N", positive=True)
 
 HALF = sp.Integral(sp.exp(-(z**2) / 2) / sp.sqrt(2 * sp.pi), (z, 0, sp.oo))
@@ -57,12 +61,12 @@ def theorem_4() -> Statement:
         derive(
             eq(kappa_dense, 2),
             "Weights of variance 2/n, n the fan-in: n uncorrelated terms multiply E‖∂‖² by 2",
-            _he_layer,
+            meaning=_he_layer,
         ),
         derive(
             eq(kappa_dense * kappa_relu, 1),
-            "and the ReLU halves it: layer by layer the energy is conserved",
-            _he_layer,
+            "and the ReLU halves it (`true-masks`): layer by layer the energy is conserved",
+            meaning=_he_layer,
         ),
         compute(
             eq(square, 1 / d),
@@ -82,8 +86,9 @@ def theorem_4() -> Statement:
         ),
         compute(
             eq(exponent, 1 / q - sp.Rational(1, 2)),
-            "The law that `predict` gives for mlp has this exponent: q = 1, 3/2, 2, 5, ∞",
-            lambda: _exponents("mlp"),
+            "The law that `predict` gives for mlp, and its leading term, have this exponent: "
+            "q = 1, 3/2, 2, 5",
+            lambda: exponents(("mlp",), (1, sp.Rational(3, 2), 2, 5)),
         ),
     )
     return Statement("theorem-4", "Fully connected networks", f"{SOURCE}, Theorem 4", steps)
@@ -95,30 +100,35 @@ def theorem_5() -> Statement:
         derive(
             eq(variance * kappa_relu, 1 / n),
             "A connection into a neuron of in-degree n has E[w²] · P(open) = 1/n (H1, H3)",
-            _he_connection,
+            meaning=_he_connection,
         ),
+        moment_of_a_sum(),
         compute(
             eq(square, paths),
-            "Two different paths differ in a weight, and weights are uncorrelated (H4, H5): E of "
-            "their product is 0, so E(∂f/∂x_i)² is the sum over paths of Π 1/in-degree. All "
-            "weights and masks enumerated on four graphs, three with skip connections",
+            "So E(∂f/∂x_i)² is the sum over paths of Π 1/in-degree. All weights and masks "
+            "enumerated on four graphs, three with skip connections",
             _squares,
         ),
-        compute(
-            eq(paths, total / degree),
-            "Split off the last connection: the path sum to a neuron is the mean of the path sums "
-            "to its predecessors",
-            _recursion,
+        derive(
+            eq(
+                series(second(j) / n, (j, 1, n)) - series(path_sum(j) / n, (j, 1, n)),
+                series((second(j) - path_sum(j)) / n, (j, 1, n)),
+            ),
+            "Split off the last connection: second moment and path sum of a neuron are the means "
+            "of those of its n predecessors, so they agree if those of all predecessors agree",
         ),
-        compute(
-            eq(chance, total / degree),
+        derive(
+            eq(
+                series(path_sum(j) / n, (j, 1, n)) - series(ends(j) / n, (j, 1, n)),
+                series((path_sum(j) - ends(j)) / n, (j, 1, n)),
+            ),
             "A walk from the neuron to a uniformly chosen predecessor obeys the same recursion, "
-            "and both are 1 at the input itself",
-            _walk_recursion,
+            "and all are 1 at the input itself",
         ),
         compute(
             eq(paths, chance),
-            "so the path sum of an input is the probability that the walk ends there",
+            "so the path sum of an input is the probability that the walk ends there (seven "
+            "graphs, by the fundamental matrix of the walk)",
             _walks,
         ),
         derive(
@@ -151,6 +161,10 @@ def condition_s() -> Statement:
             _symmetric,
         ),
         derive(
+            eq(sp.Sum(chance / d, (j, 1, d)), chance),
+            "whatever d and the sum",
+        ),
+        derive(
             eq(d * (c / sp.sqrt(d)) ** q, (c * d ** (1 / q - shift)) ** q),
             "and ‖∂f/∂x‖_q has exponent 1/q − 1/2",
         ),
@@ -169,6 +183,14 @@ def condition_s() -> Statement:
             "The sum, and so the ℓ_2 law, does not need S",
             _strided,
         ),
+        derive(
+            eq(
+                (sp.sqrt(c) + 2 * sp.sqrt(2 * c) + sp.sqrt(4 * c))
+                / (2 * sp.sqrt(c + 2 * 2 * c + 4 * c)),
+                (1 + sp.sqrt(2)) ** 2 / 6,
+            ),
+            "Shares 1/4, 1/2, 1/4 of the pixels carry c, 2c, 4c: Σ√s_i over √(d Σs_i), for every d",
+        ),
         evaluate(
             eq(share, ((1 + sp.sqrt(2)) ** 2 / 6)),
             "and the pattern repeats over the image: the ℓ_1 norm keeps its exponent and loses a "
@@ -180,30 +202,16 @@ def condition_s() -> Statement:
     return Statement("condition-s", title, f"{SOURCE}, condition S of Theorem 5", steps)
 
 
-def _he_layer() -> dict[str, dict[sp.Symbol, Any]]:
+def _he_layer() -> dict[sp.Symbol, Any]:
     he = VarianceScaling(2)
+    return {kappa_dense: gain(Dense(m, he), (n,)), kappa_relu: gain(ReLU(), (n,))}
+
+
+def _he_connection() -> dict[sp.Symbol, Any]:
     return {
-        "any fan-in": {
-            kappa_dense: gain(Dense(7, he), (n,)),
-            kappa_relu: gain(ReLU(), (n,)),
-        }
+        variance: connection(Dense(m, VarianceScaling(2)), (n,)).second_moment,
+        kappa_relu: connection(ReLU(), (n,)).second_moment,
     }
-
-
-def _he_connection() -> dict[str, dict[sp.Symbol, Any]]:
-    return {
-        "any in-degree": {
-            variance: connection(Dense(7, VarianceScaling(2)), (n,)).second_moment,
-            kappa_relu: connection(ReLU(), (n,)).second_moment,
-        }
-    }
-
-
-@cache
-def _exponents(name: str) -> dict[str, dict[sp.Symbol, Any]]:
-    network = architectures.find(name).build()
-    orders = (sp.Integer(1), sp.Rational(3, 2), sp.Integer(2), sp.Integer(5), sp.oo)
-    return {f"q = {x}": {q: x, exponent: predict(network, x).exponent} for x in orders}
 
 
 @cache
@@ -246,34 +254,6 @@ def _squares() -> dict[str, dict[sp.Symbol, Any]]:
         sums = graphs.path_sums(graph, output)
         for node, value in graphs.expected_squares(graph, output).items():
             found[f"{name}, input {node}"] = {square: value, paths: sums[node]}
-    return found
-
-
-@cache
-def _recursion() -> dict[str, dict[sp.Symbol, Any]]:
-    found = {}
-    for name, graph in GRAPHS.items():
-        for node, i in product((x for x in graph if graph[x]), graphs.inputs(graph)):
-            read = graph[node]
-            found[f"{name}, input {i} to {node}"] = {
-                paths: graphs.path_sums(graph, node)[i],
-                total: sp.Add(*(graphs.path_sums(graph, x)[i] for x in read)),
-                degree: len(read),
-            }
-    return found
-
-
-@cache
-def _walk_recursion() -> dict[str, dict[sp.Symbol, Any]]:
-    found = {}
-    for name, graph in GRAPHS.items():
-        for node, i in product((x for x in graph if graph[x]), graphs.inputs(graph)):
-            read = graph[node]
-            found[f"{name}, input {i} from {node}"] = {
-                chance: graphs.absorption_by_matrix(graph, node)[i],
-                total: sp.Add(*(graphs.absorption(graph, x)[i] for x in read)),
-                degree: len(read),
-            }
     return found
 
 

@@ -9,7 +9,7 @@ from theory.initializers import Constant, Scheme
 from theory.laws import law
 from theory.laws.energy import gain
 from theory.network import Dense, Flatten, Layer, LeakyReLU, ReLU, serial
-from theory.statements.derivation import Statement, Step, derive, eq
+from theory.statements.derivation import Statement, Step, define, derive, eq
 
 SOURCE = "section 3 of the project's notes, after He et al. (2015) and Glorot & Bengio (2010)"
 
@@ -114,20 +114,20 @@ def initialization() -> Statement:
         derive(
             eq(d * sp.Derivative(sp.log(CURVES["glorot"]), d) / 2, w / (2 * (d + w))),
             "Glorot's slope bends: the energy adds w/(2(d + w)) to 1/q − 1/2, between 1/2 for "
-            "d ≪ w and 0 for d ≫ w",
+            "d ≪ w and 0 for d ≫ w (so 1 in all if the width grows first, 1/2 at fixed width)",
         ),
-        derive(
+        define(
             eq(exponent, 1 / q - sp.Rational(1, 2)),
-            "As d → ∞ with a dense first layer or dense head ‖∂f‖_q has the exponent 1/q − 1/2, "
-            "for every q: " + ", ".join(BOUNDED),
+            "As d → ∞ at fixed width, with a dense first layer or dense head ‖∂f‖_q has the "
+            "exponent 1/q − 1/2, for every q: " + ", ".join(BOUNDED),
             lambda: _exponents(BOUNDED, "dense"),
         ),
-        derive(
+        define(
             eq(exponent, 1 / q),
             "and 1/q where the variance ignores the growing fan-in: " + ", ".join(GROWING),
             lambda: _exponents(GROWING, "dense"),
         ),
-        derive(
+        define(
             eq(exponent, 1 / q - 1),
             "Behind a global average pool no fan-in grows: 1/q − 1 for every scheme",
             lambda: _exponents(tuple(DENSE_GAINS), "gap"),
@@ -138,7 +138,7 @@ def initialization() -> Statement:
 
 
 def _layer(name: str) -> Step:
-    return derive(
+    return define(
         eq(kappa, DENSE_GAINS[name]),
         f"{name}: energy gain of a dense layer from n to m units, in front of a ReLU",
         lambda: {
@@ -182,7 +182,7 @@ def _curve(name: str) -> Step:
             for layers in (1, 2, 5)
         }
 
-    return derive(
+    return define(
         eq(energy, CURVES[name]),
         f"{name}: Πκ of a network d → w → … → w → K with L = 1, 2, 5 hidden ReLU layers",
         cases,
@@ -223,7 +223,7 @@ def _image_curve(name: str, head: str) -> Step:
 
     pooled = 16 * channels / d if head == "gap" else 1
     what = "a dense head on n = wd/(16C) features" if head == "dense" else "a global average"
-    return derive(
+    return define(
         eq(energy, SHARED[name] * HEADS[name] * pooled),
         f"{name}: Πκ of `cnn`, four 3×3 convolutions, with {what}",
         cases,

@@ -9,7 +9,7 @@ import sympy as sp
 from theory import activations, architectures
 from theory.laws.law import exponent, predict
 from theory.network import GELU
-from theory.statements.derivation import Statement, derive, eq
+from theory.statements.derivation import Statement, derive, eq, fitted
 
 SOURCE = "derived here; arcsine law of erf networks after Williams (1997)"
 
@@ -119,20 +119,23 @@ def smooth_activations() -> Statement:
             "pre-activations have v = π/4",
             _one_layer,
         ),
-        derive(
+        fitted(
             eq(growth, 1 / q - sp.Rational(1, 2)),
             "He, LeCun and PyTorch's variances keep v free of d: the √d law holds for tanh, erf, "
             "GELU and SiLU",
             lambda: _exponents(("tanh", "erf", "gelu", "silu"), ("he", "lecun", "pytorch")),
         ),
-        derive(
+        fitted(
             eq(growth, 1 / q),
-            "A constant variance, or He's with fan-out, lets v grow like d: 1/q for GELU and SiLU",
+            "A constant variance, or He's with fan-out, lets v grow like d: 1/q for GELU and SiLU "
+            "(width → ∞ before d → ∞)",
             lambda: _exponents(("gelu", "silu"), ("constant", "he-fan-out")),
         ),
-        derive(
+        fitted(
             eq(growth, 1 / q - sp.Rational(1, 4)),
-            "but tanh and erf lose a quarter, because they saturate (width before d)",
+            "but tanh and erf lose a quarter, because they saturate. That is the limit of large "
+            "width first: at fixed width the exponent of ‖∂f‖_1 falls from 3/4 to 1/2 as d grows, "
+            "and with He's fan-out 3/4 needs width ≪ d ≪ width³",
             lambda: _exponents(("tanh", "erf"), ("constant", "he-fan-out")),
         ),
     )

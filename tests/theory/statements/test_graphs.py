@@ -1,12 +1,14 @@
 """Theorem 5 on random feedforward graphs, and condition S."""
 
 import pytest
+import sympy as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from theory.initializers import VarianceScaling
 from theory.network import Conv, Dense, Flatten, ReLU, residual, serial
 from theory.statements import graphs
+from theory.statements.enumeration import Example, by_the_theorem, of_graph, second_moments
 
 HE, LAST = VarianceScaling(2), VarianceScaling(1)
 
@@ -65,3 +67,12 @@ def test_networks_that_are_no_chain_are_refused():
     block = residual(serial(Conv(1, HE)))
     with pytest.raises(ValueError, match="not a single layer"):
         graphs.of_network(serial(block, Flatten(), Dense(1, LAST)), (4, 4, 1))
+
+
+@given(feedforward(most_inputs=2, most_neurons=3))
+@settings(max_examples=15, deadline=None)
+def test_true_masks_obey_the_walk_on_random_graphs(graph):
+    """The network's own masks, all signs of its weights: `true-masks` on any wiring."""
+    for slope in (0, sp.Rational(1, 4)):
+        example = Example(of_graph(graph), slope=slope)
+        assert second_moments(example) == by_the_theorem(example)

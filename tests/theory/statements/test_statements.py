@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from theory.__main__ import CORE, universal_steps
 from theory.statements import STATEMENTS, holds, verify
 from theory.statements.mutation import mutated_steps, without_check
 
@@ -46,6 +47,20 @@ def _passes(step):
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_every_statement_says_what_it_assumes_claims_and_proves(name):
+    statement = STATEMENTS[name]
+    assert statement.hypotheses and statement.claim
+    assert statement.proof.startswith(("proved for all", "checked on", "numeric"))
+    if statement.proof.startswith("proved for all"):
+        assert any(step.universal for step in statement.steps)
+
+
+def test_the_core_statements_are_mostly_universal():
+    some, steps = universal_steps(CORE)
+    assert some > steps / 2
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_removed_check_is_caught(name):
     statement = STATEMENTS[name]
     for index in range(len(statement.steps)):
@@ -80,7 +95,7 @@ def test_command_lists_all_statements():
     done = command()
     assert done.returncode == 0
     assert [line.split()[0] for line in done.stdout.splitlines()] == NAMES
-    assert "none was run now" in done.stderr
+    assert "None was run now" in done.stderr
 
 
 def test_command_checks_one_statement():

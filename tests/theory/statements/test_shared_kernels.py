@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from theory.statements.failures import pooled_excess
+from theory.statements.shared_kernels import pooled_excess
 
 
 def test_no_excess_without_overlap_or_with_equal_patches():

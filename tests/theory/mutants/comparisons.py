@@ -1,0 +1,116 @@
+"""Predictions beside numbers found in another way. Each function is True if they agree.
+
+They import `theory` when they are called, so that they judge the copy that is loaded then.
+"""
+
+from importlib import import_module
+
+import numpy as np
+
+from mutants.measured import TABLE
+
+DRAWS = 200_000
+SLACK = 0.12
+"""Of narrow networks: what the laws of large width leave out, at most."""
+
+
+def measured(*rows: int) -> bool:
+    """Norms of random networks: within `SLACK` and four standard errors of the law."""
+    architectures = import_module("theory.architectures")
+    predict = import_module("theory.laws.law").predict
+    for row in rows:
+        x = TABLE[row]
+        network = architectures.find(x.arch).build(**dict(x.options))
+        found = predict(network, x.q, x.quantity)(network.channels * x.side**2)
+        if not abs(found - x.mean) < SLACK * x.mean + 4 * x.standard_error:
+            return False
+    return True
+
+
+def _near(found: float, expected: float, tolerance: float) -> bool:
+    return bool(abs(found - expected) <= tolerance * abs(expected))
+
+
+def norms() -> bool:
+    """Norms of Gaussian vectors by simulation, and attacks by hand."""
+    gaussian = import_module("theory.laws.gaussian")
+    attacks = import_module("theory.laws.norms")
+    z = np.random.default_rng(0).standard_normal((DRAWS, 5))
+    groups = gaussian.Groups([1.0], [5])
+    found = [
+        _near(gaussian.norm_value(q, groups), np.linalg.norm(z, q, axis=1).mean(), 0.01)
+        for q in (1.0, 2.0, 3.0, np.inf)
+    ]
+    found += [
+        _near(float(gaussian.chi_mean(5)), np.linalg.norm(z, axis=1).mean(), 0.01),
+        _near(float(gaussian.absolute_moment(3)), (np.abs(z) ** 3).mean(), 0.01),
+        _near(attacks.attack_size(1.0, 2, 9), 3.0, 1e-12),
+        _near(attacks.damage(np.array([3.0, 4.0]), "inf", 2.0), 14.0, 1e-12),
+    ]
+    return all(found)
+
+
+def softmax() -> bool:
+    """E‖softmax − label‖ by simulation."""
+    value = import_module("theory.laws.softmax").residual_value
+    f = np.random.default_rng(1).standard_normal((DRAWS, 5)) * 1.5
+    p = np.exp(f) / np.exp(f).sum(axis=1, keepdims=True)
+    p[:, 0] -= 1
+    lengths = np.linalg.norm(p, axis=1)
+    return _near(value(2.25, 5), lengths.mean(), 0.01) and _near(
+        value(2.25, 5, 2), (lengths**2).mean(), 0.01
+    )
+
+
+def expressions() -> bool:
+    """A dense network's norm as an expression in d against its number."""
+    architectures = import_module("theory.architectures")
+    law = import_module("theory.laws.law")
+    network = architectures.mlp(width=8, depth=2)
+    found = []
+    for order, quantity in ((1, "logit"), (1, "loss"), (2, "logit")):
+        known = law.predict(network, order, quantity)
+        value = float(known.norm.subs(law.d, 48).evalf())
+        found.append(_near(value, known(48), 1e-3))
+    return all(found)
+
+
+def closed_forms() -> bool:
+    """Gaussian means of activations against sums over a fine grid."""
+    activations = import_module("theory.activations")
+    layers = import_module("theory.network")
+    x = np.linspace(-9, 9, 20001)
+    density = np.exp(-(x**2) / 2) / np.sqrt(2 * np.pi) * (x[1] - x[0])
+    found = []
+    for layer in (layers.Erf(), layers.GELU(), layers.Tanh(), layers.LeakyReLU(0.2)):
+        value = activations.numeric_function(layer)(np.sqrt(0.7) * x)
+        slope = activations.numeric_slope(layer)(np.sqrt(0.7) * x)
+        for known, expected in (
+            (activations.mean(layer, 0.7), value @ density),
+            (activations.mean_square(layer, 0.7), value**2 @ density),
+            (activations.slope_moment(layer, 0.7), slope**2 @ density),
+            (activations.slope_moment(layer, 0.7, 4), slope**4 @ density),
+        ):
+            found.append(abs(float(known.doit().evalf()) - expected) < 1e-3)
+    return all(found)
+
+
+def cascade() -> bool:
+    """The relative variance of one ReLU behind a Gaussian gradient is 5, of no mask 2."""
+    relative = import_module("theory.laws.cascade").relative_variance
+    resolved = import_module("theory.laws.resolved").Resolved
+    relu = import_module("theory.network").ReLU()
+    return relative(resolved(relu, 0.5, 0.5)) == 5 and relative(resolved(relu, 1, 1)) == 2
+
+
+def bounds() -> bool:
+    """The exact law of a dense network lies between its bounds."""
+    architectures = import_module("theory.architectures")
+    predict = import_module("theory.laws.law").predict
+    network = architectures.mlp(width=64)
+    for q in (1, 2, 3):
+        law = predict(network, q)
+        found = law.bounds(192)
+        if not found.lower <= law(192) <= found.upper:
+            return False
+    return True

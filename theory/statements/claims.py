@@ -1,0 +1,197 @@
+"""What each statement says: hypotheses, claim, what its proof covers, what it corrects."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Terms:
+    """One statement in words; `proof` begins with "proved for all", "checked on" or "numeric"."""
+
+    hypotheses: tuple[str, ...]
+    claim: str
+    proof: str
+    corrects: str = ""
+
+
+HE = "weights of mean 0 and variance 2/in-degree, 1/in-degree at the output"
+MASKS = "every ReLU reads one sum of symmetric weights of its own (`true-masks`)"
+DENSE = "a bias-free dense network of (leaky) ReLUs with independent Gaussian weights"
+WIDE = "the limit of large width, before any limit in d"
+
+TERMS: dict[str, Terms] = {
+    "lemma-2": Terms(
+        ("a loss that is differentiable at the input",),
+        "The largest first-order increase over ‖δ‖_p ≤ ε is ε‖∂L‖_q",
+        "proved for all p > 1 in Young's inequality, for all ε; checked on p = 1 and ∞ by vertices",
+    ),
+    "proposition-3": Terms(
+        ("a loss that is smooth along the best attack", "attacks of a size that tends to 0"),
+        "The mean of clean and attacked loss is L + (ε/2)‖∂L‖_q to first order",
+        "proved for all smooth losses to first order in ε; checked on quadratic losses",
+    ),
+    "true-masks": Terms(
+        (
+            "every ReLU or leaky ReLU reads one sum Σ w_a h_a + b of weights and a bias",
+            "(w, b) is symmetric about 0, its weights are uncorrelated, and it is independent of "
+            "all that the unit reads; kernels may be shared by positions, weights need not be "
+            "Gaussian",
+            "almost every input: S = 0 wherever z = 0",
+        ),
+        "E(∂f/∂x_i)² is the probability that the random walk of Theorem 5 ends at input i, with "
+        "the network's own masks, at every width",
+        "proved for all fan-ins, in-degrees, depths and slopes, by induction over the units; "
+        "checked by enumeration on 5 convolutional networks and 5 graphs",
+        "H1 (masks independent of weights) is not needed, unless units are added with equal "
+        "coefficients",
+    ),
+    "norm-bounds": Terms(
+        (
+            "those of `true-masks`, for a chain of dense layers and convolutions",
+            "weights are independent, with a finite kurtosis k",
+        ),
+        "Σ_i √(E g_i²)/√F ≤ E‖∂f‖_1 ≤ Σ_i √(E g_i²), F = max(3, k) Π (1 + (r max(3, k) − 1)/C) "
+        "or, for dense networks, smaller: exponent 1/2 for mlp, and for cnn and convnet-avdim with "
+        "a dense head, at every fixed width",
+        "proved for all widths, depths, kernels, strides and slopes, by induction over weights and "
+        "layers; checked by enumeration on 4 dense networks (the recursion) and 3 convolutional "
+        "ones (the bound)",
+        "the paper passes from second moments to ‖·‖_q with ∝ signs; here both directions are "
+        "inequalities with constants",
+    ),
+    "theorem-4": Terms(
+        (HE, MASKS, "Gaussian coordinates, or `norm-bounds`, for ‖·‖_1"),
+        "Coordinates of size 1/√d: ‖∂f‖_q ∝ d^(1/q − 1/2), damage ∝ √d (d → ∞ at fixed width)",
+        "proved for all fan-ins and d, as a corollary of `true-masks`; checked on 3 networks, all "
+        "signs of their weights",
+    ),
+    "theorem-5": Terms(
+        (HE, MASKS),
+        "E(∂f/∂x_i)² is the probability that a walk to uniform predecessors ends at i, in sum 1",
+        "proved for all acyclic graphs and in-degrees, by induction; checked on 7 graphs",
+        "the paper's H1 is replaced by `true-masks`",
+    ),
+    "condition-s": Terms(
+        ("those of Theorem 5",),
+        "S makes all coordinates alike; 3×3 kernels of stride 2 violate it and keep the exponents",
+        "proved for all d where S holds; checked on 3 graphs, and on one strided network",
+        "the paper takes strides that divide the size for symmetric: 3×3 kernels of stride 2 are "
+        "not",
+    ),
+    "corollary-6": Terms(
+        (HE, MASKS, "circular borders, for expressions in d"),
+        "Convolutions of every kernel, stride and dilation, and dense layers: E‖∂f‖_2² = 1",
+        "proved for all kernels, strides, dilations, sides and channels, layer by layer; checked "
+        "on 4 networks, pixel by pixel",
+    ),
+    "average-pooling": Terms(
+        (HE, "gradients that meet in an average are uncorrelated (H; see `shared-kernels`)"),
+        "Averages over a_1, …, a_n inputs divide E‖∂f‖_2² by a_1⋯a_n",
+        "proved for all windows under H; checked on 3 networks",
+        "behind kernels that overlap H fails: `shared-kernels` has the excess",
+    ),
+    "loss-gradient": Terms(
+        ("residual independent of uncorrelated logit gradients, for the mean square",),
+        "∂L = Σ_k (softmax_k − label_k) ∂f_k, and E‖r‖² is 1 − 1/K for small logits",
+        "proved for all logits (three classes, linear in two inputs); checked on K = 2, 3, 10",
+    ),
+    "euler-identity": Terms(
+        ("positively homogeneous layers, no biases",),
+        "x·∂f = f and x·∂L = Σ_k r_k f_k",
+        "proved for all homogeneous functions; checked on 3 networks",
+    ),
+    "sqrt-d-law": Terms(
+        ("coordinates of size 1/√d, Gaussian for the constants",),
+        "ε_p‖∂L‖_q ∝ √d for every p, up to a logarithm for p = 1 (d → ∞ at fixed width)",
+        "proved for all p, q and d; checked on mlp and cnn for the exponents of the library",
+    ),
+    "initialization": Terms(
+        ("those of Theorem 5 with the scheme's variance",),
+        "Exponents are 1/q − 1/2 for He, LeCun, Glorot, PyTorch, Flax and orthogonal weights, 1/q "
+        "for He fan-out and constant variance (d → ∞ at fixed width)",
+        "proved for all fan-ins for the variances of the distributions; the library's gains and "
+        "curves are definitions",
+    ),
+    "smooth-activations": Terms(
+        (WIDE,),
+        "κ = E φ'(z)², z ~ N(0, v): closed forms for erf and GELU; 1/q − 1/2 for fixed variance",
+        "proved for all v for the gains; numeric for the exponents, which are fitted in floats",
+        "the paper treats ReLUs only",
+    ),
+    "finite-width": Terms(
+        (DENSE,),
+        "‖∂f‖_q is in law ‖z‖_q times independent chi variables, at every width",
+        "proved for all d and q for the factors; numeric and checked on instances for products",
+    ),
+    "spread": Terms(
+        (DENSE,),
+        "E‖∂f‖_2⁴/(E‖∂f‖_2²)² = (1 + 2/d) Π (1 + 5/n)",
+        "proved for all widths for one factor; checked on networks of several layers",
+    ),
+    "moments": Terms(
+        (DENSE,),
+        "Moments of ‖∂f‖_q of every order, and their limit for large d",
+        "proved for all orders of the closed forms; checked on small n and slope 1/5",
+    ),
+    "distribution": Terms(
+        (DENSE,),
+        "Density and distribution function of ‖∂f‖_q",
+        "checked on instances, in rationals and in 40 digits",
+    ),
+    "shared-kernels": Terms(
+        ("one convolution, ReLU, global average", "Gaussian weights"),
+        "E‖∂f‖_2² exceeds H by (k² − 1)/(πk²C) at white inputs, to leading order in 1/C",
+        "proved for all two-position inputs and, to leading order, all k and C; checked on "
+        "enumerated signs",
+        "H1 fails behind averages; at 3 channels the leading order is about 8 % high",
+    ),
+    "post-activation": Terms(
+        (WIDE, "a ReLU behind the addition of a non-negative stream"),
+        "The first block of `resnet` passes 4/3 of what H says",
+        "proved for all ratios t of the variances; checked on enumerated signs",
+        "H1 fails: such a ReLU passes more than half",
+    ),
+    "max-pooling": Terms(
+        ("symmetric pre-activations",),
+        "A maximum of m independent inputs is positive with probability 1 − 2^(−m), 15/8 of H",
+        "proved for all correlations of pairs; checked on all signs and orders, m ≤ 6",
+        "H1 fails behind maxima",
+    ),
+    "sparse-gradients": Terms(
+        ("s of d coordinates carry the gradient",),
+        "E‖∂f‖_1 is √(2s/π) whatever d: behind a global maximum the exponent is 0",
+        "proved for all s and q; checked on 8 receptive fields",
+        "without S the ℓ_1 law does not follow from the ℓ_2 law",
+    ),
+    "layer-norm": Terms(
+        (WIDE, "one standard deviation for all positions"),
+        "κ = 1/σ² over the channels",
+        "proved for all variances and scales of weights in the wide limit; checked on n = 3 units "
+        "for the derivative",
+    ),
+    "batch-norm": Terms(
+        (WIDE, "many inputs and positions, whose gradients do not agree"),
+        "κ = 1/σ² over inputs and positions, without what all of them share",
+        "proved for all variances and scales of weights in the wide limit; checked on n = 3 units "
+        "for the derivative",
+    ),
+    "concatenation": Terms(
+        ("what reads a concatenation treats all channels alike",),
+        "κ is the mean of both ways' κ, weighted by their channels",
+        "proved for all channels and gains",
+    ),
+    "general-norms": Terms(
+        ("a norm and its dual",),
+        "The best attack of size ε gains ε‖∂L‖*, as it does for ℓ_p",
+        "proved for all weighted ℓ_2 norms of two coordinates; checked on four ℓ_p",
+    ),
+    "zero-one-damage": Terms(
+        ("two classes for the bound by the loss",),
+        "0–1 damage ≤ vulnerability, and P(wrong after an attack) ≤ E L(x + δ)/log 2",
+        "proved for all margins; checked on all four cases of right and wrong",
+    ),
+    "double-backpropagation": Terms(
+        ("the best ℓ_2 attack of two coordinates",),
+        "To first order in ε backpropagation through δ adds nothing to the penalty's gradient",
+        "proved for all gradients of two coordinates",
+    ),
+}
