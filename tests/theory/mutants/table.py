@@ -244,7 +244,7 @@ MUTANTS = (
     ),
     *_of(
         "laws.masked_sum",
-        ("sp.factorial2(2 * j - 1)", "sp.factorial2(2 * j + 1)", "moments"),
+        ("sp.factorial2(2 * j - 1)", "sp.factorial2(2 * j + 1)", "masked_sum"),
     ),
 )
 
