@@ -7,44 +7,41 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from benchmarks import convolutions, dense, independence, peers, precision, variance
+from sim.statistics.numbers import with_ends
 
-def machine(chosen: argparse.Namespace) -> Any:
-    from benchmarks import convolutions, peers
 
+def measure_machine(chosen: argparse.Namespace) -> Any:
+    """What the machine can do."""
     return {**convolutions.machine(chosen.repeats), "torch": peers.TORCH}
 
 
-def convolutional(chosen: argparse.Namespace) -> Any:
-    from benchmarks import convolutions
-
+def measure_convolutional(chosen: argparse.Namespace) -> Any:
+    """Networks of convolutions at several sides."""
     rows = []
     for network in convolutions.NETWORKS.values():
         rows += convolutions.compare(network, tuple(chosen.sides), chosen.seeds, chosen.repeats)
     return rows
 
 
-def dense(chosen: argparse.Namespace) -> Any:
-    from benchmarks import dense
-
+def measure_dense(chosen: argparse.Namespace) -> Any:
+    """Dense networks at several sides."""
     return [dense.compare(side, chosen.repeats) for side in dense.SIDES]
 
 
-def growth(chosen: argparse.Namespace) -> Any:
-    from benchmarks import dense
-
+def measure_growth(chosen: argparse.Namespace) -> Any:
+    """How time and memory of a dense network grow with d."""
     exponent, rows = dense.growth(10_000)
     return {"exponent": exponent, "rows": [*rows, dense.apart(*dense.WIDE)]}
 
 
-def variance(chosen: argparse.Namespace) -> Any:
-    from benchmarks import variance
-
+def measure_variance(chosen: argparse.Namespace) -> Any:
+    """What lowers the variance of an exponent."""
     return {arch: variance.compare(*case) for arch, case in variance.CASES.items()}
 
 
-def precision(chosen: argparse.Namespace) -> Any:
-    from benchmarks import peers, precision
-
+def measure_precision(chosen: argparse.Namespace) -> Any:
+    """The time until an exponent is known well enough."""
     rows = []
     for case in precision.CASES:
         row: dict[str, Any] = {"network": case.arch, "ours": precision.ours(case, chosen.until)}
@@ -54,15 +51,13 @@ def precision(chosen: argparse.Namespace) -> Any:
     return rows
 
 
-def independence(chosen: argparse.Namespace) -> Any:
-    from benchmarks import independence
-
+def measure_independence(chosen: argparse.Namespace) -> Any:
+    """Predictions by gradient independence beside their measurement."""
     return [independence.compare(name, network) for name, network in independence.cases()]
 
 
-def agreement(chosen: argparse.Namespace) -> Any:
-    from benchmarks import independence
-
+def measure_agreement(chosen: argparse.Namespace) -> Any:
+    """Gradient independence beside the law of wide networks."""
     return [independence.agreement(arch) for arch in independence.with_laws()]
 
 
@@ -127,8 +122,6 @@ def show_precision(rows: Any) -> None:
 
 
 def show_independence(rows: Any) -> None:
-    from sim.statistics.numbers import with_ends
-
     print("\npredictions by gradient independence beside their measurement, with compilation")
     print("| model | measured / predicted, side 16 | side 32 | processor s, measured | predicted |")
     print("|---|---|---|---|---|")
@@ -149,14 +142,14 @@ def show_agreement(rows: Any) -> None:
 
 
 PARTS: dict[str, tuple[Callable[[argparse.Namespace], Any], Callable[[Any], None]]] = {
-    "machine": (machine, show_machine),
-    "convolutions": (convolutional, show_convolutional),
-    "dense": (dense, show_dense),
-    "growth": (growth, show_growth),
-    "variance": (variance, show_variance),
-    "precision": (precision, show_precision),
-    "independence": (independence, show_independence),
-    "agreement": (agreement, show_agreement),
+    "machine": (measure_machine, show_machine),
+    "convolutions": (measure_convolutional, show_convolutional),
+    "dense": (measure_dense, show_dense),
+    "growth": (measure_growth, show_growth),
+    "variance": (measure_variance, show_variance),
+    "precision": (measure_precision, show_precision),
+    "independence": (measure_independence, show_independence),
+    "agreement": (measure_agreement, show_agreement),
 }
 """What is measured, and how it is printed."""
 

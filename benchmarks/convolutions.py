@@ -11,7 +11,8 @@ import numpy as np
 from benchmarks import peers
 from benchmarks.timing import in_turns
 from sim.networks import gradients, layers, random_bits
-from sim.sampling import engine
+from sim.sampling import norms
+from sim.sampling.draws import Draws
 from theory import architectures
 from theory.fans import fan_in
 from theory.geometry import PAD_MODE
@@ -29,7 +30,7 @@ from theory.network import (
 )
 
 NORMS = (1.0, 2.0, float("inf"))
-DRAWS = engine.Draws(("loss",), NORMS, input="gaussian")
+DRAWS = Draws(("loss",), NORMS, input="gaussian")
 NETWORKS = {
     "ConvNet": architectures.convnet_avdim(width=64),
     "ResNet": architectures.resnet(width=64),
@@ -53,7 +54,7 @@ def flop(layer: Layer, shape: Shape) -> int:
 
 def ours(network: Network, sides: tuple[int, ...], seeds: int) -> Callable[[], object]:
     """`sim.sampling.engine`, compiled beforehand."""
-    draw = engine.sampler(network, sides, DRAWS, seeds)
+    draw = norms.sampler(network, sides, DRAWS, seeds)
     return lambda: draw(range(seeds), lambda done: None)
 
 

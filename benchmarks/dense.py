@@ -10,7 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks import convolutions, peers
+from benchmarks.timing import in_turns
 from theory import architectures
+from theory.fans import fan_in
+from theory.network import Dense, output_shape
 
 SIDES = (32, 128)
 GROWTH = ((100, 4), (316, 4), (1000, 2), (3162, 1))
@@ -21,9 +25,6 @@ WIDE = (100_000, 100, 2)
 
 def compare(side: int, repeats: int) -> dict[str, Any]:
     """Median seconds per seed of every way, for four hidden layers of 512 units."""
-    from benchmarks import convolutions, peers
-    from benchmarks.timing import in_turns
-
     network = architectures.mlp(width=512, depth=4)
     formed = 8
     ways: dict[str, Callable[[], object]] = {
@@ -41,9 +42,6 @@ def compare(side: int, repeats: int) -> dict[str, Any]:
 
 def layer_sizes(network: Any, side: int) -> list[tuple[int, int]]:
     """(fan-in, features) of every dense layer."""
-    from theory.fans import fan_in
-    from theory.network import Dense, output_shape
-
     found, shape = [], network.input_shape(side)
     for layer in network.body.layers:
         if isinstance(layer, Dense):
@@ -59,8 +57,6 @@ def variates(sizes: list[tuple[int, int]]) -> list[int]:
 
 def run_once(width: int, side: int, seeds: int) -> dict[str, float]:
     """Seconds per seed, without compilation, and peak memory in bytes of this whole process."""
-    from benchmarks import convolutions
-
     network = architectures.mlp(width=width, depth=4)
     draw = convolutions.ours(network, (side,), seeds)
     draw()

@@ -9,7 +9,8 @@ import numpy as np
 
 from sim.independence import sampling
 from sim.models import loading
-from sim.sampling import engine
+from sim.sampling import norms
+from sim.sampling.draws import Draws
 from sim.statistics import estimates
 from theory import architectures, predict
 from theory.laws.law import missing
@@ -48,19 +49,19 @@ def public_models() -> list[str]:
 def compare(name: str, network: Network) -> dict[str, Any]:
     """Seconds of wall and processor of both, and measured over predicted ‖∂f_k‖₁ by side."""
     is_model = name not in DESCRIBED
-    draws = engine.Draws(("logit",), (1.0,), lazy=not is_model)
+    draws = Draws(("logit",), (1.0,), lazy=not is_model)
     batch = 1 if is_model else None
 
     def measure() -> np.ndarray:
-        return engine.sweep(network, SIDES, range(SEEDS), draws, batch)[:, :, 0, 0]
+        return norms.sweep(network, SIDES, range(SEEDS), draws, batch)[:, :, 0, 0]
 
-    norms, measured = _timed(measure)
+    sampled, measured = _timed(measure)
     found, predicted = _timed(lambda: sampling.sample(network, SIDES, draws, SEEDS))
     expected = found.norms[:, :, 0, 0].T
-    longest = max(norms.shape[1], expected.shape[1])
+    longest = max(sampled.shape[1], expected.shape[1])
     pairs = [
         [np.pad(x, (0, longest - len(x)), constant_values=np.nan) for x in pair]
-        for pair in zip(norms, expected, strict=True)
+        for pair in zip(sampled, expected, strict=True)
     ]
     return {
         "model": name,
@@ -90,15 +91,15 @@ def agreement(arch: str) -> dict[str, Any]:
     architecture = architectures.find(arch)
     network = architecture.build(width=WIDE.get(arch, WIDTH))
     side = min(architecture.sizes)
-    draws = engine.Draws(("logit",), (1.0,))
-    norms = sampling.sample(network, (side,), draws, SEEDS).norms[:, 0, 0, 0]
+    draws = Draws(("logit",), (1.0,))
+    found = sampling.sample(network, (side,), draws, SEEDS).norms[:, 0, 0, 0]
     law = predict(network, 1, "logit")(network.channels * side**2)
-    error = norms.std(ddof=1) / len(norms) ** 0.5
+    error = found.std(ddof=1) / len(found) ** 0.5
     return {
         "arch": arch,
         "width": WIDE.get(arch, WIDTH),
         "side": side,
-        "ratio": float(norms.mean() / law),
+        "ratio": float(found.mean() / law),
         "error": float(error / law),
     }
 

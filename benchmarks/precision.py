@@ -11,6 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from benchmarks import peers
+from sim.sampling import norms
+from sim.sampling.draws import Draws
+from sim.statistics.intervals import slope_weights
 from theory import architectures
 
 
@@ -70,14 +74,10 @@ def loop(case: Case, half_width: float) -> dict[str, float]:
     Its networks are independent at every size, so that it takes as many as their spread there
     asks for, each at the pace that is measured.
     """
-    from benchmarks import peers
-    from sim.sampling import engine
-    from sim.statistics.fitting import slope_weights
-
     network = architectures.find(case.arch).build(width=case.width, depth=case.depth)
-    draws = engine.Draws(("loss",), (1.0,))
-    norms = engine.sweep(network, case.sides, range(PILOT), draws)[:, :, 0, 0]
-    relative = norms.std(axis=1, ddof=1) / norms.mean(axis=1)
+    draws = Draws(("loss",), (1.0,))
+    sampled = norms.sweep(network, case.sides, range(PILOT), draws)[:, :, 0, 0]
+    relative = sampled.std(axis=1, ddof=1) / sampled.mean(axis=1)
     weights = slope_weights(3 * np.array(case.sides) ** 2.0)
     seeds = float(np.sum((1.96 * weights * relative / half_width) ** 2))
     each = sum(_seconds(peers.loop(network, side, 8)) / 8 for side in case.sides)

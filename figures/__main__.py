@@ -7,6 +7,10 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
+from sim.running import command_line, files
+from theory import console
+from theory.initializers import unknown
+
 FIGURES = (
     *("scaling", "constants", "exponents", "initializations", "heads", "spread", "sampling"),
     "vulnerability",
@@ -32,10 +36,14 @@ class Options:
 
 
 def main(args: list[str] | None = None) -> int:
-    """The command line; returns the exit status (0 fine, 2 bad usage)."""
-    from sim.running import command_line
-    from theory.initializers import unknown
+    """The command line.
 
+    Args:
+        args: What stands behind `python -m figures`; unless given, that of the process.
+
+    Returns:
+        The exit status: 0 if all went well. Bad usage ends the process with 2.
+    """
     (options,) = command_line.parse((Options,), "python -m figures", __doc__ or "", args)
     with command_line.one_sentence():
         for name in options.names:
@@ -47,7 +55,8 @@ def main(args: list[str] | None = None) -> int:
             if folder is not None and not Path(folder).is_dir():
                 raise ValueError(f"there is no folder {folder}.")
         targets = {name: _targets(options.folder, name) for name in options.names}
-        command_line.check_writable(*(target for pair in targets.values() for target in pair))
+        files.check_writable(*(target for pair in targets.values() for target in pair))
+    # what needs jax: after the flags have been read, so that --help and bad usage answer at once
     from figures.runs import Runs
     from sim.drawing import style
     from sim.running import compilation
@@ -70,6 +79,4 @@ def _targets(folder: str, name: str) -> list[str]:
 
 
 if __name__ == "__main__":
-    from theory.console import run as run_main
-
-    sys.exit(run_main(main))
+    sys.exit(console.run(main))

@@ -4,6 +4,7 @@ from typing import Any
 
 from figures.runs import Runs
 from sim.drawing import style
+from sim.scaling import Config
 from sim.statistics import fitting
 from sim.statistics.fitting import Point
 
@@ -12,8 +13,6 @@ CHOSEN_WIDTH, CHOSEN_D = 16, 768
 
 def draw(runs: Runs) -> Any:
     """Two panels: every width at one d, every d at one width; three norms of a logit's gradient."""
-    from sim.scaling.experiment import Config
-
     config = Config(
         arch="mlp",
         quantity=("logit",),

@@ -6,6 +6,7 @@ import numpy as np
 
 from figures.runs import Runs
 from sim.drawing import style
+from sim.scaling import Config
 from sim.statistics import fitting
 
 NORMS = ("1", "1.25", "1.5", "2", "3", "4", "8", "inf")
@@ -14,8 +15,6 @@ WIDTHS = {"mlp": 128, "cnn": 32, "resnet": 40}
 
 def draw(runs: Runs) -> Any:
     """Above the exponents of each architecture against 1/q, below their distance from it."""
-    from sim.scaling.experiment import Config
-
     figure, axes = style.panels(
         2, 3, style.PAGE, 3.8, sharey="row", sharex=True, height_ratios=(1.6, 1)
     )

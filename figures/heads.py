@@ -6,6 +6,7 @@ import numpy as np
 
 from figures.runs import Runs
 from sim.drawing import style
+from sim.scaling import Config
 from sim.statistics import fitting
 
 HEADS = {
@@ -19,10 +20,8 @@ WIDTH = 16
 
 def draw(runs: Runs) -> Any:
     """E‖∂_x f_k‖_1 against d for a CNN with each head; lines are predictions, where there are."""
-    from sim.scaling.experiment import Config
-
     figure, ((panel,),) = style.panels(1, 1, 4.6, 3.1)
-    ends: list[tuple[int, float, float, str]] = []
+    ends: list[style.End] = []
     ds: list[int] = []
     for i, (head, name) in enumerate(HEADS.items()):
         config = Config(
@@ -35,7 +34,7 @@ def draw(runs: Runs) -> Any:
         style.points(panel, i, ds, [p.mean for p in found], [p.interval for p in found])
         predicted = [np.nan if p.predicted is None else p.predicted for p in found]
         style.line(panel, i, ds, predicted)
-        ends.append((i, ds[-1], found[-1].mean, name))
+        ends.append(style.End(i, ds[-1], found[-1].mean, name))
     style.logarithmic(panel, ds)
     style.plain_y(panel)
     panel.set_xlabel(r"input dimension $d$")

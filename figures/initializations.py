@@ -4,6 +4,7 @@ from typing import Any
 
 from figures.runs import Runs
 from sim.drawing import style
+from sim.scaling import Config
 from sim.statistics import fitting
 
 SCHEMES = {
@@ -19,10 +20,8 @@ WIDTH = 64
 
 def draw(runs: Runs) -> Any:
     """E‖∂_x f_k‖_1/√d over its predicted value at the smallest d: level where the law holds."""
-    from sim.scaling.experiment import Config
-
     figure, ((law, kept),) = style.panels(1, 2, style.PAGE, 2.9, width_ratios=(1.25, 1))
-    ends: dict[Any, list[Any]] = {law: [], kept: []}
+    ends: dict[Any, list[style.End]] = {law: [], kept: []}
     for i, (scheme, name) in enumerate(SCHEMES.items()):
         config = Config(
             arch="mlp", init=scheme, widths=(WIDTH,), channels=1, quantity=("logit",), norms=("1",),
@@ -40,7 +39,7 @@ def draw(runs: Runs) -> Any:
         )  # fmt: skip
         y = [float(p.predicted or 0) / unit / p.d**0.5 for p in found]
         style.line(panel, i, [p.d for p in found], y)
-        ends[panel].append((i, max(x), y[-1], name))
+        ends[panel].append(style.End(i, max(x), y[-1], name))
     for panel, labels in ends.items():
         panel.set_xscale("log")
         style.mark_x(panel, [4, 64, 1024, 16384] if not runs.quick else [4, 64, 1024])

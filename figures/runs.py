@@ -7,6 +7,11 @@ from typing import Any
 
 import xarray as xr
 
+from sim.running import command_line
+from sim.scaling.configuration import planned
+from sim.scaling.experiment import run
+from sim.storage import provenance
+
 
 @dataclass
 class Runs:
@@ -23,28 +28,20 @@ class Runs:
 
     def scaling(self, name: str, config: Any) -> xr.Dataset:
         """The samples of `sim.scaling.run(config)`, in the folder under this name."""
-        from sim.running import command_line
-        from sim.scaling import experiment as scaling
-
         out = None if self.folder is None else str(Path(self.folder) / name)
-        config = scaling.complete(config)
-        total = len(scaling.networks(config)) * len(scaling.sizes_of(config)) * config.seeds
-        self.used[name] = asdict(config)
-        with command_line.progress(f"{name}: sampling networks", total) as advance:
-            return scaling.run(config, advance, out, command_line.tell)
+        plan = planned(config, out)
+        self.used[name] = asdict(plan.config)
+        with command_line.progress(f"{name}: sampling networks", plan.samples) as advance:
+            return run(plan, advance, out, command_line.tell)
 
     def fresh(self, name: str, config: Any, total: int, run: Callable[..., Any]) -> Any:
         """What `run(config, advance)` returns; it is not kept."""
-        from sim.running import command_line
-
         self.used[name] = asdict(config)
         with command_line.progress(f"{name}: sampling networks", total) as advance:
             return run(config, advance)
 
     def provenance(self, name: str) -> dict[str, Any]:
         """The command that draws the figure, what it sampled, and with which versions."""
-        from sim.storage import provenance
-
         flags = " --quick" * self.quick + " --study RUN" * (self.study is not None)
         return {
             "command": f"python -m figures {name}{flags}",

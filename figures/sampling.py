@@ -8,6 +8,10 @@ import numpy as np
 
 from figures.runs import Runs
 from sim.drawing import style
+from sim.sampling.draws import Draws
+from sim.sampling.norms import sampler as compiled
+from sim.scaling import Config
+from theory.architectures import mlp
 
 SIDE, WIDTH = 8, 16
 TIMED_WIDTH = 512
@@ -23,8 +27,6 @@ def draw(runs: Runs) -> Any:
 
 
 def _distributions(panel: Any, runs: Runs) -> None:
-    from sim.scaling.experiment import Config
-
     seeds = 1024 if runs.quick else 16384
     norms = {}
     for number, sampler in enumerate(SAMPLERS):
@@ -59,7 +61,8 @@ def _times(panel: Any, runs: Runs) -> None:
         middle, spread = np.median(times, axis=1), np.array([times.min(1), times.max(1)]).T
         style.line(panel, i, ds, middle)
         style.points(panel, i, ds, middle, spread)
-        ends.append((i, ds[-1], middle[-1], "never formed" if sampler == "lazy" else "dense"))
+        name = "never formed" if sampler == "lazy" else "dense"
+        ends.append(style.End(i, ds[-1], middle[-1], name))
     runs.used["sampling-times"] = {"width": TIMED_WIDTH, "sides": sides, "cores": cores}
     style.logarithmic(panel, ds)
     panel.set_xlabel(r"input dimension $d$")
@@ -71,10 +74,6 @@ def _times(panel: Any, runs: Runs) -> None:
 
 def _seconds(sampler: str, side: int, quick: bool) -> list[float]:
     """Wall time of one network, without compilation, five times."""
-    from sim.sampling.engine import Draws
-    from sim.sampling.engine import sampler as compiled
-    from theory.architectures import mlp
-
     draws = Draws(("loss",), (1.0, 2.0, float("inf")), lazy=sampler == "lazy")
     seeds = (256 if sampler == "lazy" else 16) // (4 if quick else 1)
     draw = compiled(mlp(width=TIMED_WIDTH), (side,), draws, seeds)

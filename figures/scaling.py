@@ -3,8 +3,7 @@
 from typing import Any
 
 from figures.runs import Runs
-from sim.scaling import picture
-from sim.scaling.experiment import Config
+from sim.scaling import Config, picture
 
 ARCHITECTURES = ("mlp", "cnn", "resnet")
 

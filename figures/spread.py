@@ -8,6 +8,7 @@ import numpy as np
 
 from figures.runs import Runs
 from sim.drawing import style
+from sim.scaling import Config
 from theory import architectures, predict
 
 SIDE = 8
@@ -18,8 +19,6 @@ DEPTHS, WIDTHS = (2, 4, 8), (8, 16, 32, 64)
 
 def draw(runs: Runs) -> Any:
     """Three histograms of ‖∂_x f_k‖_2 with the exact density; the spread at all depths, widths."""
-    from sim.scaling.experiment import Config
-
     found = {}
     for depth in DEPTHS:
         config = Config(

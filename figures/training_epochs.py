@@ -38,7 +38,7 @@ def figure_of(samples: xr.Dataset) -> Any:
             low, high = middle - appearance.above_zero(middle, reach)[0], middle + reach[1]
             panel.plot(epochs, middle, color=colour, linestyle=dashes)
             panel.fill_between(epochs, low, high, color=colour, alpha=0.2, linewidth=0)
-            ends.append((colour, float(epochs[-1]), float(middle[-1]), part))
+            ends.append(style.End(colour, float(epochs[-1]), float(middle[-1]), part))
         labels.append(ends)
         panel.set_yscale("log")
         style.plain(panel.yaxis)

@@ -12,6 +12,10 @@ from typing import Any
 import nbformat
 from tyro.conf import Positional
 
+from sim.running import command_line, files
+from theory import console
+from theory.initializers import unknown
+
 FOLDER = Path(__file__).parent
 NAMES = tuple(sorted(path.stem for path in FOLDER.glob("[0-9]_*.py")))
 TIMEOUT = 600
@@ -95,9 +99,6 @@ class Options:
 
 def main(args: list[str] | None = None) -> int:
     """The command line; returns the exit status (0 fine, 1 a difference, 2 bad usage)."""
-    from sim.running import command_line
-    from theory.initializers import unknown
-
     (options,) = command_line.parse((Options,), "python -m notebooks", __doc__ or "", args)
     with command_line.one_sentence():
         for name in options.names:
@@ -111,12 +112,10 @@ def main(args: list[str] | None = None) -> int:
             pairs = zip(text_outputs(notebook), text_outputs(stored(name)), strict=True)
             differ |= not all(same(*pair) for pair in pairs)
         else:
-            command_line.write_text(str(target), nbformat.writes(notebook) + "\n")
+            files.write_text(str(target), nbformat.writes(notebook) + "\n")
         print(target.relative_to(FOLDER.parent))
     return 1 if differ else 0
 
 
 if __name__ == "__main__":
-    from theory.console import run as run_main
-
-    sys.exit(run_main(main))
+    sys.exit(console.run(main))

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from tyro.conf import Positional
 
 from sim.running import command_line
+from sim.scaling.output import Output
+from theory.console import run as run_main
 
 
 @dataclass(frozen=True)
@@ -22,30 +24,26 @@ class Runs:
 
 def main(args: list[str] | None = None) -> int:
     """The command line; returns the exit status (0 fine, 1 contradiction, 2 bad usage)."""
-    kinds = (Runs, command_line.ScalingOutput)
+    kinds = (Runs, Output)
     stored, output = command_line.parse(kinds, "python -m sim.report", __doc__ or "", args)
     with command_line.one_sentence():
         if not stored.runs:
             raise ValueError("name at least one run: python -m sim.report runs/NAME.")
         output.refuse()
-        from sim.storage import merge
+    from sim.scaling.deliver import deliver
+    from sim.storage import merge
+    from sim.vulnerability.deliver import deliver as deliver_attacks
 
+    with command_line.one_sentence():
         runs = [(name, merge.read(name)) for name in stored.runs]
         samples = merge.merge(runs)
         if samples.attrs["experiment"] == "vulnerability":
-            from sim.vulnerability import report
-
             if output.html is not None:
                 raise ValueError("--html is for runs of python -m sim.scaling.")
-            return report.deliver(merge.finished(samples), output)
-    from sim.scaling.report import deliver
-
-    return deliver(
-        samples, output, lambda: [session for _, run in runs for session in run.attrs["sessions"]]
-    )
+            return deliver_attacks(merge.finished(samples), output)
+    sessions = [session for _, run in runs for session in run.attrs["sessions"]]
+    return deliver(samples, output, lambda: sessions)
 
 
 if __name__ == "__main__":
-    from theory.console import run as run_main
-
     sys.exit(run_main(main))

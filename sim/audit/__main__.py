@@ -1,12 +1,20 @@
-"""The command line `python -m sim.audit`."""
+"""Which layers make the gap between what is predicted and the network as it is.
+
+`python -m sim.audit --arch resnet` (or `--model package.module:factory`) samples random networks at
+a few sizes and climbs a ladder, place by place: from hypothesis H, where the backward pass has
+independent copies of all weights and a fair coin for every unit of a ReLU, over gradient
+independence, which has the true masks, to the network as it is. Every ratio is measured with the
+same seeds, so that intervals are short, and all of them multiply to the whole gap. The sentence
+that comes first names the places whose measured factor accounts for it, and says whether the
+exponent is safe. The hypotheses H1, H3, H4, H5 and S are measured beside it (--full).
+"""
 
 import sys
 from dataclasses import dataclass
 
-from sim import audit
-from sim.audit.design import Config, check, complete
-from sim.plan.configuration import sizes_of
+from sim.audit.configuration import Config, planned
 from sim.running import command_line
+from theory import console
 
 
 @dataclass(frozen=True)
@@ -23,32 +31,39 @@ class Output:
     .svg or .pdf."""
 
     def refuse(self) -> None:
-        """Raises ValueError if the files cannot be written."""
+        """Checks the names of the files.
+
+        Raises:
+            ValueError: If the files cannot be written.
+        """
         command_line.Output(self.json, self.figure).refuse()
 
 
 def main(args: list[str] | None = None) -> int:
-    """The command line; returns the exit status (0 fine, 2 bad usage)."""
+    """The command line.
+
+    Args:
+        args: What stands behind `python -m sim.audit`; unless given, that of the process.
+
+    Returns:
+        The exit status: 0 if all went well. Bad usage ends the process with 2.
+    """
     kinds = (Config, Output, command_line.Debug)
-    parsed = command_line.parse(kinds, "python -m sim.audit", audit.__doc__ or "", args)
-    config, output, debug = parsed
+    config, output, debug = command_line.parse(kinds, "python -m sim.audit", __doc__ or "", args)
     with command_line.one_sentence(), command_line.debugging(debug.debug):
-        config = complete(config)
-        check(config)
+        plan = planned(config)
         output.refuse()
-    from sim.audit import report
+    # what needs jax: after the flags have been read, so that --help and bad usage answer at once
+    from sim.audit import experiment, report
     from sim.running import compilation
 
     compilation.keep()
-    total = len(sizes_of(config)) * config.seeds
-    progress = command_line.progress(f"{config.arch}: auditing networks", total)
+    progress = command_line.progress(f"{plan.config.arch}: auditing networks", plan.samples)
     with command_line.one_sentence(), command_line.debugging(debug.debug), progress as advance:
-        samples = audit.run(config, advance)
+        samples = experiment.run(plan, advance)
     report.deliver(samples, output.json, output.figure, output.full)
     return 0
 
 
 if __name__ == "__main__":
-    from theory.console import run as run_main
-
-    sys.exit(run_main(main))
+    sys.exit(console.run(main))

@@ -10,8 +10,8 @@ import numpy as np
 import xarray as xr
 from scipy import stats
 
-from sim.audit import estimates
-from sim.audit.estimates import Measured
+from sim.audit import ratios
+from sim.audit.ratios import Measured
 from sim.statistics.estimates import LEVEL
 
 
@@ -49,15 +49,15 @@ class Hypotheses:
     """The share of coordinates of the gradient that are not zero; z against 1."""
 
 
-def of(last: xr.Dataset) -> Hypotheses:
-    """The hypotheses at one size."""
+def measured(last: xr.Dataset) -> Hypotheses:
+    """What the samples at one size say about every hypothesis."""
     arrays = [str(name) for name in last["array"].values]
     maps, independent = (_inside(last[name].values) for name in ("map", "independent_map"))
     return Hypotheses(
-        variance={name: estimates.mean(last["square"].sel(array=name).values) for name in arrays},
+        variance={name: ratios.mean(last["square"].sel(array=name).values) for name in arrays},
         between=_between(last["sum"].values),
         nodes=[
-            Node(name, str(end), estimates.mean(last["node"].sel(array=name, end=end).values, 1.0))
+            Node(name, str(end), ratios.mean(last["node"].sel(array=name, end=end).values, 1.0))
             for name in arrays
             for end in last["end"].values
         ],
@@ -65,8 +65,8 @@ def of(last: xr.Dataset) -> Hypotheses:
         border_independent=_border(independent),
         uneven=_unevenness(maps),
         uneven_independent=_unevenness(independent),
-        gaussian=estimates.mean(last["gaussian"].values, 1.0),
-        nonzero=estimates.mean(last["nonzero"].values, 1.0),
+        gaussian=ratios.mean(last["gaussian"].values, 1.0),
+        nonzero=ratios.mean(last["nonzero"].values, 1.0),
     )
 
 
@@ -81,7 +81,7 @@ def _border(maps: np.ndarray) -> Measured:
         return Measured(1.0, (1.0, 1.0), 0.0)
     edge = np.ones(maps.shape[1:], bool)
     edge[1:-1, 1:-1] = False
-    return estimates.ratio(maps[:, edge].mean(axis=1), maps[:, ~edge].mean(axis=1))
+    return ratios.ratio(maps[:, edge].mean(axis=1), maps[:, ~edge].mean(axis=1))
 
 
 def _unevenness(maps: np.ndarray) -> float:

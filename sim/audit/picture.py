@@ -5,20 +5,19 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from matplotlib.figure import Figure
 
-from sim.audit import findings
+from sim.audit import analysis
 from sim.audit.sentence import norm_of, sentence
 from sim.drawing import style
-from sim.running.command_line import replacing
+from sim.running.files import replacing
 
 KINDS = (("mask", "true masks, instead of coins"), ("weights", "own weights, instead of copies"))
 
 
 def write(samples: xr.Dataset, path: str) -> None:
     """Draw an audit at its largest size; the file's ending (.png, .svg, .pdf) is the format."""
-    from matplotlib.figure import Figure
-
-    found = findings.of(samples)
+    found = analysis.analysed(samples)
     last = samples.isel(size=-1)
     places = found.last.places
     about = {"alt": sentence(found), "config": json.loads(samples.attrs["config"])}
@@ -51,7 +50,7 @@ def _draw_maps(figure: Any, last: xr.Dataset) -> None:
         figure.colorbar(shown, ax=panel, label="1 = mean")
 
 
-def _draw_factors(panel: Any, places: list[findings.Place]) -> None:
+def _draw_factors(panel: Any, places: list[analysis.Place]) -> None:
     """The factor of every place, from the input at the top to the logits."""
     for i, (kind, label) in enumerate(KINDS):
         colour, marker = style.COLOURS[i], style.MARKERS[i]

@@ -2,20 +2,19 @@
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
 
 import xarray as xr
 
-from sim.audit import findings
-from sim.audit.estimates import Measured
-from sim.audit.findings import HYPOTHESIS, LAW, Findings, Place
+from sim.audit import analysis, picture
+from sim.audit.analysis import HYPOTHESIS, LAW, Analysis, Place, Step
+from sim.audit.ratios import Measured
 from sim.audit.sentence import norm_of, sentence, text, that_differ, title
-from sim.running import command_line
+from sim.running import files
+from sim.statistics import numbers
 from theory.console import for_tables
-
-if TYPE_CHECKING:
-    from rich.table import Table
+from theory.tables import Column, Table, printed
 
 WIDTH = 80
 
@@ -31,35 +30,31 @@ MOST = 8
 def deliver(
     samples: xr.Dataset, json_path: str | None, figure: str | None, full: bool = False
 ) -> None:
-    """Print the sentence and the tables, and write what is asked for."""
-    found = findings.of(samples)
-    if figure is not None:
-        from sim.audit import picture
+    """Prints the sentence and the tables, and writes what is asked for.
 
+    Args:
+        samples: What `sim.audit.run` returned.
+        json_path: The file of the JSON object, "-" for standard output, or None.
+        figure: The file of the picture, or None.
+        full: Whether all places and the hypotheses are printed.
+    """
+    found = analysis.analysed(samples)
+    if figure is not None:
         picture.write(samples, figure)
     show(found, full, to_stderr=json_path == "-")
     if json_path is not None:
-        command_line.write_text(json_path, to_json(samples, found))
+        files.write_text(json_path, to_json(samples, found))
 
 
-def to_json(samples: xr.Dataset, found: Findings) -> str:
-    """One JSON object {"config", "sentence", "safe", ...the fields of `Findings`}."""
+def to_json(samples: xr.Dataset, found: Analysis) -> str:
+    """One JSON object {"config", "sentence", "safe", ...the fields of `Analysis`}."""
     config = json.loads(samples.attrs["config"])
     content = {"config": config, "sentence": sentence(found), "safe": found.safe}
-    return json.dumps(_plain(content | asdict(found)), indent=1, allow_nan=False) + "\n"
+    return json.dumps(numbers.for_json(content | asdict(found)), indent=1, allow_nan=False) + "\n"
 
 
-def _plain(value: Any) -> Any:
-    """The value with null for numbers that JSON lacks."""
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def show(found: Findings, full: bool = False, to_stderr: bool = False) -> None:
-    """Print the sentence, the ladder and the places that matter; with `full`, all of them."""
+def show(found: Analysis, full: bool = False, to_stderr: bool = False) -> None:
+    """Prints the sentence, the ladder and the places that matter; with `full`, all of them."""
     console = for_tables(WIDTH, to_stderr)
 
     def say(line: str, style: str = "") -> None:
@@ -68,14 +63,14 @@ def show(found: Findings, full: bool = False, to_stderr: bool = False) -> None:
     say(sentence(found))
     for note in found.notes:
         say(f"Note: {note}.")
-    console.print(_ladder(found))
+    console.print(printed(_ladder(found)))
     differing = that_differ(found)
     shown = found.last.places if full else differing[:MOST]
     if shown:
         heading = "all places, from the input to the logits" if full else "places that matter"
-        console.print(_places(heading, shown, full))
+        console.print(printed(_places(heading, shown, full)))
     if full:
-        console.print(_hypotheses(found))
+        console.print(printed(_hypotheses(found)))
     elif len(differing) > MOST:
         say(f"{len(differing) - MOST} more differ.")
     if not full:
@@ -95,61 +90,60 @@ def _score(z: float, bound: float) -> str:
     return f"{shown} *" if abs(z) > bound else shown
 
 
-def _ladder(found: Findings) -> "Table":
+def _ladder(found: Analysis) -> Table:
     last, quantity = found.last, found.quantity
-    table = _table(
-        f"the ladder at side {last.side}",
-        *(
-            "network",
-            norm_of(quantity),
-            "times the one above",
-            f"same of {norm_of(quantity, '₂²')}",
-        ),
-    )
     steps = {step.end: step for step in last.steps}
 
-    def ratios(step: findings.Step | None) -> tuple[str, str]:
+    def ratios(step: Step | None) -> tuple[str, str]:
         if step is None:
             return "", ""
         return text(step.norm), "" if step.energy is None else text(step.energy)
 
-    for name, norm in last.norms.items():
-        table.add_row(title(found, name), f"{norm.value:.4g}", *ratios(steps.get(name)))
-    wholes = dict.fromkeys((last.ladder.start, last.gap.start))
-    if len(last.norms) > 2:
-        table.add_section()
-        for whole in (last.ladder, last.gap)[: len(wholes)]:
-            table.add_row(f"network over {_short(whole.start)}", "", *ratios(whole))
-    return table
+    rows = [
+        (title(found, name), f"{norm.value:.4g}", *ratios(steps.get(name)))
+        for name, norm in last.norms.items()
+    ]
+    wholes = (last.ladder,) if last.ladder.start == last.gap.start else (last.ladder, last.gap)
+    wholes = wholes if len(rows) > 2 else ()
+    below = [(f"network over {_short(step.start)}", "", *ratios(step)) for step in wholes]
+    return _table(
+        f"the ladder at side {last.side}",
+        (
+            _text("network"),
+            _number(norm_of(quantity)),
+            _number("times the one above"),
+            _number(f"same of {norm_of(quantity, '₂²')}"),
+        ),
+        [*rows, *below],
+        section_ends=(len(rows),) if below else (),
+    )
 
 
 def _short(name: str) -> str:
     return {LAW: "law", HYPOTHESIS: "H"}.get(name, "independence")
 
 
-def _places(heading: str, places: list[Place], full: bool) -> "Table":
-    table = _table(
-        heading, "", "place", "where", "factor", *(("κ", "active") if full else ("energy",))
-    )
+def _places(heading: str, places: list[Place], full: bool) -> Table:
+    rows = []
     for place in places:
         gain = f"{place.gain.value:.3g}"
         active = "" if place.active is None else f"{place.active.value:.3f}"
-        table.add_row(
-            place.kind,
-            place.name,
-            "" if place.name.startswith(place.where) else place.where,
-            text(place.norm) + ("*" if place.differs else " "),
-            *((gain, active) if full else (f"{place.energy.value:.3f}",)),
-        )
-    return table
+        where = "" if place.name.startswith(place.where) else place.where
+        factor = text(place.norm) + ("*" if place.differs else " ")
+        last = (gain, active) if full else (f"{place.energy.value:.3f}",)
+        rows.append((place.kind, place.name, where, factor, *last))
+    numbers_of_a_place = ("factor", "κ", "active") if full else ("factor", "energy")
+    columns = (_KEY, _text("place"), _text("where"), *map(_number, numbers_of_a_place))
+    return _table(heading, columns, rows)
 
 
-def _hypotheses(found: Findings) -> "Table":
-    table = _table("hypotheses", "", "what", "measured", "asked", "z")
+def _hypotheses(found: Analysis) -> Table:
     measured, places = found.hypotheses, found.last.places
+    rows: list[tuple[str, ...]] = []
 
     def add(name: str, what: str, estimate: Measured, asked: str) -> None:
-        table.add_row(name, what, _text(estimate), asked, _score(estimate.z, found.bound))
+        value = numbers.between(estimate.value, *estimate.interval, ".3g")
+        rows.append((name, what, value, asked, _score(estimate.z, found.bound)))
 
     active = [(place.active, place.name) for place in places if place.active is not None]
     if active:
@@ -170,32 +164,29 @@ def _hypotheses(found: Findings) -> "Table":
     add("S", "E g² of a pixel at the border over inside", measured.border, "1")
     add("", "… under gradient independence", measured.border_independent, "1")
     uneven = f"{measured.uneven:.3f}; {measured.uneven_independent:.3f}"
-    table.add_row("S", "relative spread of E g² over pixels; independent", uneven, "0", "")
+    rows.append(("S", "relative spread of E g² over pixels; independent", uneven, "0", ""))
     add("Gaussian", "E|g| / √(E g²) / √(2/π)", measured.gaussian, "1")
     add("dense", "share of coordinates that are not zero", measured.nonzero, "1")
-    return table
+    columns = (_KEY, _text("what"), _number("measured"), _text("asked"), _number("z"))
+    return _table("hypotheses", columns, rows)
 
 
-def _text(estimate: Measured) -> str:
-    low, high = estimate.interval
-    return f"{estimate.value:.3g} [{low:.3g}, {high:.3g}]"
+_KEY = Column("", "left", wrap="never")
+"""What kind of row it is."""
 
 
-def _table(title: str, *columns: str) -> "Table":
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+def _text(name: str) -> Column:
+    return Column(name, "left", wrap="fold")
 
-    class Plain(Table):
-        """Cells are text, whatever brackets are in them."""
 
-        def add_row(self, *cells: Any, **options: Any) -> None:
-            super().add_row(*(Text(cell) for cell in cells), **options)
+def _number(name: str) -> Column:
+    return Column(name, wrap="never")
 
-    table = Plain(title=title, box=box.SIMPLE_HEAD, title_justify="left", padding=0)
-    for column in columns:
-        if column in ("", "network", "place", "where", "what", "asked"):
-            table.add_column(column, overflow="fold", no_wrap=column == "")
-        else:
-            table.add_column(column, justify="right", no_wrap=True)
-    return table
+
+def _table(
+    title: str,
+    columns: tuple[Column, ...],
+    rows: Sequence[tuple[str, ...]],
+    section_ends: tuple[int, ...] = (),
+) -> Table:
+    return Table(title, columns, tuple(rows), section_ends, is_compact=True)

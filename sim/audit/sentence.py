@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from sim.audit.estimates import Measured
-from sim.audit.findings import HYPOTHESIS, INDEPENDENCE, LAW, NETWORK, Findings, Place
+from sim.audit.analysis import HYPOTHESIS, INDEPENDENCE, LAW, NETWORK, Analysis, Place
+from sim.audit.ratios import Measured
+from sim.statistics import numbers
 
 MOST = 4
 """Places that the sentence names, the largest factors first."""
@@ -19,8 +20,8 @@ TOGETHER = {"mask": "all true masks", "weights": "all couplings of weights to th
 OTHERS = {"mask": "the other true masks", "weights": "the other couplings"}
 
 
-def sentence(found: Findings) -> str:
-    """What accounts for the gap between prediction and network, and is the exponent safe."""
+def sentence(found: Analysis) -> str:
+    """What accounts for the gap between prediction and network; whether the exponent is safe."""
     last, norm = found.last, norm_of(found.quantity)
     start = f"{found.arch}: at side {last.side}, {norm} is {text(last.gap.norm)} times that of "
     start += title(found, last.gap.start)
@@ -36,28 +37,27 @@ def norm_of(quantity: str, q: str = "₁") -> str:
     return f"E‖∂{'L' if quantity == 'loss' else 'f'}‖{q}"
 
 
-def title(found: Findings, name: str) -> str:
+def title(found: Analysis, name: str) -> str:
     """What the ladder compares, in words."""
     return f"{TITLES[name]} ({found.basis})" if name == LAW else TITLES[name]
 
 
 def text(estimate: Measured) -> str:
     """A value and its interval."""
-    low, high = estimate.interval
-    return f"{estimate.value:.3f} [{low:.3f}, {high:.3f}]"
+    return numbers.between(estimate.value, *estimate.interval, ".3f")
 
 
-def that_differ(found: Findings) -> list[Place]:
+def that_differ(found: Analysis) -> list[Place]:
     """The places whose factor differs from 1 at the largest size, the largest factor first."""
     differing = [x for x in found.last.places if x.differs]
     return sorted(differing, key=lambda x: -abs(np.log(x.norm.value)))
 
 
-def _is_off(estimate: Measured, found: Findings) -> bool:
+def _is_off(estimate: Measured, found: Analysis) -> bool:
     return bool(abs(estimate.z) > found.single_bound)
 
 
-def _account(found: Findings) -> str:
+def _account(found: Analysis) -> str:
     """What makes the factor of the whole ladder: the end of a sentence."""
     last, named = found.last, that_differ(found)
     if not named:
@@ -88,7 +88,7 @@ def _listed(parts: list[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
 
 
-def _exponent(found: Findings) -> str:
+def _exponent(found: Analysis) -> str:
     moved = f"over these sizes the gap to {TITLES[found.prediction]} moves it by "
     moved += _shift(found.exponent)
     start = found.last.ladder.start

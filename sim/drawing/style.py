@@ -5,11 +5,15 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from PIL import Image, PngImagePlugin
 
-FORMATS = (".png", ".svg", ".pdf")
+from sim.running.files import replacing
 
 # Okabe and Ito's palette without its yellow, from dark to light in grey
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
@@ -44,25 +48,15 @@ SETTINGS: dict[Any, Any] = {
 }
 
 
-def check_format(path: str) -> None:
-    """Raises ValueError unless the file's ending is one that can be drawn."""
-    if Path(path).suffix.lower() not in FORMATS:
-        raise ValueError(f"a figure's name must end in {', '.join(FORMATS)}, unlike '{path}'.")
-
-
 @contextmanager
 def styled() -> Iterator[None]:
     """Matplotlib with the settings of this file."""
-    import matplotlib
-
     with matplotlib.rc_context(SETTINGS):
         yield
 
 
 def panels(rows: int, columns: int, width: float, height: float, **options: Any) -> tuple[Any, Any]:
     """A figure of so many inches and its axes as an array (rows, columns)."""
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(width, height))
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
@@ -72,15 +66,11 @@ def save(figure: Any, path: str, description: dict[str, Any]) -> None:
 
     PNGs have a palette of 128 colours, which a third of the bytes hold.
     """
-    from sim.running.command_line import replacing
-
     text = json.dumps(description)
     with replacing(path) as part:
         if Path(path).suffix.lower() != ".png":
             figure.savefig(part, metadata=metadata(path, text))
             return
-        from PIL import Image, PngImagePlugin
-
         buffer, about = io.BytesIO(), PngImagePlugin.PngInfo()
         figure.savefig(buffer, format="png", metadata={"Software": None})
         about.add_itxt("Description", text)
@@ -128,8 +118,6 @@ def plain_y(panel: Any) -> None:
 
 def plain(axis: Any) -> None:
     """Ticks of a logarithmic axis at 1, 2 and 5 times powers of ten, in plain numbers."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_formatter(NullFormatter())
@@ -151,24 +139,35 @@ def line(panel: Any, i: int, x: Any, y: Any, **options: Any) -> None:
     panel.plot(x, y, color=COLOURS[i % 6], **chosen)
 
 
-End = tuple[int | str, float, float, str]
-"""The number of a series, or its colour; where it ends, x and y; its label."""
+class End(NamedTuple):
+    """Where the line of a series ends."""
+
+    series: int | str
+    """Its number, or its colour."""
+    x: float
+    y: float
+    label: str
 
 
 def label_ends(panel: Any, ends: Sequence[End], gap: float = 9.0) -> None:
-    """A label to the right of each (series, x, y), in its colour, moved so that none overlap.
+    """Writes a label to the right of each end, in its colour, moved so that none overlap.
 
-    `gap` is the least distance between their lines in points. Call it when the limits are final.
+    Call it when the limits of the axes are final.
+
+    Args:
+        panel: The axes.
+        ends: The ends of lines in it.
+        gap: The least distance between the labels' lines, in points.
     """
     to_points = 72 / panel.figure.dpi
-    order = sorted(ends, key=lambda end: end[2])
+    order = sorted(ends, key=lambda end: end.y)
     height = panel.transAxes.transform([(0, 0), (0, 1)])[:, 1] * to_points
-    places = [float(panel.transData.transform((x, y))[1]) * to_points for _, x, y, _ in order]
+    places = [float(panel.transData.transform((end.x, end.y))[1]) * to_points for end in order]
     moved = spread(places, gap, float(height[0]), float(height[1]))
-    right = max(end[1] for end in ends)
-    for (i, _, y, text), old, new in zip(order, places, moved, strict=True):
+    right = max(end.x for end in ends)
+    for (i, _, y, label), old, new in zip(order, places, moved, strict=True):
         panel.annotate(
-            text, (right, y), xytext=(7, new - old), textcoords="offset points",
+            label, (right, y), xytext=(7, new - old), textcoords="offset points",
             color=i if isinstance(i, str) else COLOURS[i % 6], va="center", fontsize=7.5,
             annotation_clip=False,
         )  # fmt: skip

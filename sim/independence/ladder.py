@@ -20,16 +20,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from sim.independence.counterfactual import (
-    Backward,
-    Place,
-    Reading,
-    counterfactual,
-    random_leaves,
-)
+from sim.independence.backward import Backward, Place, Reading
+from sim.independence.counterfactual import counterfactual, random_leaves
 from sim.independence.sampling import batched, cotangents, initializer, reading
 from sim.networks import gradients, layers
 from sim.sampling import engine
+from sim.sampling.draws import Draws
 from theory.network import Network
 
 
@@ -70,7 +66,7 @@ class Told(NamedTuple):
     norms: Float[Any, "*seeds rungs 2"]
     """‖g‖₁ and ‖g‖₂², means over the inputs."""
     taps: Float[Any, "*seeds rungs places 4"]
-    """`sim.independence.counterfactual.Backward.taps`, sums over the inputs."""
+    """`sim.independence.backward.Backward.taps`, sums over the inputs."""
 
 
 def ladder(network: Network, side: int, inputs: int = 1) -> Ladder:
@@ -124,7 +120,7 @@ def measure(asked: Ladder, quantity: str) -> engine.Measure:
 
 def samples(
     asked: Ladder,
-    draws: engine.Draws,
+    draws: Draws,
     seeds: int,
     also: Callable[[Any, Array], Any] = lambda weights, g: (),
     advance: engine.Advance = lambda done: None,
@@ -136,4 +132,6 @@ def samples(
         told, g = one(weights, xs, labels, key)
         return told, also(weights, g)
 
-    return engine.measured(asked.network, asked.side, range(seeds), draws, function, advance)
+    sides = (asked.side,)
+    run = engine.sampler(asked.network, sides, draws, lambda side: function, seeds)
+    return run(range(seeds), advance)[0]

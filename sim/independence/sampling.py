@@ -15,17 +15,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from sim.independence.counterfactual import (
-    Backward,
-    Reading,
-    counterfactual,
-    random_leaves,
-    read,
-)
+from sim.independence.backward import Backward, Reading
+from sim.independence.counterfactual import counterfactual, random_leaves, read
 from sim.networks import gradients, layers
 from sim.running import memory
 from sim.sampling import engine
-from sim.sampling.engine import Draws
+from sim.sampling.draws import Draws
 from theory.network import Network, output_shape
 
 LABELS = 4
@@ -131,8 +126,8 @@ def sample(
     own = replace(draws, lazy=False, labels_per_seed=labels_together(network, max(sides), draws))
     first, most = min(seeds, PILOT), MOST * seeds
     advance(0, first * len(sides))
-    runs = engine.measurers(network, sides, own, lambda side: measure(network, side, own), most)
-    pilot = [run(range(first), advance) for run in runs]
+    run = engine.sampler(network, sides, own, lambda side: measure(network, side, own), most)
+    pilot = run(range(first), advance)
     labels = own.labels_per_seed, draws.labels_per_seed
     shares = [_share(means, squares, *labels) for means, squares in pilot]
     needed = seeds * np.mean(shares) / TARGET**2
@@ -140,7 +135,7 @@ def sample(
     advance(0, (count - first) * len(sides))
     norms = [found[0] for found in pilot]
     if count > first:
-        rest = [run(range(first, count), advance)[0] for run in runs]
+        rest = [found[0] for found in run(range(first, count), advance)]
         norms = [np.concatenate(parts) for parts in zip(norms, rest, strict=True)]
     coupled = reading(network, min(sides), draws.inputs_per_seed).coupled
     return Sampled(np.stack(norms, axis=1).astype(float), tuple(coupled))

@@ -9,7 +9,7 @@ from typing import Any
 
 LIBRARIES = (sysconfig.get_path("stdlib"),)
 HERE = str(Path(__file__).parent)
-ADAPTERS = str(Path(__file__).parent.parent / "models.py")
+ADAPTERS = str(Path(__file__).parents[1] / "models" / "loading.py")
 
 
 @dataclass(frozen=True)

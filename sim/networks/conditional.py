@@ -7,7 +7,7 @@ given x, y and v, and the expectation of its norm has a closed form for q = 1 an
 of the norm itself, and a variance without what the d coordinates add to it.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -17,32 +17,12 @@ from jaxtyping import Array, Float
 from sim.networks.gradients import total
 from sim.networks.layers import Weights
 from theory.fans import weight_variance
-from theory.initializers import is_gaussian
-from theory.network import Dense, Flatten, Layer, Network, Serial
-
-CLOSED_FORMS = (1.0, 2.0)
+from theory.network import Dense, Layer, Serial
 
 NODES = 16
-LEAST = 8
-"""Input coordinates from which so many nodes give E‖·‖_2 within 1e-5."""
+"""Of the quadrature of E‖·‖_2."""
 
 NormOf = Callable[[Float[Array, " n"], float], Float[Array, ""]]
-
-
-def check(network: Network, d: int, norms: Sequence[float]) -> None:
-    """Raises ValueError, with one sentence, if there is no closed form for d coordinates."""
-    layers = network.body.layers if isinstance(network.body, Serial) else ()
-    if len(layers) < 3 or not isinstance(layers[0], Flatten) or not isinstance(layers[1], Dense):
-        raise ValueError(
-            f"--integrate-first needs a dense first layer, which {network.name} lacks."
-        )
-    if not is_gaussian(layers[1].init):
-        raise ValueError("--integrate-first needs Gaussian weights in the first layer.")
-    if d < LEAST:
-        raise ValueError(f"--integrate-first needs at least {LEAST} input coordinates, not {d}.")
-    for q in norms:
-        if q not in CLOSED_FORMS:
-            raise ValueError(f"--integrate-first has a closed form for --norms 1 2, not for {q:g}.")
 
 
 def after_first(
@@ -77,7 +57,7 @@ def expected_norm(
     The coordinates of W v are Gaussian with means x_i (y·v) / ‖x‖² and covariance
     variance ‖v‖² (I − x xᵀ/‖x‖²). For q = 1 each adds the mean of a folded normal law; for q = 2
     ‖W v‖² is (y·v)² / ‖x‖² plus variance ‖v‖² times χ² with d − 1 degrees of freedom. x is not
-    zero, and d at least `LEAST`.
+    zero, and d at least `closed_forms.LEAST`.
     """
     length, size = jnp.linalg.norm(x), jnp.linalg.norm(v)
     std = variance**0.5 * size

@@ -11,7 +11,7 @@ import sys
 from dataclasses import dataclass
 
 from sim.penalty.configuration import Config, check
-from sim.running import command_line, compilation
+from sim.running import command_line, compilation, files
 from theory import console
 
 
@@ -42,7 +42,7 @@ def main(args: list[str] | None = None) -> int:
     )
     with command_line.one_sentence():
         check(config)
-        command_line.check_writable(output.json)
+        files.check_writable(output.json)
     from sim.penalty import experiment, report  # with jax
 
     compilation.keep()
@@ -50,7 +50,7 @@ def main(args: list[str] | None = None) -> int:
         results = experiment.run(config, advance)
     report.show(config, results, to_stderr=output.json == "-")
     if output.json is not None:
-        command_line.write_text(output.json, report.to_json(config, results))
+        files.write_text(output.json, report.to_json(config, results))
     return 1 if output.check and not all(result.agrees for result in results) else 0
 
 

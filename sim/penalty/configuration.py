@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass
 
-from sim.plan import configuration
+from sim.plan import refusals
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ def check(config: Config) -> None:
     Raises:
         ValueError: A field makes no sense; the message is one sentence.
     """
-    configuration.check_lists(config, "attack_norms", "eps")
+    refusals.check_lists(config, "attack_norms", "eps")
     if len(config.eps) < 2:
         raise ValueError(f"an order needs two sizes or more, not only --eps {min(config.eps):g}.")
-    configuration.check_attacks(config.attack_norms, config.eps)
+    refusals.check_attacks(config.attack_norms, config.eps)
     if not 0 < config.train_eps < math.inf:
         raise ValueError(f"--train-eps must be a positive number, not {config.train_eps:g}.")
     if config.width < 1 or config.epochs < 1:
         raise ValueError("--width and --epochs must be at least 1.")
-    configuration.check_seeds(config.seeds, config.seed)
+    refusals.check_seeds(config.seeds, config.seed)

@@ -21,6 +21,7 @@ from sim.networks import layers
 from sim.networks.gradients import norm
 from sim.penalty.configuration import Config, check
 from sim.sampling import datasets, engine
+from sim.sampling.draws import Draws
 from sim.statistics import estimates, verdicts
 from sim.statistics.estimates import Slope
 from sim.vulnerability.first_order import Ratio, ratio
@@ -102,7 +103,7 @@ def differences(
     """
 
     net, d = _network(config, "gelu"), SIDE**2
-    draws = engine.Draws(("loss",), (2.0,), "digits", seed=config.seed, lazy=False)
+    draws = Draws(("loss",), (2.0,), "digits", seed=config.seed, lazy=False)
     sizes = np.array(sorted(config.eps)) * d ** (1 / p)
     order = float(dual(p)) if q is None else q
 
@@ -118,7 +119,9 @@ def differences(
         return jax.vmap(gap)(jnp.asarray(sizes))
 
     with jax.enable_x64(True):
-        return engine.measured(net, SIDE, range(32 * config.seeds), draws, measure)
+        seeds = range(32 * config.seeds)
+        run = engine.sampler(net, (SIDE,), draws, lambda side: measure, len(seeds))
+        return run(seeds)[0]
 
 
 def trained(

@@ -5,9 +5,9 @@ from dataclasses import asdict
 
 from sim.penalty.configuration import Config
 from sim.penalty.experiment import Result
-from sim.running import tables
 from sim.statistics.numbers import with_error
 from theory.console import for_tables
+from theory.tables import Table, columns, printed
 
 
 def to_json(config: Config, results: list[Result]) -> str:
@@ -32,10 +32,10 @@ def to_json(config: Config, results: list[Result]) -> str:
 def show(config: Config, results: list[Result], to_stderr: bool = False) -> None:
     """Print the table, on standard output or on standard error."""
     console = for_tables(130, to_stderr)
-    columns = ("p", "order of the difference", "augmented", "clean", "verdict")
+    names = ("p", "order of the difference", "augmented", "clean", "verdict")
     rows = tuple(map(_row, results))
-    table = tables.Table(f"Proposition 3, {config.seeds} seeds", columns, rows, left=(0, 4))
-    tables.show(console, table)
+    title = f"Proposition 3, {config.seeds} seeds"
+    console.print(printed(Table(title, columns(names, ("p", "verdict")), rows)))
     console.print(
         "order: of ε in the mean |augmented − penalized loss| of random GELU networks, by "
         "Proposition 3 2.\naugmented, clean: mean ‖∂L‖_q on held-out digits after training with "

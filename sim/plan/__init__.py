@@ -1,4 +1,4 @@
-"""What an experiment on random networks will do: its configuration, its networks and sizes.
+"""What an experiment on random networks will do: its configuration, networks, sizes and sampler.
 
-Imports `theory` and what needs no jax.
+Imports `theory`, and what `sim.sampling` and `sim.running` have that needs no jax.
 """

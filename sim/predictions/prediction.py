@@ -298,9 +298,9 @@ def _sampled(
     import jax
 
     from sim.independence import sampling
-    from sim.sampling import engine
+    from sim.sampling.draws import Draws
 
-    draws = engine.Draws(
+    draws = Draws(
         quantities=tuple(quantities),
         norms=tuple(float(q) for q in norms),
         input=beside.input,

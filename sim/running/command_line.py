@@ -1,39 +1,22 @@
-"""What every command line here does alike: flags, one-sentence errors, progress, files."""
+"""What every command line here does alike: flags, one-sentence errors, signals, progress."""
 
 import contextlib
 import dataclasses
 import io
 import logging
-import os
 import re
 import signal
 import sys
-import tempfile
 import traceback
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import tyro
 
+from sim.running import files
 from theory.console import INTERRUPTED, progress
 
-__all__ = [
-    "INTERRUPTED",
-    "TERMINATED",
-    "Debug",
-    "Output",
-    "ScalingOutput",
-    "check_writable",
-    "debugging",
-    "one_sentence",
-    "parse",
-    "progress",
-    "replacing",
-    "stoppable",
-    "tell",
-    "write_text",
-]
+__all__ = ["INTERRUPTED", "progress"]  # of `theory.console`, for every command line
 
 TERMINATED = 143
 
@@ -51,26 +34,9 @@ class Output:
 
     def refuse(self) -> None:
         """Raises ValueError if the files cannot be written."""
-        check_writable(self.json, self.figure)
+        files.check_writable(self.json, self.figure)
         if self.figure is not None:
-            from sim.drawing import style
-
-            style.check_format(self.figure)
-
-
-@dataclasses.dataclass(frozen=True)
-class ScalingOutput(Output):
-    """What to do with the result of a scaling run."""
-
-    html: str | None = None
-    """Write one page of HTML that needs no network: table, plot, configuration, provenance."""
-
-    def refuse(self) -> None:
-        """Raises ValueError if the files cannot be written."""
-        super().refuse()
-        if self.html == "-":
-            raise ValueError("--html needs the name of a file, not standard output.")
-        check_writable(self.html)
+            files.check_format(self.figure)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -183,47 +149,3 @@ def stoppable(out: str | None) -> Iterator[None]:
 def tell(line: str) -> None:
     """A line on standard error."""
     print(line, file=sys.stderr)
-
-
-def check_writable(*paths: str | None) -> None:
-    """Raises ValueError if a file cannot be written; None and "-" (standard output) always can."""
-    for name in paths:
-        if name is None or name == "-":
-            continue
-        path = Path(name)
-        if path.is_dir():
-            raise ValueError(f"cannot write {name}: it is a directory.")
-        try:
-            with tempfile.TemporaryFile(dir=path.absolute().parent):
-                pass
-            if path.exists():
-                with path.open("r+b"):
-                    pass
-        except OSError as error:
-            raise ValueError(f"cannot write {name}: {error.strerror}.") from None
-
-
-def write_text(path: str, text: str) -> None:
-    """Write to a file, whole or not at all, or to standard output for "-"."""
-    if path == "-":
-        sys.stdout.write(text)
-    else:
-        with replacing(path) as part:
-            part.write_text(text)
-
-
-@contextlib.contextmanager
-def replacing(path: str) -> Iterator[Path]:
-    """A temporary file with the same ending that takes the place of `path` when all went well."""
-    target = Path(path).absolute()
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=target.suffix)
-    os.close(handle)
-    part = Path(name)
-    try:
-        yield part
-        umask = os.umask(0)
-        os.umask(umask)
-        part.chmod(0o666 & ~umask)
-        part.replace(target)
-    finally:
-        part.unlink(missing_ok=True)

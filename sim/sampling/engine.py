@@ -1,31 +1,35 @@
-"""Many seeds of one network at several image sizes: samples of the norms of its input gradients.
+"""Many seeds of one network at several image sizes: samples of whatever is measured of it.
 
-Seed s of a run has its own key, folded from the run's key and s; its weights, inputs and labels
-are the same at every image size as far as the shapes allow (common random numbers), and do not
-depend on how many seeds are computed at once, nor on which device. On a processor every core works
-on seeds of its own: one image's operations are too small to be worth dividing. Several devices take
-chunks of seeds in turn.
+Samples do not depend on how many seeds are computed at once, nor on which device. On a processor
+every core works on seeds of its own: one image's operations are too small to be worth dividing.
+Several devices take chunks of seeds in turn.
 """
 
-import os
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import product
-from queue import SimpleQueue
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Int, Key
 
-from sim.models import digest, loading
-from sim.networks import conditional, decompositions, gradients, layers, random_bits, winograd
+from sim.networks import layers
 from sim.running import memory
-from sim.sampling import inputs
+from sim.sampling import seeds as of_seed
+from sim.sampling.compiling import (
+    Place,
+    bytes_per_seed,
+    compiled,
+    in_threads,
+    is_worth_optimizing,
+    jitted,
+    on,
+    places,
+    platform,
+)
+from sim.sampling.draws import Draws
 from theory.network import Conv, Network, output_shape, walk
 
 MEMORY = {"cpu": 32 * 2**20, "gpu": 2 * 2**30}
@@ -35,28 +39,21 @@ near a processor's caches, and what keeps an accelerator busy."""
 CHUNK = {"cpu": 16, "gpu": 64}
 """Seeds between two reports of progress, unless more are computed side by side."""
 
-LARGE_SIDE = 64
-"""From this side on images are large enough that better code is worth twice the compilation."""
-
 SHARED = 2**28
 """Bytes of weights that may wait for their use at the next size."""
 
+Measure = Callable[[layers.Weights, Array, Array, Key[Array, ""]], Any]
+"""From the weights, inputs and labels of a seed, and a key for what else is random, to a pytree."""
 
-@dataclass(frozen=True)
-class Draws:
-    """What is drawn for every seed: at which inputs, how many, which norms of which gradients."""
+Advance = Callable[[int], None]
+"""Called, perhaps from another thread, with the number of seeds just finished at one side."""
 
-    quantities: tuple[str, ...]
-    norms: tuple[float, ...]
-    input: str = "gaussian"
-    inputs_per_seed: int = 1
-    labels_per_seed: int = 1
-    """Labels and logits over which the norms at an input are averaged."""
-    seed: int = 0
-    lazy: bool = True
-    """Whether Gaussian matrices of dense layers stay unformed (`sim.networks.unformed`)."""
-    integrate_first: bool = False
-    """Whether norms are expectations over the first matrix (`sim.networks.conditional`)."""
+Keep = Callable[[int, np.ndarray, Any], None]
+"""Called, perhaps from another thread, with a side, some seed indices, and their results."""
+
+Drawn = tuple[list[Array], Key[Array, "..."], Key[Array, "..."], Int[Array, "..."], Any]
+"""Of one seed or several: weights that all sides share, keys of weights and inputs, labels, and the
+key of what else is random."""
 
 
 def batch_size(network: Network, side: int, draws: Draws) -> int:
@@ -64,109 +61,67 @@ def batch_size(network: Network, side: int, draws: Draws) -> int:
 
     On a processor 1 if there are convolutions (why: see `sim.networks.convolution`).
     """
-    if _platform() == "cpu" and any(isinstance(layer, Conv) for layer in walk(network.body)):
+    if platform() == "cpu" and any(isinstance(layer, Conv) for layer in walk(network.body)):
         return 1
-    fit = MEMORY[_platform()] // _bytes_per_seed(network, side, draws)
+    fit = MEMORY[platform()] // bytes_per_seed(network, side, draws)
     return min(64, 2 ** max(0, fit.bit_length() - 1))
 
 
-Samples = Float[np.ndarray, "sides seeds quantities norms"]
-Advance = Callable[[int], None]
-Keep = Callable[[int, np.ndarray, np.ndarray], None]
-"""Called with a side, some seed indices, and their norms."""
-Place = Any
-"""Where a thread computes: a jax.Device (which has no type stub), or None for JAX's default one."""
-Path = tuple[Any, ...]
-"""Where an array is in a tree of weights, as JAX has it."""
-Drawn = tuple[list[Array], Key[Array, "..."], Key[Array, "..."], Int[Array, "..."]]
-"""Of one seed or several: weights that all sides share, keys of weights and inputs, labels."""
-
-
-def sample(
-    network: Network,
-    side: int,
-    seeds: Sequence[int],
-    draws: Draws,
-    batch: int | None = None,
-    advance: Advance = lambda samples: None,
-) -> Float[np.ndarray, "seeds quantities norms"]:
-    """Norms of input gradients at one side for each seed index: what `sweep` gives there."""
-    return sweep(network, (side,), seeds, draws, batch, advance)[0]
-
-
-def sweep(
-    network: Network,
-    sides: Sequence[int],
-    seeds: Sequence[int],
-    draws: Draws,
-    batch: int | None = None,
-    advance: Advance = lambda samples: None,
-) -> Samples:
-    """Norms of input gradients at each side for each seed index, averaged over the seed's inputs.
-
-    `batch` seeds are computed side by side (None: as `batch_size` says); the samples do not depend
-    on it beyond rounding. `advance` is called, perhaps from another thread, with the number of
-    seeds just finished at one side. Samples that are not finite are returned as they are.
-    """
-    return sampler(network, sides, draws, len(seeds), batch)(seeds, advance)
+def arrays(found: Any) -> Any:
+    """A pytree of NumPy arrays."""
+    return jax.tree.map(np.asarray, found)
 
 
 def sampler(
     network: Network,
     sides: Sequence[int],
     draws: Draws,
+    measure_at: Callable[[int], Measure],
     seeds: int,
-    batch: int | None = None,
+    batch: int | None = 0,
     devices: Sequence[Place] | None = None,
-) -> Callable[..., Samples]:
-    """`sweep` for many calls, with about `seeds` seeds each, that share compiled functions.
+    finished: Callable[[Any], Any] = arrays,
+) -> Callable[..., list[Any]]:
+    """What samples a network for many calls that share compiled functions.
 
-    Each of the `devices` computes one chunk of seeds at a time (None: JAX's default device, and on
-    a processor every core of it).
+    Args:
+        network: a described network or a user's own model.
+        sides: of the images.
+        draws: what is drawn for every seed.
+        measure_at: what is measured of a seed, by side.
+        seeds: about how many seeds a call will ask for.
+        batch: seeds computed side by side (None: as `batch_size` says; 0: one after the other,
+            which may round in another way than a batch of one).
+        devices: each computes one chunk of seeds at a time (None: JAX's default device, and on a
+            processor every core of it).
+        finished: from the results of a chunk to NumPy arrays along a first axis.
 
-    The function returned takes seed indices, `advance` and, if samples are wanted as soon as they
-    are there, `keep`; both may be called from other threads. With the same `batch`, samples are the
-    same to the last bit, whichever other seeds and sides are asked for, and on however many devices
-    of one kind.
+    Returns:
+        A function of seed indices, `Advance` and, if samples are wanted as soon as they are there,
+        `Keep`, that gives the results of every side, stacked along a first axis. With the same
+        `batch`, they are the same to the last bit, whichever other seeds and sides are asked for,
+        and on however many devices of one kind; with another one, up to rounding.
     """
-    shared = _shared(network, sides, draws)
+    shared = of_seed.shared(network, sides, draws)
     waiting = sum(leaf.size * leaf.dtype.itemsize for leaf in shared.values())
-    classes = output_shape(network.body, network.input_shape(min(sides)))[0]
-    places = _places(network, max(sides), draws, devices)
-    workers = len(places)
-    batches = [batch or batch_size(network, side, draws) for side in sides]
-    many = min(CHUNK[_platform()], -(-seeds // workers), SHARED // max(1, waiting * workers))
+    where = places(network, max(sides), draws, devices)
+    workers = len(where)
+    batches = [1 if batch == 0 else batch or batch_size(network, side, draws) for side in sides]
+    batched = _one if batch == 0 else jax.vmap
+    many = min(CHUNK[platform()], -(-seeds // workers), SHARED // max(1, waiting * workers))
     chunk = -(-max(1, many) // max(batches)) * max(batches)
     drawn_together = chunk + (chunk in batches)  # why one more: see `_mapped`
 
-    def drawn(seeds: Any) -> Drawn:
-        keys = jax.vmap(partial(_keys, draws.seed))(seeds)
-        weights = jax.vmap(partial(_chosen, network, min(sides), draws, shared))(keys[0])
-        labels = _labels(keys[2], draws.inputs_per_seed, classes)
-        return weights, *keys[:2], labels
-
     some = np.zeros(drawn_together, np.int32)
-    alone = memory.physical() < 2 * _bytes_per_seed(network, max(sides), draws)
+    steps = list(zip(sides, batches, strict=True))
+    functions = _compiled(network, draws, measure_at, batched, shared, some, steps, where)
 
-    def compiled(task: tuple[Place, tuple[int, int] | None], _: Place) -> Callable[..., Any]:
-        place, step = task
-        with _on(place):
-            if step is None:
-                return _compile(_jitted(network, drawn).lower(some), alone, optimize=False)
-            side, seeds_together = step
-            one_seed = _seed_function(network, side, draws, shared)
-            mapped = partial(_mapped, lambda task: one_seed(*task), seeds_together)
-            arguments = jax.eval_shape(drawn, some), _images(network, side, some, draws)
-            lowered = _jitted(network, mapped).lower(arguments, np.int32(0), np.int32(0))
-            return _compile(lowered, alone, _is_worth_optimizing(network, side))
-
-    steps = [None, *zip(sides, batches, strict=True)]
-    tasks = list(product(dict.fromkeys(places), steps))
-    found = _in_threads(compiled, tasks, [None] * workers)
-    functions = dict(zip(tasks, found, strict=True))
-
-    def run(seeds: Sequence[int], advance: Advance, keep: Keep | None = None) -> Samples:
-        def samples_of(part: np.ndarray, place: Place) -> np.ndarray:
+    def run(
+        seeds: Sequence[int],
+        advance: Advance = lambda samples: None,
+        keep: Keep | None = None,
+    ) -> list[Any]:
+        def samples_of(part: np.ndarray, place: Place) -> list[Any]:
             # one compiled function serves all chunks; of the seeds drawn some may not be wanted
             rows, start = part % chunk, part[0] // chunk * chunk
             filled = (start + np.arange(drawn_together)).astype(np.int32)
@@ -174,33 +129,93 @@ def sampler(
             for side, seeds_together in zip(sides, batches, strict=True):
                 measure = functions[place, (side, seeds_together)]
                 first, last = rows.min() // seeds_together, rows.max() // seeds_together
-                given = once, _images(network, side, filled, draws)
-                result = measure(given, np.int32(first), np.int32(last + 1))
-                results.append(gradients.numbers(result)[rows])
+                given = once, of_seed.images(network, side, filled, draws)
+                result = finished(measure(given, np.int32(first), np.int32(last + 1)))
+                results.append(jax.tree.map(lambda leaf: leaf[rows], result))
                 if keep is not None:
                     keep(side, part, results[-1])
                 advance(len(part))
-            return np.stack(results)
+            return results
 
         wanted = np.asarray(seeds)
-        if len(wanted) == 0:
-            shape = (len(sides), 0, len(draws.quantities), len(draws.norms))
-            return np.empty(shape)
+        if len(wanted) == 0:  # results of no seed have a shape, too
+            return jax.tree.map(lambda leaf: leaf[:0], run(range(1)))
         order = np.argsort(wanted // chunk, kind="stable")
         borders = np.flatnonzero(np.diff(wanted[order] // chunk)) + 1
         parts = np.split(wanted[order], borders)
-        samples = np.concatenate(
-            _in_threads(samples_of, parts, places, finish=keep is not None), axis=1
-        )
-        return samples[:, np.argsort(order)]
+        done = in_threads(samples_of, parts, where, finish=keep is not None)
+        back = np.argsort(order)
+        return jax.tree.map(lambda *leaves: np.concatenate(leaves)[back], *done)
 
     return run
+
+
+def _compiled(
+    network: Network,
+    draws: Draws,
+    measure_at: Callable[[int], Measure],
+    batched: Callable[..., Any],
+    shared: dict[of_seed.Path, Any],
+    some: np.ndarray,
+    steps: list[tuple[int, int]],
+    where: Sequence[Place],
+) -> dict[tuple[Place, tuple[int, int] | None], Callable[..., Any]]:
+    """The functions of every place: what seeds draw once (None), and what is measured at each step.
+
+    `some` is as long as the seeds drawn at once; a step is a side, and the seeds side by side.
+    """
+    sides = [side for side, _ in steps]
+    classes = output_shape(network.body, network.input_shape(min(sides)))[0]
+    alone = memory.physical() < 2 * bytes_per_seed(network, max(sides), draws)
+
+    def drawn(seeds: Any) -> Drawn:
+        keys = jax.vmap(partial(of_seed.keys, draws.seed))(seeds)
+        weights = jax.vmap(partial(of_seed.chosen, network, min(sides), draws, shared))(keys[0])
+        labels = of_seed.labels(keys[2], draws.inputs_per_seed, classes)
+        rest = jax.vmap(partial(jax.random.fold_in, data=1))(keys[2])
+        return weights, *keys[:2], labels, rest
+
+    def one_seed(side: int, measure: Measure, task: tuple[Drawn, Array | None]) -> Any:
+        (given, weights_key, input_key, labels, rest), images = task
+        known = dict(zip(shared, given, strict=True))
+        own = of_seed.weights(network, side, draws, weights_key)
+        weights = jax.tree.map_with_path(known.get, own)
+        return measure(
+            weights, of_seed.inputs(network, side, draws, input_key, images), labels, rest
+        )
+
+    def function(task: tuple[Place, tuple[int, int] | None], _: Place) -> Callable[..., Any]:
+        place, step = task
+        with on(place):
+            if step is None:
+                return compiled(jitted(network, drawn).lower(some), alone, optimize=False)
+            side, seeds_together = step
+            of_batch = batched(partial(one_seed, side, measure_at(side)))
+            mapped = partial(_mapped, of_batch, seeds_together)
+            images = of_seed.images(network, side, some, draws)
+            arguments = jax.eval_shape(drawn, some), images
+            lowered = jitted(network, mapped).lower(arguments, np.int32(0), np.int32(0))
+            return compiled(lowered, alone, is_worth_optimizing(network, side))
+
+    tasks = list(product(dict.fromkeys(where), [None, *steps]))
+    found = in_threads(function, tasks, [None] * len(where))
+    return dict(zip(tasks, found, strict=True))
+
+
+def _one(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """`function` of a batch of one, computed without an axis for the batch."""
+
+    def of_batch(tasks: Any) -> Any:
+        found = function(jax.tree.map(lambda x: x[0], tasks))
+        return jax.tree.map(lambda x: x[None], found)
+
+    return of_batch
 
 
 def _mapped(
     function: Callable[[Any], Any], together: int, tasks: Any, first: Array, stop: Array
 ) -> Any:
-    """`function` of tasks (n, ...), so many at a time; of batches first to stop, zero elsewhere.
+    """`function` of batches first to stop of the tasks (n, ...), `together` each; zero elsewhere.
 
     XLA compiles the body as a part of what is around it, and rounds in another way, if it knows
     that it runs once. So the length of the loop is an argument, and n is more than one batch.
@@ -211,7 +226,7 @@ def _mapped(
             lambda x: jax.lax.dynamic_slice_in_dim(x, i * together, together), tasks
         )
 
-    side_by_side = jax.jit(jax.vmap(function))  # traced once for its shape and for the loop
+    side_by_side = jax.jit(function)  # traced once for its shape and for the loop
 
     def step(i: Array, results: Any) -> Any:
         some = side_by_side(batch(i))
@@ -227,292 +242,3 @@ def _mapped(
     count = len(jax.tree.leaves(tasks)[0])
     zeros = jax.tree.map(lambda x: jnp.zeros((count, *x.shape[1:]), x.dtype), one)
     return jax.lax.fori_loop(first, stop, step, zeros)
-
-
-def _in_threads(
-    work: Callable[[Any, Place], Any],
-    tasks: Iterable[Any],
-    places: Sequence[Place],
-    finish: bool = False,
-) -> list[Any]:
-    """The results of `work(task, place)`, one thread for each place.
-
-    With `finish`, an interruption waits for what is being computed.
-    """
-    x64 = jax.dtypes.canonicalize_dtype(float).itemsize == 8
-    free: SimpleQueue[Place] = SimpleQueue()
-    for place in places:
-        free.put(place)
-
-    def there(task: Any) -> Any:
-        place = free.get()
-        try:
-            with jax.enable_x64(x64), _on(place):  # settings of one thread
-                return work(task, place)
-        finally:
-            free.put(place)
-
-    pool = ThreadPoolExecutor(len(places))
-    try:
-        return list(pool.map(there, tasks))
-    finally:
-        pool.shutdown(wait=finish, cancel_futures=True)
-
-
-def _platform() -> str:
-    return "cpu" if jax.default_backend() == "cpu" else "gpu"
-
-
-def _on(place: Place) -> AbstractContextManager[Any]:
-    return nullcontext() if place is None else jax.default_device(place)
-
-
-def _places(
-    network: Network, side: int, draws: Draws, devices: Sequence[Place] | None
-) -> list[Place]:
-    """Where seeds are computed at the same time: the devices, or the cores of a processor.
-
-    On a processor no more of them than the memory allows.
-    """
-    if _platform() != "cpu":
-        return list(devices or [None])
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    fit = memory.physical() // _bytes_per_seed(network, side, draws)
-    return list(devices or [None] * (cores or 1))[: max(1, fit)]
-
-
-def _bytes_per_seed(network: Network, side: int, draws: Draws) -> int:
-    itemsize = jax.dtypes.canonicalize_dtype(float).itemsize
-    shape = network.input_shape(side)
-    points = draws.inputs_per_seed * draws.labels_per_seed
-    return memory.bytes_per_seed(network.body, shape, points, draws.lazy, itemsize)
-
-
-def _is_worth_optimizing(network: Network, side: int) -> bool:
-    """Whether the simulator's own convolutions (`sim.networks.winograd`) take most of the time."""
-    return side >= LARGE_SIDE and any(
-        winograd.pays(x.kernel, x.stride, x.dilation, side, x.channels)
-        for x in walk(network.body)
-        if isinstance(x, Conv)
-    )
-
-
-def _jitted(network: Network, function: Callable[..., Any]) -> Any:
-    """`jax.jit`; a user's decompositions must not wait for each other (`decompositions`)."""
-    is_own = any(isinstance(layer, loading.Own) for layer in walk(network.body))
-    return jax.jit(decompositions.one_at_a_time(function) if is_own else function)
-
-
-def _compile(lowered: Any, alone: bool, optimize: bool) -> Callable[..., gradients.Norms]:
-    """On a processor the work is in library calls: optimizing the rest less, with the older of
-    XLA's two code generators and without dividing the code, compiles in less than half the time
-    and runs no slower (measured), except where `optimize` is set: there it takes twice as long to
-    compile and two thirds of the time to run. A call is divided over cores only where the memory
-    has room for one seed `alone`: divided sums round in another way, so this cannot depend on the
-    other work.
-    """
-    if _platform() != "cpu":
-        return lowered.compile()
-    level = 3 if optimize else 1
-    options = {"xla_backend_optimization_level": level, "xla_cpu_multi_thread_eigen": alone}
-    faster = {"xla_cpu_use_fusion_emitters": False, "xla_cpu_parallel_codegen_split_count": 1}
-    try:
-        return lowered.compile(options | faster)
-    except jax.errors.JaxRuntimeError as error:
-        if "No such compile option" not in str(error):
-            raise
-        return lowered.compile(options)
-
-
-@partial(jax.jit, static_argnums=0)
-def _keys(seed: int, index: Int[Array, ""]) -> tuple[Key[Array, ""], ...]:
-    """The keys of a seed's weights, inputs and labels."""
-    key = jax.random.fold_in(jax.random.key(seed), index)
-    return tuple(jax.random.split(key, 3))
-
-
-def _weights(network: Network, side: int, draws: Draws, key: Key[Array, ""]) -> layers.Weights:
-    return layers.init(network.body, key, network.input_shape(side), draws.lazy)
-
-
-def _chosen(
-    network: Network, side: int, draws: Draws, paths: Iterable[Path], key: Key[Array, ""]
-) -> list[Array]:
-    """Some of the arrays of weights."""
-    leaves = dict(jax.tree.leaves_with_path(_weights(network, side, draws, key)))
-    return [leaves[path] for path in paths]
-
-
-@partial(jax.jit, static_argnums=(1, 2))
-def _labels(keys: Key[Array, " n"], count: int, classes: int) -> Int[Array, "n count"]:
-    return jax.vmap(lambda key: jax.random.randint(key, (count,), 0, classes))(keys)
-
-
-def _shared(network: Network, sides: Sequence[int], draws: Draws) -> dict[Path, Any]:
-    """Shapes of the weights that are the same at all sides, by their paths in the tree of weights.
-
-    A user's initializer may use the side in any way, so weights of one shape need not be the same:
-    those are that are computed alike from the key.
-    """
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    by_side: list[dict[Path, tuple[Any, str]]] = []
-    for side in sides:
-        paths: list[Path] = []
-
-        def leaves(key: Key[Array, ""], side: int = side, paths: list[Path] = paths) -> list[Array]:
-            found = jax.tree.leaves_with_path(_weights(network, side, draws, key))
-            paths[:] = [path for path, _ in found]
-            return [leaf for _, leaf in found]
-
-        both = zip(jax.eval_shape(leaves, key), digest.of_outputs(leaves, key), strict=True)
-        by_side.append(dict(zip(paths, both, strict=True)))
-    first, *others = by_side
-    return {
-        path: shape
-        for path, (shape, found) in first.items()
-        if all(path in other and other[path][1] == found for other in others)
-    }
-
-
-def _seed_function(
-    network: Network, side: int, draws: Draws, shared: Iterable[Path]
-) -> Callable[[Drawn, Array | None], gradients.Norms]:
-    """From what is drawn once for a seed, and its images, to the norms at one side."""
-
-    def measure(drawn: Drawn, images: Array | None) -> gradients.Norms:
-        given, weights_key, input_key, labels = drawn
-        known = dict(zip(shared, given, strict=True))
-        own = _weights(network, side, draws, weights_key)
-        weights = jax.tree.map_with_path(known.get, own)
-        xs = _inputs(network, side, draws, input_key, images)
-
-        def at(x: Array, label: Array) -> gradients.Norms:
-            chosen = label, draws.quantities, draws.norms, draws.labels_per_seed
-            if not draws.integrate_first:
-                return gradients.gradient_norms(network.body, weights, x, *chosen)
-            body, behind, y, norm_of = conditional.after_first(network.body, weights, x)
-            return gradients.gradient_norms(body, behind, y, *chosen, norm_of)
-
-        return gradients.mean(jax.vmap(at, axis_name=layers.INPUTS)(xs, labels))
-
-    return measure
-
-
-def _images(network: Network, side: int, seeds: np.ndarray, draws: Draws) -> np.ndarray | None:
-    if draws.input not in ("photo", "digits"):
-        return None
-
-    choices = np.asarray(_choices(draws.seed, draws.inputs_per_seed, seeds))
-    return inputs.images(draws.input, choices, side, network.channels)
-
-
-@partial(jax.jit, static_argnums=(0, 1))
-def _choices(seed: int, inputs_per_seed: int, seeds: Array) -> Array:
-    """Random integers that choose the images of each seed, the same at every size."""
-
-    def choose(index: Array) -> Array:
-        _, input_key, _ = _keys(seed, index)
-        return jax.random.randint(input_key, (inputs_per_seed,), 0, 2**30)
-
-    return jax.vmap(choose)(seeds)
-
-
-def _inputs(
-    network: Network, side: int, draws: Draws, key: Key[Array, ""], images: Array | None
-) -> Float[Array, "n side side channels"]:
-    """The inputs of one seed: its images, if there are any, or what its key gives."""
-    stacked = (draws.inputs_per_seed, *network.input_shape(side))
-    if images is not None:
-        return images.astype(jax.dtypes.canonicalize_dtype(float))
-    if draws.input == "constant":
-        return jnp.ones(stacked)
-    return random_bits.draw(jax.random.normal, key, stacked)
-
-
-Measure = Callable[[layers.Weights, Array, Array, Key[Array, ""]], Any]
-"""From the weights, inputs and labels of a seed, and a key for what else is random, to a pytree."""
-
-
-def measured(
-    network: Network,
-    side: int,
-    seeds: Sequence[int],
-    draws: Draws,
-    measure: Measure,
-    advance: Advance = lambda samples: None,
-    keep: Callable[[np.ndarray, Any], None] | None = None,
-) -> Any:
-    """What `measure` gives for each seed index, stacked along a first axis, as NumPy arrays.
-
-    The seeds have the networks, inputs and labels of `sweep` with the same `draws`, whose norms and
-    quantities do not matter here. `advance` is called, perhaps from another thread, with the number
-    of seeds just finished, and `keep` with these seeds and their results. With `keep`, results are
-    the same to the last bit whichever other seeds are asked for.
-    """
-    together = 2**31 if keep is not None else len(seeds)
-    return measurer(network, side, draws, measure, together)(seeds, advance, keep)
-
-
-def measurers(
-    network: Network,
-    sides: Sequence[int],
-    draws: Draws,
-    measure_at: Callable[[int], Measure],
-    seeds: int,
-) -> list[Callable[..., Any]]:
-    """`measurer` of every side, compiled side by side."""
-
-    def compiled(side: int, _: Place) -> Callable[..., Any]:
-        return measurer(network, side, draws, measure_at(side), seeds)
-
-    return _in_threads(compiled, sides, _places(network, max(sides), draws, None))
-
-
-def measurer(
-    network: Network, side: int, draws: Draws, measure: Measure, seeds: int
-) -> Callable[..., Any]:
-    """`measured` for several calls with about `seeds` seeds each, that share a compiled function.
-
-    The function returned takes seed indices and, as `measured` does, `advance` and `keep`.
-    """
-    places = _places(network, side, draws, None)
-    alone = memory.physical() < 2 * _bytes_per_seed(network, side, draws)
-    chunk = min(4, -(-seeds // len(places)))
-    classes = output_shape(network.body, network.input_shape(side))[0]
-
-    def one(arguments: tuple[Array, Array | None]) -> Any:
-        index, images = arguments
-        weights_key, input_key, label_key = _keys(draws.seed, index)
-        weights = _weights(network, side, draws, weights_key)
-        xs = _inputs(network, side, draws, input_key, images)
-        labels = _labels(label_key[None], draws.inputs_per_seed, classes)[0]
-        return measure(weights, xs, labels, jax.random.fold_in(label_key, 1))
-
-    def arguments(part: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        filled = np.resize(part, chunk)
-        return filled, _images(network, side, filled, draws)
-
-    lowered = _jitted(network, partial(jax.lax.map, one)).lower(
-        arguments(np.arange(1, dtype=np.int32))
-    )
-    compiled = _compile(lowered, alone, _is_worth_optimizing(network, side))
-
-    def run(
-        seeds: Sequence[int],
-        advance: Advance = lambda samples: None,
-        keep: Callable[[np.ndarray, Any], None] | None = None,
-    ) -> Any:
-        def results(part: np.ndarray, _: Place) -> Any:
-            values = compiled(arguments(part))
-            found = jax.tree.map(lambda leaf: np.asarray(leaf)[: len(part)], values)
-            if keep is not None:
-                keep(part, found)
-            advance(len(part))
-            return found
-
-        wanted = np.asarray(seeds, np.int32)
-        parts = np.split(wanted, range(chunk, len(wanted), chunk))
-        found = _in_threads(results, parts, places, finish=keep is not None)
-        return jax.tree.map(lambda *leaves: np.concatenate(leaves), *found)
-
-    return run

@@ -1,3 +1,5 @@
-from .experiment import Config, run
+from .configuration import Config
+from .experiment import run
+from .picture import figure_of
 
-__all__ = ["Config", "run"]
+__all__ = ["Config", "figure_of", "run"]

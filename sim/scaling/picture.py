@@ -1,6 +1,5 @@
 """The √d law: mean norms against the input dimension, with intervals and the predicted lines."""
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,13 +9,14 @@ import xarray as xr
 from sim.drawing import style
 from sim.statistics import fitting
 from sim.statistics.fitting import Fit, Point
+from sim.storage import attributes
 
 
 def write(samples: xr.Dataset, path: str) -> None:
     """Draw the run to a file; its ending (.png, .svg, .pdf) is the format."""
     with style.styled():
         figure = figure_of({str(samples.attrs["arch"]): samples})
-        style.save(figure, path, {"config": json.loads(samples.attrs["config"])})
+        style.save(figure, path, {"config": attributes.configuration(samples.attrs)})
 
 
 def figure_of(runs: Mapping[str, xr.Dataset]) -> Any:

@@ -1,6 +1,7 @@
 """How a number is written: with its interval for people, or as JSON."""
 
 import math
+from typing import Any
 
 from sim.statistics.estimates import Expected
 
@@ -47,3 +48,21 @@ def plain(value: float | None, form: str) -> str:
         return "–"
     text = format(value, form)
     return text.removeprefix("-") if float(text) == 0 else text  # no negative zero
+
+
+def between(value: float, low: float, high: float, form: str) -> str:
+    """A value and its interval, all in one format: "1.02 [0.98, 1.07]" for ".2f"."""
+    return f"{value:{form}} [{low:{form}}, {high:{form}}]"
+
+
+def for_json(value: Any) -> Any:
+    """The value, and all that dictionaries, lists and tuples in it hold, with numbers JSON has.
+
+    A float that is infinite or not a number becomes None (`finite_or_none`); a tuple becomes a
+    list.
+    """
+    if isinstance(value, dict):
+        return {name: for_json(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [for_json(inner) for inner in value]
+    return finite_or_none(value) if isinstance(value, float) else value

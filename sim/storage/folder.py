@@ -17,7 +17,7 @@ from typing import Any
 
 from fsspec.core import url_to_fs
 
-from sim.running.command_line import replacing
+from sim.running.files import replacing
 from sim.storage.refusals import BusyError
 
 LOCK = ".lock"

@@ -28,7 +28,7 @@ GROWS = ("seeds", "widths", "sizes")
 ADDED = {"labels_per_seed": 1, "integrate_first": False}
 """Fields that runs of earlier versions lack, with what they had instead."""
 
-Draw = Callable[..., np.ndarray]
+Draw = Callable[..., Any]
 Describe = Callable[[dict[str, Any]], xr.Dataset]
 
 
@@ -219,15 +219,18 @@ class Run:
     def completing(
         self, width: int, sizes: Sequence[int], make: Callable[[tuple[int, ...]], Draw]
     ) -> Draw:
-        """A sampler of norms at `sizes` that computes only what is not there, and keeps it.
+        """A sampler at `sizes` that computes only what is not there, and keeps it.
 
-        `make(sizes)` is the sampler that computes (see `sim.sampling.engine.sampler`).
+        `make(sizes)` is the sampler that computes (see `sim.sampling.engine.sampler`); its results
+        are samples by their names. Those of every size are returned, in this order.
         """
 
-        def keep(size: int, seeds: np.ndarray, norms: np.ndarray) -> None:
-            self.write(width, size, seeds, {"norm": norms})
+        def keep(size: int, seeds: np.ndarray, samples: dict[str, np.ndarray]) -> None:
+            self.write(width, size, seeds, samples)
 
-        def draw(seeds: Sequence[int], advance: Callable[[int], None]) -> np.ndarray:
+        def draw(
+            seeds: Sequence[int], advance: Callable[[int], None]
+        ) -> list[dict[str, np.ndarray]]:
             missing: dict[tuple[int, ...], list[int]] = {}
             for size in sizes:
                 lacking = self.missing(width, size, seeds)
@@ -236,7 +239,7 @@ class Run:
                     missing.setdefault(tuple(lacking), []).append(size)
             for lacking, sides in missing.items():
                 make(tuple(sides))(lacking, advance, keep)
-            return np.stack([self.read(width, size, seeds)["norm"] for size in sizes])
+            return [self.read(width, size, seeds) for size in sizes]
 
         return draw
 

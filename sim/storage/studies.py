@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.running.command_line import replacing
+from sim.running.files import replacing
 from sim.storage import attributes, provenance, refusals
 from sim.storage.folder import LOCK, Local
 from sim.storage.refusals import RunError

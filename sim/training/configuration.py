@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from sim.plan import configuration
+from sim.plan import refusals
 from sim.sampling.datasets import NAMES, SIZES
 from sim.training.network import without_batch_norm
 from theory.initializers import unknown
@@ -183,10 +183,10 @@ def check(config: Config) -> None:
         ValueError: A field makes no sense; the message is one sentence.
     """
     full = completed(config)
-    configuration.check_lists(full, "sizes", "trainings", "attack_norms", "eps")
+    refusals.check_lists(full, "sizes", "trainings", "attack_norms", "eps")
     if full.compared:
-        configuration.check_lists(full, "compared")
-    configuration.check_attacks(full.attack_norms, full.eps)
+        refusals.check_lists(full, "compared")
+    refusals.check_attacks(full.attack_norms, full.eps)
     counts = ("width", "depth", "epochs", "batch", "pgd_steps", "measured", "attacked", "workers")
     for name in counts:
         if getattr(full, name) < 1:
@@ -195,7 +195,7 @@ def check(config: Config) -> None:
         raise ValueError(f"--steps cannot be negative, unlike {full.steps}.")
     if not 0 < full.learning_rate < math.inf:
         raise ValueError(f"--learning-rate must be positive, not {full.learning_rate:g}.")
-    configuration.check_seeds(full.seeds, full.seed)
+    refusals.check_seeds(full.seeds, full.seed)
     if full.data == "cifar10" and full.data_dir is None:
         raise ValueError("--data cifar10 needs --data-dir, the folder where it lies.")
     if full.data == "cifar10" and not Path(str(full.data_dir)).is_dir():

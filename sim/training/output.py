@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sim.running import command_line
+from sim.running import command_line, files
 
 
 @dataclass(frozen=True)
@@ -24,4 +24,4 @@ class Output(command_line.Output):
             ValueError: One of them cannot; the message is one sentence.
         """
         super().refuse()
-        command_line.check_writable(self.markdown)
+        files.check_writable(self.markdown)

@@ -89,7 +89,7 @@ def _draw_growth(
             markerfacecolor="white", **look,
         )  # fmt: skip
         for last in np.flatnonzero(np.isfinite(middle))[-1:]:
-            ends.append((look["color"], float(ds[last]), float(middle[last]), training))
+            ends.append(style.End(look["color"], float(ds[last]), float(middle[last]), training))
     style.logarithmic(panel, list(ds))
     style.plain_y(panel)
     panel.set_xlabel(r"input dimension $d$")
@@ -114,7 +114,7 @@ def _draw_exponents(panel: Any, samples: xr.Dataset, shown: dict[str, Quantity])
         values = [slope.value for slope in slopes]
         style.points(panel, i, places, values, [slope.interval for slope in slopes])
         style.line(panel, i, places, values, linewidth=0.8)
-        ends.append((style.COLOURS[i], float(places[-1]), values[-1], name))
+        ends.append(style.End(style.COLOURS[i], float(places[-1]), values[-1], name))
     law = predictions(samples).get("1")
     if law is not None:
         panel.axhline(law, color=appearance.GRAY, linewidth=0.8, zorder=0)

@@ -2,13 +2,13 @@
 
 import xarray as xr
 
-from sim.running import command_line
-from sim.running import tables as printing
+from sim.running import files
 from sim.training import picture, remarks
 from sim.training.as_json import to_json
 from sim.training.output import Output
 from sim.training.tables import tables
 from theory.console import for_tables
+from theory.tables import markdown, printed
 
 
 def deliver(samples: xr.Dataset, output: Output) -> int:
@@ -26,9 +26,9 @@ def deliver(samples: xr.Dataset, output: Output) -> int:
     to_standard = "-" in (output.json, output.markdown)
     show(samples, to_stderr=to_standard)
     if output.json is not None:
-        command_line.write_text(output.json, to_json(samples))
+        files.write_text(output.json, to_json(samples))
     if output.markdown is not None:
-        command_line.write_text(output.markdown, to_markdown(samples))
+        files.write_text(output.markdown, to_markdown(samples))
     is_wrong = remarks.warnings(samples) or remarks.inaccurate(samples)
     return 1 if output.check and is_wrong else 0
 
@@ -38,7 +38,7 @@ def show(samples: xr.Dataset, to_stderr: bool = False) -> None:
     console = for_tables(170, to_stderr)
     console.print(remarks.title(samples), highlight=False)
     for table in tables(samples):
-        printing.show(console, table)
+        console.print(printed(table))
     for note in remarks.NOTES:
         console.print(note, style="dim", highlight=False)
     for line in remarks.remarks(samples):
@@ -49,6 +49,6 @@ def to_markdown(samples: xr.Dataset) -> str:
     """The tables and the remarks as Markdown."""
     lines = [f"{remarks.title(samples)}.", ""]
     for table in tables(samples):
-        lines += printing.markdown(table)
+        lines += [f"**{table.title[0].upper()}{table.title[1:]}**", "", markdown(table, "---"), ""]
     lines += [f"- {note}" for note in (*remarks.NOTES, *remarks.remarks(samples))]
     return "\n".join(lines) + "\n"

@@ -1,12 +1,12 @@
 """What a study found, as tables of text."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import numpy as np
 import xarray as xr
 
-from sim.running.tables import Table
 from sim.statistics.estimates import Mean, Slope
 from sim.statistics.numbers import with_ends, with_error
 from sim.training.configuration import BEFORE
@@ -14,6 +14,8 @@ from sim.training.damage_curve import DamageCurve, damage_curves
 from sim.training.dataset import at_several_sides, config_of, shown_attack
 from sim.training.growth import Fit, Quantity, changes, fits
 from sim.training.means import mean
+from theory.tables import Table
+from theory.tables import columns as headed
 
 
 def tables(samples: xr.Dataset) -> list[Table]:
@@ -62,7 +64,7 @@ def _growth(samples: xr.Dataset, fitted: list[Fit]) -> Table:
         law = found[0].predicted if found[0] is not None else None
         cells = ("–" if fit is None else _slope(fit.exponent) for fit in found)
         rows.append((training, "–" if law is None else f"{law:.3f}", *cells))
-    return Table("exponents of d", ("training", "predicted", *chosen), tuple(rows))
+    return _table("exponents of d", ("training", "predicted", *chosen), rows)
 
 
 def _changes(samples: xr.Dataset) -> Table:
@@ -75,7 +77,7 @@ def _changes(samples: xr.Dataset) -> Table:
         cells = ("–" if change is None else _slope(change.difference) for change in found)
         rows.append((f"{training} − {reference}", *cells))
     columns = ("trainings", *chosen)
-    return Table("differences of exponents, the same seeds compared", columns, tuple(rows))
+    return _table("differences of exponents, the same seeds compared", columns, rows)
 
 
 def _vulnerability(samples: xr.Dataset, fitted: list[Fit]) -> Table:
@@ -91,7 +93,7 @@ def _vulnerability(samples: xr.Dataset, fitted: list[Fit]) -> Table:
         found = (known.get((training, *which)) for which in chosen.values())
         rows.append((training, *(_or_zero(fit, samples.sizes["size"]) for fit in found)))
     title = "exponents of d of the vulnerability, the increase of the 0-1 loss"
-    return Table(title, ("training", *chosen), tuple(rows))
+    return _table(title, ("training", *chosen), rows)
 
 
 def _or_zero(fit: Fit | None, sides: int) -> str:
@@ -121,7 +123,7 @@ def _curve(curves: list[DamageCurve]) -> Table:
     ]
     columns = ("attack", "norm", "trainings", "rank correlation", "damage ∝ norm to the power")
     title = f"one curve? norm and damage over all trainings, side {curves[0].side}"
-    return Table(title, columns, tuple(rows))
+    return _table(title, columns, rows)
 
 
 def _factors(curves: list[DamageCurve]) -> Table:
@@ -130,7 +132,7 @@ def _factors(curves: list[DamageCurve]) -> Table:
         (kind, *(_ends(curve.factors[kind], math.exp) for curve in curves))
         for kind in curves[0].factors
     ]
-    return Table("damage over that power of the norm, by regularizer", columns, tuple(rows))
+    return _table("damage over that power of the norm, by regularizer", columns, rows)
 
 
 _INDEX = {"1": "₁", "2": "₂", "inf": "_∞"}
@@ -160,7 +162,7 @@ def _points(samples: xr.Dataset, title: str, trainings: list[str], side: int | N
                 hit = test.sel(attack="pgd", p=p, eps=eps)
                 row += [_mean(hit["damage"]), _mean(hit["fooled"])]
             rows.append(tuple(row))
-    return Table(title, tuple(columns), tuple(rows))
+    return _table(title, tuple(columns), rows)
 
 
 def _mean(values: xr.DataArray, digits: int = 3) -> str:
@@ -175,3 +177,9 @@ def _mean(values: xr.DataArray, digits: int = 3) -> str:
 
 def _norm(p: str) -> str:
     return "ℓ_∞" if p == "inf" else f"ℓ_{p}"
+
+
+def _table(title: str, names: Iterable[str], rows: Iterable[tuple[str, ...]]) -> Table:
+    """A table whose first column holds text."""
+    first, *others = headed(names)
+    return Table(title, (replace(first, justify="left", wrap="never"), *others), tuple(rows))

@@ -110,7 +110,7 @@ def test_every_link_of_the_site_resolves(site):
 
 def test_the_site_shows_what_lies_elsewhere(site):
     assert "√d" in (site / "index.html").read_text(encoding="utf-8")
-    law = (site / "reference/theory.law.html").read_text(encoding="utf-8")
+    law = (site / "reference/theory.laws.law.html").read_text(encoding="utf-8")
     assert "least-squares slope" in law.lower()
     assert "image/png;base64" in (site / "notebooks/1_law.html").read_text(encoding="utf-8")
     assert (site / "figures/pictures/scaling.svg").exists()

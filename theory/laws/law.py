@@ -23,6 +23,7 @@ from theory.laws.energy import (
     square_root,
 )
 from theory.laws.growth import growth, settled
+from theory.laws.norms import norm_order
 from theory.laws.softmax import residual_expression, residual_value
 from theory.network import (
     Activation,
@@ -346,22 +347,6 @@ _DENSE_ASSUMPTIONS: dict[Basis, tuple[str, ...]] = {
         "(H1 then holds exactly in a dense network)",
     ),
 }
-
-
-def norm_order(q: Any) -> Any:
-    """q as a SymPy number, from a number or from text such as "2", "1.5" or "inf".
-
-    Raises ValueError for anything but a number in [1, ∞].
-    """
-    try:
-        number = float(q)
-    except (TypeError, ValueError):
-        number = float("nan")
-    if not number >= 1:
-        raise ValueError(f"a norm needs q in [1, inf], not {q}.")
-    if number == float("inf"):
-        return sp.oo
-    return q if isinstance(q, sp.Basic) else sp.nsimplify(str(q), rational=True)
 
 
 def _gaussian_hidden_layers(body: Serial) -> list[tuple[int, Activation]] | None:

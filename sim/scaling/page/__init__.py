@@ -10,9 +10,10 @@ from importlib import resources
 from string import Template
 from typing import Any
 
-from sim.scaling import report
+from sim.scaling import remarks, report, table
 from sim.scaling.page import picture
-from sim.scaling.report import Remark, Report
+from sim.scaling.remarks import Remark
+from sim.scaling.report import Report
 
 
 def page(result: Report, sessions: list[dict[str, Any]]) -> str:
@@ -27,17 +28,17 @@ def page(result: Report, sessions: list[dict[str, Any]]) -> str:
     choices = "".join(_choice(i, width) for i, width in enumerate(widths) if width is not None)
     return Template(here.joinpath("page.html").read_text()).substitute(
         title=escape(f"The √d law: {config['arch']}"),
-        summary=escape(report.title(result)),
-        remarks="\n".join(map(_remark, report.remarks(result))),
+        summary=escape(table.title(result)),
+        remarks="\n".join(map(_remark, remarks.remarks(result))),
         seeds=result.seeds,
         choose="; choose widths:" if choices else ".",
         widths=choices,
         panels="\n".join(
-            picture.panel(report.norm_name(*panel), _numbered(result, *panel), widths)
+            picture.panel(table.norm_name(*panel), _numbered(result, *panel), widths)
             for panel in panels
         ),
         table=_table(result),
-        notes="\n".join(f"<li>{escape(note)}</li>" for note in report.notes(result)),
+        notes="\n".join(f"<li>{escape(note)}</li>" for note in remarks.notes(result)),
         configuration=_pairs(config),
         provenance="\n".join(map(_pairs, sessions)),
         data=_harmless(json.dumps({"points": _data(result)}, allow_nan=False)),
@@ -59,7 +60,7 @@ def _data(result: Report) -> list[dict[str, Any]]:
     points = json.loads(report.to_json(result))["points"]
     return [
         {
-            "name": report.norm_name(point["quantity"], point["q"]),
+            "name": table.norm_name(point["quantity"], point["q"]),
             **{key: point[key] for key in ("width", "size", "d", "mean", "ci")},
             **{key: point[key] for key in ("predicted", "seeds")},
         }
@@ -83,7 +84,7 @@ def _choice(i: int, width: int) -> str:
 
 
 def _table(result: Report) -> str:
-    columns = report.columns(result)
+    columns = table.columns(result)
     texts = ("norm", "rests on", "verdict")
 
     def cell(kind: str, name: str, value: Any) -> str:

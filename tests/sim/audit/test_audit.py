@@ -15,13 +15,15 @@ import pytest
 import xarray as xr
 
 from sim import audit
-from sim.audit import Config, estimates, facts, findings, report
-from sim.audit.findings import HYPOTHESIS, INDEPENDENCE, LAW, NETWORK
-from sim.audit.samples import labelled
+from sim.audit import Config, analysis, moments, ratios, report
+from sim.audit.analysis import HYPOTHESIS, INDEPENDENCE, LAW, NETWORK
+from sim.audit.dataset import labelled
 from sim.audit.sentence import sentence, that_differ
 from sim.independence import ladder
 from sim.models import loading
-from sim.sampling import engine
+from sim.plan.plan import Plan
+from sim.sampling import norms
+from sim.sampling.draws import Draws
 from sim.statistics import intervals
 from theory import architectures
 from theory.network import Network, serial
@@ -62,14 +64,16 @@ def own(factory):
 
 
 def audit_of(network, side, seeds, quantity="logit"):
-    """Findings of one size, twice."""
-    draws = engine.Draws((quantity,), (1.0,), lazy=False)
+    """The analysis of one size, twice."""
+    draws = Draws((quantity,), (1.0,), lazy=False)
     asked = ladder.ladder(network, side)
-    found = ladder.samples(asked, draws, seeds, facts.of)
+    found = ladder.samples(asked, draws, seeds, moments.measured)
     is_own = isinstance(network.body.layers[0], loading.Own)
     config = Config(arch=None if is_own else "own", model="own" if is_own else None)
     config = dataclasses.replace(config, sizes=(side, 2 * side), quantity=quantity)
-    return findings.of(labelled(config, network, [asked] * 2, [found] * 2))
+    return analysis.analysed(
+        labelled(Plan(config, {1: network}, config.sizes), [asked] * 2, [found] * 2)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +84,7 @@ def resnet():
 
 
 def test_the_factors_of_all_places_multiply_to_the_whole_ladder(resnet):
-    for found in findings.of(resnet).by_side:
+    for found in analysis.analysed(resnet).by_side:
         for of in ("norm", "energy"):
             factors = [getattr(place, of).value for place in found.places]
             whole = getattr(found.ladder, of).value
@@ -98,15 +102,15 @@ def test_the_factors_of_all_places_multiply_to_the_whole_ladder(resnet):
 
 def test_the_last_rung_is_the_network_as_the_simulator_has_it(resnet):
     network = architectures.resnet(width=8, depth=1)
-    draws = engine.Draws(("logit",), (1.0, 2.0), lazy=False)
-    norms = engine.sample(network, 8, range(32), draws)[:, 0]
+    draws = Draws(("logit",), (1.0, 2.0), lazy=False)
+    sampled = norms.sample(network, 8, range(32), draws)[:, 0]
     here = resnet.isel(size=-1, rung=-1, seed=slice(32))
-    np.testing.assert_allclose(here["norm"], norms[:, 0], rtol=1e-5)
-    np.testing.assert_allclose(here["energy"], norms[:, 1] ** 2, rtol=1e-5)
+    np.testing.assert_allclose(here["norm"], sampled[:, 0], rtol=1e-5)
+    np.testing.assert_allclose(here["energy"], sampled[:, 1] ** 2, rtol=1e-5)
 
 
 def test_the_activated_stream_of_a_residual_network_is_named(resnet):
-    found = findings.of(resnet)
+    found = analysis.analysed(resnet)
     (named,) = that_differ(found)
     assert (named.kind, named.name) == ("mask", "3:ReLU")
     assert 1.10 < named.norm.value < 1.25  # 2/√3 at large width
@@ -123,7 +127,7 @@ def mlp():
 
 
 def test_a_ladder_of_a_dense_network_names_nothing(mlp):
-    found = findings.of(mlp)
+    found = analysis.analysed(mlp)
     assert that_differ(found) == []
     assert found.safe is not False
     words = sentence(found)
@@ -156,9 +160,9 @@ def test_with_max_pooling_the_ladder_begins_at_gradient_independence():
     asked = ladder.ladder(network, 4)
     assert not asked.reading.is_rectified
     assert asked.rungs == ((2, 0), (2, 1))
-    draws = engine.Draws(("logit",), (1.0,), lazy=False)
+    draws = Draws(("logit",), (1.0,), lazy=False)
     told, _ = ladder.samples(asked, draws, 8)
-    expected = engine.sample(network, 4, range(8), draws)[:, 0, 0]
+    expected = norms.sample(network, 4, range(8), draws)[:, 0, 0]
     np.testing.assert_allclose(told.norms[:, -1, 0], expected, rtol=1e-5)
     assert np.all(told.taps[..., 3] == 1)
 
@@ -203,7 +207,7 @@ def test_networks_of_other_layers_at_other_sizes_are_refused_in_one_sentence(mon
 
 
 def test_the_report_is_readable_at_80_columns(resnet, capsys):
-    found = findings.of(resnet)
+    found = analysis.analysed(resnet)
     for full in (False, True):
         report.show(found, full)
         printed = capsys.readouterr().out
@@ -235,7 +239,7 @@ def test_json_has_everything_under_names_and_the_picture_is_drawn(resnet, tmp_pa
 def test_a_gap_that_grows_with_d_makes_the_exponent_unsafe(resnet):
     growing = resnet.copy()
     growing["norm"] = growing["norm"] * xr.DataArray([1.0, 2.0], dims="size")
-    found = findings.of(growing)
+    found = analysis.analysed(growing)
     assert found.safe is False
     assert found.exponent.value == pytest.approx(0.5, abs=0.05)
     assert "The exponent is not safe" in sentence(found)
@@ -244,9 +248,9 @@ def test_a_gap_that_grows_with_d_makes_the_exponent_unsafe(resnet):
 def test_correlated_weights_are_found(resnet):
     twin = resnet.copy()
     twin["node"] = twin["node"] * 2
-    nodes = findings.of(resnet).hypotheses.nodes
+    nodes = analysis.analysed(resnet).hypotheses.nodes
     assert all(abs(node.correlation.z) < 4.5 for node in nodes)
-    broken = findings.of(twin).hypotheses.nodes
+    broken = analysis.analysed(twin).hypotheses.nodes
     assert all(node.correlation.z > 3.5 for node in broken)
 
 
@@ -256,14 +260,14 @@ def test_paired_ratios_have_intervals_that_cover_and_a_difference_has_a_score():
     for _ in range(800):
         common = draws.lognormal(size=64)
         above, below = (common * draws.lognormal(sigma=0.1, size=64) for _ in range(2))
-        found = estimates.ratio(above, below)
+        found = ratios.ratio(above, below)
         covered += found.interval[0] < 1 < found.interval[1]
         scores.append(found.z)
     assert 0.92 < covered / 800 < 0.975  # 0.95, and three standard errors
     beyond = np.mean(np.abs(scores) > intervals.quantile(0.99, 63))
     assert beyond < 0.025
-    assert estimates.ratio(1.2 * above, below).z > 5
-    same = estimates.ratio(above, above)
+    assert ratios.ratio(1.2 * above, below).z > 5
+    same = ratios.ratio(above, above)
     assert (same.value, same.z) == (1, 0)
 
 
@@ -277,4 +281,4 @@ def test_paired_ratios_have_intervals_that_cover_and_a_difference_has_a_score():
 )
 def test_bad_input_is_one_sentence(options, words):
     with pytest.raises(ValueError, match=words):
-        audit.check(Config(**options))
+        audit.planned(Config(**options))

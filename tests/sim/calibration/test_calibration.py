@@ -11,6 +11,7 @@ import pytest
 import xarray as xr
 
 from sim import calibration
+from sim.calibration import __main__ as command
 from sim.calibration import coverage, interval_methods
 from sim.calibration.known_laws import DS, REPORTS, TRUTHS
 from sim.statistics import estimates, fitting, intervals, verdicts
@@ -150,12 +151,12 @@ def test_a_wrong_exponent_is_found_and_a_small_one_needs_more_seeds():
 def test_the_page_has_all_tables_and_is_the_same_again(capsys, tmp_path):
     path = tmp_path / "calibration.json"
     arguments = ["power", "false-alarms", "--seeds", "16", "--replicates", "16"]
-    assert calibration.main([*arguments, "--markdown", "--json", str(path)]) == 0
+    assert command.main([*arguments, "--markdown", "--json", str(path)]) == 0
     page = capsys.readouterr().out
     assert page.startswith("# Calibration")
     assert "## Power" in page and "## False alarms" in page
     assert set(json.loads(path.read_text())) == {"config", "power", "false-alarms"}
-    assert calibration.main([*arguments, "--markdown"]) == 0
+    assert command.main([*arguments, "--markdown"]) == 0
     assert capsys.readouterr().out == page
 
 
@@ -172,7 +173,7 @@ def test_the_page_has_all_tables_and_is_the_same_again(capsys, tmp_path):
 )
 def test_bad_input_is_one_sentence(arguments, sentence, capsys):
     with pytest.raises(SystemExit) as stopped:
-        calibration.main(arguments.split())
+        command.main(arguments.split())
     assert stopped.value.code == 2
     printed = capsys.readouterr()
     assert printed.out == ""

@@ -13,7 +13,8 @@ import pytest
 from jax.lax import stop_gradient
 
 from sim.independence import counterfactual as counterfactuals
-from sim.independence.counterfactual import Backward, Reading, counterfactual, random_leaves, read
+from sim.independence.backward import Backward, Reading
+from sim.independence.counterfactual import counterfactual, random_leaves, read
 
 WIDTH = 8
 SIDE = 4

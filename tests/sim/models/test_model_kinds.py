@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 
 from sim.models import loading
-from sim.sampling import engine
+from sim.sampling import norms
+from sim.sampling.draws import Draws
 from theory.network import Network, output_shape, serial
 
-DRAWS = engine.Draws(("logit",), (2.0,))
+DRAWS = Draws(("logit",), (2.0,))
 
 
 def network(factory):
@@ -64,7 +65,7 @@ NNX = {cell: partial(recurrent, cell) for cell in CELLS} | {"scan": scanned}
 
 @pytest.mark.parametrize("name", NNX)
 def test_stateful_modules_of_nnx_are_measured(name):
-    found = engine.sweep(network(NNX[name]), (2, 4), range(2), DRAWS, batch=1)
+    found = norms.sweep(network(NNX[name]), (2, 4), range(2), DRAWS, batch=1)
     assert np.all(np.isfinite(found) & (found > 0))
 
 
@@ -78,7 +79,7 @@ def linear(shape, of=lambda x: x.ravel(), dtype=jnp.float32):
 
 
 def sample(factory, side=4):
-    return engine.sample(network(factory), side, range(8), DRAWS, batch=1)
+    return norms.sample(network(factory), side, range(8), DRAWS, batch=1)
 
 
 @pytest.mark.parametrize(("dtype", "digits"), [(jnp.bfloat16, 8), (jnp.float16, 11)])

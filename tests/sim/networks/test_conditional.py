@@ -9,7 +9,8 @@ from scipy import special
 from sim.networks import conditional
 from sim.networks.gradients import gradient_norms
 from sim.networks.layers import init
-from sim.sampling.engine import Draws, sample
+from sim.sampling.draws import Draws
+from sim.sampling.norms import sample
 from theory import architectures, predict
 
 Z_BOUND = 4.5

@@ -12,7 +12,8 @@ import pytest
 import sympy as sp
 
 from sim.networks import layers
-from sim.sampling.engine import Draws, sample
+from sim.sampling.draws import Draws
+from sim.sampling.norms import sample
 from theory import architectures, predict
 from theory.initializers import SCHEMES, Scheme
 from theory.laws.energy import gain, logit_energy_map

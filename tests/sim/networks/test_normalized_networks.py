@@ -10,7 +10,8 @@ import pytest
 import sympy as sp
 
 from sim.networks import gradients, layers
-from sim.sampling.engine import Draws, sample
+from sim.sampling.draws import Draws
+from sim.sampling.norms import sample
 from theory import architectures, predict
 from theory.initializers import Scheme
 from theory.network import BatchNorm, Dense, Flatten, LayerNorm, Network, serial

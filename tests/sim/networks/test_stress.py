@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from sim.networks import gradients, layers, scaled
-from sim.sampling.engine import Draws, sample
+from sim.sampling.draws import Draws
+from sim.sampling.norms import sample
 from theory import architectures, predict
 from theory.initializers import Scheme
 from theory.network import Conv, Dense, Flatten, Network, ReLU, concat, serial

@@ -8,7 +8,8 @@ from scipy import stats
 
 from sim.networks import layers, unformed
 from sim.networks.unformed import LazyGaussian
-from sim.sampling.engine import Draws, sample
+from sim.sampling.draws import Draws
+from sim.sampling.norms import sample
 from theory import architectures
 
 SEEDS = 20_000

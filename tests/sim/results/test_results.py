@@ -6,17 +6,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sim import results, scaling
-from sim.results import tables
-from sim.statistics import fitting, verdicts
+from sim import scaling
+from sim.results import __main__ as command
+from sim.results import commands, experiment, report, stated
+from sim.results.configuration import Row
+from sim.scaling.dataset import predictions
+from sim.statistics import fitting, numbers, verdicts
+from theory.architectures import ARCHITECTURES
 
 ROOT = Path(__file__).parents[3]
-TABLES = {name: tables.table(name) for name in tables.NAMES}
+TABLES = {name: commands.table(name) for name in commands.NAMES}
 
 
 def _stated(name):
     table = TABLES[name]
-    return results.stated(table, (ROOT / table.file).read_text(encoding="utf-8"))
+    return stated.stated(table, (ROOT / table.file).read_text(encoding="utf-8"))
 
 
 STATED = {name: _stated(name) for name in TABLES}
@@ -32,7 +36,7 @@ def _row(name, number):
 ROWS = [_row(name, number) for name, table in TABLES.items() for number in range(len(table.rows))]
 
 
-@pytest.mark.parametrize("name", tables.NAMES)
+@pytest.mark.parametrize("name", commands.NAMES)
 def test_the_commands_of_the_table_are_those_that_are_measured(name):
     expected = [f"`{row.flags}`{row.remark}" for row in TABLES[name].rows]
     assert [row[0] for row in STATED[name]] == expected
@@ -40,56 +44,53 @@ def test_the_commands_of_the_table_are_those_that_are_measured(name):
 
 @pytest.mark.parametrize(("name", "number"), ROWS)
 def test_predictions(name, number):
-    table = TABLES[name]
-    config = results.widest(results.config(table, table.rows[number]))
-    predicted = scaling.predictions(config).squeeze()
+    row = Row(TABLES[name], number + 1)
+    plan = experiment.widest(experiment.of_command(row))
+    predicted = predictions(plan).squeeze()
     limit = float(predicted["limit"])
     _, width, _, says, tends_to, basis, *_ = STATED[name][number]
-    expected = results.predicted_cell(verdicts.expected(predicted, "predicted_slope"))
-    assert results.same(says.removesuffix(", **contradicted**"), expected)
-    assert tends_to == results.limit_cell(None if np.isnan(limit) else limit)
+    expected = numbers.expected_slope(verdicts.expected(predicted, "predicted_slope"))
+    assert stated.same(says.removesuffix(", **contradicted**"), expected)
+    assert tends_to == report.limit_cell(None if np.isnan(limit) else limit)
     assert basis == str(predicted["basis"].item())
     assert int(width) == int(predicted["width"])
 
 
 @pytest.mark.parametrize(("name", "number"), CHEAPEST)
 def test_the_cheapest_rows_measured_again(name, number):
-    table = TABLES[name]
-    row = table.rows[number]
-    (fit,) = fitting.fit(scaling.run(results.widest(results.config(table, row))))
-    assert all(map(results.same, STATED[name][number], results.cells(table, row, fit)))
+    row = Row(TABLES[name], number + 1)
+    (fit,) = fitting.fit(scaling.run(experiment.widest(experiment.of_command(row))))
+    assert all(map(stated.same, STATED[name][number], report.cells(row, fit)))
     broken = replace(fit, exponent=replace(fit.exponent, value=fit.exponent.value + 0.01))
-    wrong = results.cells(table, row, broken)
-    assert not all(map(results.same, STATED[name][number], wrong))
+    wrong = report.cells(row, broken)
+    assert not all(map(stated.same, STATED[name][number], wrong))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", tables.NAMES)
+@pytest.mark.parametrize("name", commands.NAMES)
 def test_the_whole_table(name):
-    assert results.main(["--table", name, "--check", str(ROOT / TABLES[name].file)]) == 0
+    assert command.main(["--table", name, "--check", str(ROOT / TABLES[name].file)]) == 0
 
 
 def test_every_architecture_has_its_rows():
-    from theory.architectures import ARCHITECTURES
-
     for name in ("heads", "initializers"):
-        rows = tables.table(name).rows  # other tests add architectures to the list
+        rows = commands.table(name).rows  # other tests add architectures to the list
         assert {row.flags.split()[1] for row in rows} == set(ARCHITECTURES)
 
 
 def test_a_stale_table_is_noticed():
-    assert results.same("0.4985 ± 0.0024", "0.4986 ± 0.0024")
-    assert not results.same("0.4985 ± 0.0024", "0.4988 ± 0.0024")
-    assert not results.same("0.5000, **contradicted**", "0.5000")
-    assert not results.same("½", "1")
+    assert stated.same("0.4985 ± 0.0024", "0.4986 ± 0.0024")
+    assert not stated.same("0.4985 ± 0.0024", "0.4988 ± 0.0024")
+    assert not stated.same("0.5000, **contradicted**", "0.5000")
+    assert not stated.same("½", "1")
 
 
 def test_a_printed_table_is_read_again():
     table = TABLES["patches"]
-    text = results.markdown(table.head, [("a", *"bcdefg")] * len(table.rows))
-    assert results.stated(table, f"before\n\n{text}\n\nafter") == [tuple("abcdefg")] * 6
+    text = report.one_table(table, [("a", *"bcdefg")] * len(table.rows))
+    assert stated.stated(table, f"before\n\n{text}\n\nafter") == [tuple("abcdefg")] * 6
     with pytest.raises(ValueError, match="patches has 5 rows, not 6"):
-        results.stated(table, text.rsplit("\n", 1)[0])
+        stated.stated(table, text.rsplit("\n", 1)[0])
 
 
 def test_bad_usage(capsys, tmp_path):
@@ -97,6 +98,6 @@ def test_bad_usage(capsys, tmp_path):
     unread = [["--check", nowhere], ["--check", __file__], ["--table", "heads", "--check", nowhere]]
     for args in (["14"], ["7", "--table", "patches"], *unread):
         with pytest.raises(SystemExit) as stop:
-            results.main(args)
+            command.main(args)
         assert stop.value.code == 2
         assert capsys.readouterr().err.count("\n") == 1

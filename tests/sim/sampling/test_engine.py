@@ -7,8 +7,10 @@ import pytest
 
 from sim.models import loading
 from sim.running.memory import bytes_per_seed
-from sim.sampling import engine
-from sim.sampling.engine import Draws, batch_size, sample, sampler, sweep
+from sim.sampling import engine, seeds
+from sim.sampling.draws import Draws
+from sim.sampling.engine import batch_size
+from sim.sampling.norms import sample, sampler, sweep
 from theory import architectures, token_architectures
 from theory.network import Network, serial
 
@@ -77,9 +79,9 @@ def test_samples_are_the_same_bits_however_the_work_is_cut(net):
     whole = sampler(net, (8, 16), draws, many)(range(40), lambda done: None, keep)
     for i, side in enumerate((8, 16)):
         alone = sampler(net, (side,), draws, many)
-        for seeds in (range(40), [3], range(17, 40), [39, 2, 20]):
-            some = alone(seeds, lambda done: None)[0]
-            np.testing.assert_array_equal(some, whole[i, list(seeds)])
+        for wanted in (range(40), [3], range(17, 40), [39, 2, 20]):
+            some = alone(wanted, lambda done: None)[0]
+            np.testing.assert_array_equal(some, whole[i, list(wanted)])
         np.testing.assert_array_equal([kept[side, seed] for seed in range(40)], whole[i])
 
 
@@ -93,7 +95,7 @@ def test_samples_are_the_same_bits_whatever_the_length_of_a_chunk(net, batch, mo
     draws = Draws(("loss",), (1.0,))
     found = []
     for chunk in (1, 16):
-        monkeypatch.setitem(engine.CHUNK, engine._platform(), chunk)
+        monkeypatch.setitem(engine.CHUNK, engine.platform(), chunk)
         found.append(sampler(net, (8,), draws, 10**6, batch)(range(20), lambda done: None))
     np.testing.assert_array_equal(*found)
 
@@ -163,7 +165,7 @@ SHARED = {following: [], biased: ["[0][2]"], deepening: []}
 @pytest.mark.parametrize("factory", SHARED)
 def test_only_what_is_computed_alike_is_shared_by_sides(factory):
     net, sides = own(factory), (2, 4, 8)
-    assert [jax.tree_util.keystr(x) for x in engine._shared(net, sides, LOGIT)] == (SHARED[factory])
+    assert [jax.tree_util.keystr(x) for x in seeds.shared(net, sides, LOGIT)] == (SHARED[factory])
     together = sweep(net, sides, range(6), LOGIT)
     for samples, side in zip(together, sides, strict=True):
         np.testing.assert_allclose(samples, sample(net, side, range(6), LOGIT), rtol=2e-5)
@@ -175,7 +177,7 @@ def test_sharing_what_only_has_the_same_shape_is_noticed(monkeypatch):
     def shapes(function, key):
         return [str(x.shape) for x in jax.eval_shape(function, key)]
 
-    monkeypatch.setattr(engine.digest, "of_outputs", shapes)
+    monkeypatch.setattr(seeds.digest, "of_outputs", shapes)
     together = sweep(own(following), (2, 4), range(2), LOGIT)
     np.testing.assert_allclose(together[1], 2, rtol=1e-5)
 
@@ -186,4 +188,4 @@ def test_sharing_what_only_has_the_same_shape_is_noticed(monkeypatch):
     ids=["resnet", "mlp", "vit"],
 )
 def test_described_networks_share_what_does_not_grow(net, count):
-    assert len(engine._shared(net, (8, 16), LOGIT)) == count
+    assert len(seeds.shared(net, (8, 16), LOGIT)) == count

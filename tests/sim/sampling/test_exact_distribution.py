@@ -11,7 +11,8 @@ import pytest
 import sympy as sp
 from scipy import stats
 
-from sim.sampling.engine import Draws, sample
+from sim.sampling.draws import Draws
+from sim.sampling.norms import sample
 from theory import architectures, predict
 from theory.laws.masked_sum import MaskedSum
 from theory.network import LeakyReLU

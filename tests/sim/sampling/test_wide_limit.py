@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from sim.networks.layers import apply
-from sim.sampling.engine import Draws, sample
+from sim.sampling.draws import Draws
+from sim.sampling.norms import sample
 from theory import architectures, predict
 from theory.activations import numeric_function
 from theory.architectures import ACTIVATIONS

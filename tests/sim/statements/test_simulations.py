@@ -8,10 +8,11 @@ from pathlib import Path
 import jax
 import pytest
 
-from sim import statements
 from sim.networks import layers
-from sim.statements import simulations
-from sim.statements.simulations import CHECKS, WITHOUT, Outcome, Settings
+from sim.statements import __main__ as command
+from sim.statements import attacks, loss
+from sim.statements.outcome import Outcome, Settings
+from sim.statements.simulations import CHECKS, WITHOUT
 from theory.laws import norms
 from theory.statements import STATEMENTS
 
@@ -46,16 +47,16 @@ def smooth_activation(patch):
 
 def euclidean_attack_for_every_norm(patch):
     attack = norms.attack
-    patch.setattr(simulations.norms, "attack", lambda g, p, size: attack(g, 2, size))
+    patch.setattr(attacks.norms, "attack", lambda g, p, size: attack(g, 2, size))
 
 
 def attack_of_twice_the_size(patch):
     attack = norms.attack
-    patch.setattr(simulations.norms, "attack", lambda g, p, size: attack(g, p, 2 * size))
+    patch.setattr(attacks.norms, "attack", lambda g, p, size: attack(g, p, 2 * size))
 
 
 def residual_without_label(patch):
-    patch.setattr(simulations, "loss_residual", lambda logits, label: jax.nn.softmax(logits))
+    patch.setattr(loss, "loss_residual", lambda logits, label: jax.nn.softmax(logits))
 
 
 TWINS = {
@@ -106,12 +107,12 @@ def test_more_comparisons_allow_larger_deviations():
 def test_the_command(monkeypatch, capsys):
     monkeypatch.setitem(CHECKS, "theorem-4", lambda settings: MEAN)
     monkeypatch.setitem(CHECKS, "lemma-2", lambda settings: IDENTITY)
-    assert statements.main(["lemma-2"]) == 0
+    assert command.main(["lemma-2"]) == 0
     assert "identity" in capsys.readouterr().out
-    assert statements.main(["theorem-4"]) == 0
-    assert statements.main(["theorem-4", "--check"]) == 1
+    assert command.main(["theorem-4"]) == 0
+    assert command.main(["theorem-4", "--check"]) == 1
     assert "CONTRADICTS" in capsys.readouterr().out
-    assert statements.main(["theorem-4", "lemma-2", "--json", "-"]) == 0
+    assert command.main(["theorem-4", "lemma-2", "--json", "-"]) == 0
     said = capsys.readouterr()
     rows = {row["statement"]: row for row in json.loads(said.out)["statements"]}
     assert list(rows) == ["lemma-2", "theorem-4"]  # in the order of the list
@@ -119,7 +120,7 @@ def test_the_command(monkeypatch, capsys):
     assert rows["lemma-2"]["z"] is None
     assert [rows[name]["agrees"] for name in rows] == [True, False]
     assert "what is simulated" in said.err
-    assert statements.main(["lemma-2", "--markdown"]) == 0
+    assert command.main(["lemma-2", "--markdown"]) == 0
     assert "| `lemma-2` |" in capsys.readouterr().out
 
 
@@ -136,7 +137,7 @@ def test_the_command(monkeypatch, capsys):
 )
 def test_bad_input_is_one_sentence(arguments, message, capsys):
     with pytest.raises(SystemExit) as stop:
-        statements.main(arguments)
+        command.main(arguments)
     assert stop.value.code == 2
     said = capsys.readouterr()
     assert said.out == ""

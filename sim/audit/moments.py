@@ -1,4 +1,4 @@
-"""Facts of weights and gradients that the paper's hypotheses say something about, seed by seed."""
+"""Moments of weights and gradients of which the paper's hypotheses speak, seed by seed."""
 
 from typing import Any, NamedTuple
 
@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 
-class Facts(NamedTuple):
+class Moments(NamedTuple):
     """Of one seed, or of several along a first axis. Arrays of weights have two axes or more."""
 
     independent_map: Float[Any, "*seeds side side"]
@@ -27,27 +27,33 @@ class Facts(NamedTuple):
     over inputs, if the array has its outputs along the last axis and its inputs along the first."""
 
 
-def of(weights: Any, gradients: Float[Array, "2 n side side channels"]) -> Facts:
-    """The facts of one network; gradients are those that `sim.independence.ladder.measure` has."""
+def measured(weights: Any, gradients: Float[Array, "2 n side side channels"]) -> Moments:
+    """The moments of one network.
+
+    Args:
+        weights: Its weights, a pytree.
+        gradients: Its input gradients as `sim.independence.ladder.measure` has them: under gradient
+            independence, and of the network as it is.
+    """
     independent, g = gradients
     axes = tuple(range(1, g.ndim))
     root = jnp.sqrt(jnp.mean(g**2, axis=axes))
     shape = jnp.mean(jnp.abs(g), axis=axes) / jnp.where(root > 0, root, 1)
-    found = [_of_array(array) for _, array in _arrays(weights)]
-    square, total, node = ([facts[i] for facts in found] for i in range(3))
-    return Facts(
+    of_arrays = [_of_array(array) for _, array in _arrays(weights)]
+    square, total, node = ([values[i] for values in of_arrays] for i in range(3))
+    return Moments(
         independent_map=jnp.mean(jnp.sum(independent**2, axis=-1), axis=0),
         map=jnp.mean(jnp.sum(g**2, axis=-1), axis=0),
         gaussian=jnp.mean(shape) * jnp.sqrt(jnp.pi / 2),
         nonzero=jnp.mean(g != 0),
         square=jnp.array(square),
         sum=jnp.array(total),
-        node=jnp.array(node).reshape(len(found), 2),
+        node=jnp.array(node).reshape(len(of_arrays), 2),
     )
 
 
-def names(weights: Any) -> list[str]:
-    """The names of the arrays that `of` looks at: their places in the pytree of weights."""
+def array_names(weights: Any) -> list[str]:
+    """The names of the arrays of `measured`: their places in the pytree of weights."""
     return [jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in _arrays(weights)]
 
 

@@ -3,21 +3,18 @@
 A row is a command `python -m sim.scaling …`; `sim.results` runs it and prints what it found.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
-if TYPE_CHECKING:
-    from theory.registry import Architecture
+from theory.architectures import ARCHITECTURES
 
 Name = Literal["readme", "heads", "initializers", "activations", "normalization", "patches"]
 NAMES: tuple[Name, ...] = get_args(Name)
 
 
 @dataclass(frozen=True)
-class Row:
+class Command:
     """A command `python -m sim.scaling …` whose widest network is a row of a table."""
 
     flags: str
@@ -25,14 +22,14 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Table:
+class CommandTable:
     """Rows below a head that begins with `title`."""
 
     name: Name
     title: str
     file: str
     """Where it stands, from the root of the repository."""
-    rows: tuple[Row, ...]
+    rows: tuple[Command, ...]
     common: str = ""
     """Flags of every row that its cell leaves out."""
     only_widest: bool = False
@@ -48,19 +45,19 @@ class Table:
 
 
 README = (
-    Row("--arch mlp"),
-    Row("--arch cnn"),
-    Row("--arch resnet"),
-    Row("--arch resnet-preact"),
-    Row("--arch convnet-avdim", " (the paper's, reflecting border)"),
-    Row("--arch cnn --border zero --widths 32"),
-    Row("--arch cnn --head avgpool --widths 32"),
-    Row("--arch cnn --head gap"),
-    Row("--arch cnn --head gmaxpool --widths 32"),
-    Row("--arch convnet-avdim --pooling max --widths 32"),
-    Row("--arch mlp --init glorot --norms 1"),
-    Row("--arch mlp --init he-fan-out --norms 1"),
-    Row("--arch mlp --init he-fan-out --norms 1 --quantity logit"),
+    Command("--arch mlp"),
+    Command("--arch cnn"),
+    Command("--arch resnet"),
+    Command("--arch resnet-preact"),
+    Command("--arch convnet-avdim", " (the paper's, reflecting border)"),
+    Command("--arch cnn --border zero --widths 32"),
+    Command("--arch cnn --head avgpool --widths 32"),
+    Command("--arch cnn --head gap"),
+    Command("--arch cnn --head gmaxpool --widths 32"),
+    Command("--arch convnet-avdim --pooling max --widths 32"),
+    Command("--arch mlp --init glorot --norms 1"),
+    Command("--arch mlp --init he-fan-out --norms 1"),
+    Command("--arch mlp --init he-fan-out --norms 1 --quantity logit"),
 )
 
 INITIALIZERS = ("he-fan-out", "glorot", "constant")
@@ -72,10 +69,17 @@ SIXTEEN = "--tokens 16"
 """Patches that grow with the image instead of becoming more."""
 
 
-def table(name: Name) -> Table:
-    """The table of that name; every registered architecture has its rows."""
+def table(name: Name) -> CommandTable:
+    """The table of that name.
+
+    Args:
+        name: One of `NAMES`.
+
+    Returns:
+        The table with its commands; every registered architecture has its rows.
+    """
     if name == "readme":
-        return Table(name, "`python -m sim.scaling …`", "README.md", README)
+        return CommandTable(name, "`python -m sim.scaling …`", "README.md", README)
     rows = {
         "heads": heads,
         "initializers": initializers,
@@ -83,15 +87,15 @@ def table(name: Name) -> Table:
         "normalization": normalization,
         "patches": patches,
     }
-    return Table(
-        name, f"{name}: `--arch …`", "docs/architectures.md", tuple(map(Row, rows[name]())),
+    return CommandTable(
+        name, f"{name}: `--arch …`", "docs/architectures.md", tuple(map(Command, rows[name]())),
         "--norms 1 --input gaussian", only_widest=True, has_ratio=True,
     )  # fmt: skip
 
 
 def heads() -> Iterator[str]:
     """Every architecture with each of its heads, He initialization."""
-    for name, found in _architectures():
+    for name, found in ARCHITECTURES.items():
         for head in found.heads or (None,):
             yield f"--arch {name}" + (f" --head {head}" if head else "")
     yield "--arch cnn --border zero"
@@ -100,7 +104,7 @@ def heads() -> Iterator[str]:
 
 def initializers() -> Iterator[str]:
     """Every architecture with its own head and each initializer that He's variance is not."""
-    for name, _ in _architectures():
+    for name, _ in ARCHITECTURES.items():
         yield from (f"--arch {name} --init {init}" for init in INITIALIZERS)
 
 
@@ -113,7 +117,7 @@ def activations() -> Iterator[str]:
 
 def normalization() -> Iterator[str]:
     """Layer and batch normalization of every architecture that takes them, eight inputs a batch."""
-    for name, found in _architectures():
+    for name, found in ARCHITECTURES.items():
         if found.has_option("norm"):
             yield f"--arch {name} --norm layer"
             yield f"--arch {name} --norm batch --inputs-per-seed 8"
@@ -124,13 +128,7 @@ def normalization() -> Iterator[str]:
 
 def patches() -> Iterator[str]:
     """A fixed number of growing patches, with each head, and where attention scores are small."""
-    for name, found in _architectures():
+    for name, found in ARCHITECTURES.items():
         if found.has_option("tokens"):
             yield from (f"--arch {name} {SIXTEEN} --head {head}" for head in found.heads)
             yield f"--arch {name} {SIXTEEN} --init constant"
-
-
-def _architectures() -> Iterator[tuple[str, Architecture]]:
-    from theory.architectures import ARCHITECTURES
-
-    yield from ARCHITECTURES.items()

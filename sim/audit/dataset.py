@@ -4,58 +4,62 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import numpy as np
 import xarray as xr
 
-from sim.audit import facts
-from sim.audit.facts import Facts
-from sim.independence.counterfactual import Place
+from sim.audit import moments
+from sim.audit.configuration import Config
+from sim.audit.moments import Moments
+from sim.independence.backward import Place
 from sim.independence.ladder import Ladder, Told
 from sim.independence.sampling import initializer
-from sim.plan.configuration import dimensions, sizes_of
+from sim.plan.plan import Plan
 from sim.predictions import prediction
 from theory.laws.law import missing
-from theory.network import Network
-
-if TYPE_CHECKING:
-    from sim.audit.design import Config
 
 
 def labelled(
-    config: Config, network: Network, ladders: list[Ladder], found: list[tuple[Told, Facts]]
+    plan: Plan[Config], ladders: list[Ladder], found: list[tuple[Told, Moments]]
 ) -> xr.Dataset:
-    """What was found at every size, with its labels."""
-    first, sides = ladders[0], sizes_of(config)
+    """The samples of all sizes in one dataset (`sim.audit.run` says which).
+
+    Args:
+        plan: What is audited.
+        ladders: Its ladder at every size.
+        found: What was sampled at every size, on the ladder and of weights and gradients.
+    """
+    config, first, sides = plan.config, ladders[0], plan.sizes
+    (network,) = plan.networks.values()
     variables: dict[str, Any] = {}
     for i, name in enumerate(("norm", "energy")):
         values = np.stack([told.norms[..., i].T for told, _ in found]).astype(float)
         variables[name] = ("size", "rung", "seed"), values
-    law, basis = _law(config, network)
+    law, basis = _law(plan)
     variables["law"] = ("size",), law
     for prefix, rung in (("", -1), ("independent_", first.independence)):
         told = np.stack([told.taps[:, rung].astype(float).T for told, _ in found])
         for name, values in _places(told, first, config.inputs_per_seed).items():
             variables[prefix + name] = ("size", "place", "seed"), values
     for name in ("gaussian", "nonzero"):
-        values = np.stack([getattr(facts, name) for _, facts in found])
+        values = np.stack([getattr(its, name) for _, its in found])
         variables[name] = ("size", "seed"), values.astype(float)
     for name, more in (("square", ()), ("sum", ()), ("node", ("end",))):
-        values = np.stack([np.swapaxes(getattr(facts, name), 0, 1) for _, facts in found])
+        values = np.stack([np.swapaxes(getattr(its, name), 0, 1) for _, its in found])
         variables[name] = ("size", "array", "seed", *more), values.astype(float)
     for name in ("independent_map", "map"):
-        images = [_padded(getattr(facts, name), max(sides)) for _, facts in found]
+        images = [_padded(getattr(its, name), max(sides)) for _, its in found]
         variables[name] = ("size", "seed", "y", "x"), np.stack(images)
-    is_own = config.model is not None
+    is_own = plan.is_own
     is_sampled = prediction.is_sampled(network, config.input) or not np.isfinite(law).all()
     left_out = None if np.isnan(law).all() else prediction.left_out(network, config.input)
     return xr.Dataset(
         variables,
         coords={
             "size": ("size", list(sides), {"long_name": "side of the image"}),
-            "d": ("size", dimensions(config), {"long_name": "input dimension"}),
+            "d": ("size", plan.dimensions, {"long_name": "input dimension"}),
             "step": ("rung", [-1, *first.steps], {"long_name": "place that the rung adds"}),
             "array": [name.removeprefix("0/") if is_own else name for name in _array_names(first)],
             "end": ["output", "input"],
@@ -77,12 +81,12 @@ def labelled(
     )
 
 
-def _law(config: Config, network: Network) -> tuple[np.ndarray, str]:
+def _law(plan: Plan[Config]) -> tuple[np.ndarray, str]:
     """E‖∂‖₁ by size as theory has it, and what that rests on; NaN and "none" without a law."""
-    sides = sizes_of(config)
+    (network,), sides = plan.networks.values(), plan.sizes
     if missing(network) is not None:
         return np.full(len(sides), np.nan), "none"
-    found = prediction.by_law(network, sides, (config.quantity,), ("1",))
+    found = prediction.by_law(network, sides, (plan.config.quantity,), ("1",))
     return found.norm[0, 0], str(found.basis[0, 0])
 
 
@@ -120,4 +124,4 @@ def _where(place: Place, is_own: bool) -> str:
 
 def _array_names(first: Ladder) -> list[str]:
     init = initializer(first.network, first.side)
-    return facts.names(jax.eval_shape(init, jax.random.key(0)))
+    return moments.array_names(jax.eval_shape(init, jax.random.key(0)))

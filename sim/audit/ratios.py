@@ -1,4 +1,4 @@
-"""Means and ratios over seeds with their 95 % intervals, and how far they are from what is asked.
+"""Means and ratios over seeds with 95 % intervals, and how far they are from what is asked for.
 
 NumPy only. Values of one seed stay together, so that ratios are paired.
 """
@@ -75,11 +75,11 @@ def product(above: list[Seeds], below: list[Seeds]) -> Measured:
 
 def _without(columns: list[Seeds]) -> Any:
     """Σ log of the means without each of the seeds, up to what all seeds share."""
-    found = np.zeros(len(columns[0]))
+    total = np.zeros(len(columns[0]))
     with np.errstate(divide="ignore", invalid="ignore"):
         for values in columns:
-            found = found + np.log1p(-np.asarray(values, float) / (len(values) * np.mean(values)))
-    return found
+            total = total + np.log1p(-np.asarray(values, float) / (len(values) * np.mean(values)))
+    return total
 
 
 def exponent(

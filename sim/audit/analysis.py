@@ -10,9 +10,9 @@ from itertools import pairwise
 import numpy as np
 import xarray as xr
 
-from sim.audit import estimates, hypotheses
-from sim.audit.estimates import Measured
+from sim.audit import hypotheses, ratios
 from sim.audit.hypotheses import Hypotheses
+from sim.audit.ratios import Measured
 from sim.predictions.prediction import BASIS
 from sim.statistics import intervals
 from sim.statistics.verdicts import FALSE_ALARM
@@ -95,7 +95,7 @@ class Shift:
 
 
 @dataclass(frozen=True)
-class Findings:
+class Analysis:
     """What an audit says."""
 
     arch: str
@@ -136,8 +136,8 @@ class Findings:
         return None
 
 
-def of(samples: xr.Dataset) -> Findings:
-    """The findings of an audit."""
+def analysed(samples: xr.Dataset) -> Analysis:
+    """What the samples of `sim.audit.run` say."""
     bound = _bound(samples, samples.sizes["place"])
     rungs = _rungs(samples)
     names = list(rungs)
@@ -145,9 +145,9 @@ def of(samples: xr.Dataset) -> Findings:
     predicted = LAW if samples.attrs["prediction"] == "law" else INDEPENDENCE
 
     def shift(start: str, end: str) -> Measured:
-        return estimates.exponent(rungs[end], rungs[start], ds)
+        return ratios.exponent(rungs[end], rungs[start], ds)
 
-    return Findings(
+    return Analysis(
         arch=str(samples.attrs["arch"]),
         quantity=str(samples.attrs["quantity"]),
         prediction=predicted,
@@ -158,7 +158,7 @@ def of(samples: xr.Dataset) -> Findings:
         ladder_exponent=shift(_first(names), NETWORK),
         bound=bound,
         single_bound=_bound(samples, 1),
-        hypotheses=hypotheses.of(samples.isel(size=-1)),
+        hypotheses=hypotheses.measured(samples.isel(size=-1)),
         notes=_notes(samples),
     )
 
@@ -200,8 +200,8 @@ def _at_side(samples: xr.Dataset, i: int, predicted: str, bound: float) -> AtSid
 
     def step(start: str, end: str) -> Step:
         if start == LAW:
-            return Step(start, end, estimates.mean(norms[end], 1.0, float(norms[start])), None)
-        parts = (estimates.ratio(values[end], values[start]) for values in (norms, energies))
+            return Step(start, end, ratios.mean(norms[end], 1.0, float(norms[start])), None)
+        parts = (ratios.ratio(values[end], values[start]) for values in (norms, energies))
         return Step(start, end, *parts)
 
     found = {
@@ -211,7 +211,7 @@ def _at_side(samples: xr.Dataset, i: int, predicted: str, bound: float) -> AtSid
         side=int(here["size"]),
         d=int(here["d"]),
         norms={
-            name: estimates.mean(values) if values.ndim else _known(float(values))
+            name: ratios.mean(values) if values.ndim else _known(float(values))
             for name, values in norms.items()
         },
         steps=[step(a, b) for a, b in pairwise(names)],
@@ -231,7 +231,7 @@ def _rest(here: xr.Dataset, places: dict[int, Place]) -> dict[str, Measured]:
             if rung and places[int(step)].kind == kind and not places[int(step)].differs
         ]
         if rungs:
-            found[kind] = estimates.product([rows[r] for r in rungs], [rows[r - 1] for r in rungs])
+            found[kind] = ratios.product([rows[r] for r in rungs], [rows[r - 1] for r in rungs])
     return found
 
 
@@ -243,11 +243,11 @@ def _place(here: xr.Dataset, rung: int, bound: float) -> Place:
     """The place that this rung adds."""
     row = here.isel(place=int(here["step"][rung]))
     norm, energy = (
-        estimates.ratio(here[name].values[rung], here[name].values[rung - 1])
+        ratios.ratio(here[name].values[rung], here[name].values[rung - 1])
         for name in ("norm", "energy")
     )
     gain, independent = (
-        estimates.product([row[f"{way}arrived"].values], [row[f"{way}left"].values])
+        ratios.product([row[f"{way}arrived"].values], [row[f"{way}left"].values])
         for way in ("", "independent_")
     )
     is_mask = str(row["kind"].values) == "mask"
@@ -257,6 +257,6 @@ def _place(here: xr.Dataset, rung: int, bound: float) -> Place:
         energy=energy,
         gain=Measured(gain.value, gain.interval),
         independent_gain=Measured(independent.value, independent.interval),
-        active=estimates.mean(row["active"].values, 0.5) if is_mask else None,
+        active=ratios.mean(row["active"].values, 0.5) if is_mask else None,
         differs=bool(abs(norm.z) > bound),
     )

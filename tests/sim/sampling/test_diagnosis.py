@@ -5,8 +5,8 @@ import jax.numpy as jnp
 import pytest
 
 from sim.models import loading
-from sim.models.diagnosis import why_degenerate
-from sim.sampling.engine import Draws
+from sim.sampling.diagnosis import why_degenerate
+from sim.sampling.draws import Draws
 from sim.scaling.experiment import Config, run
 from sim.scaling.report import Report, remarks
 from theory import architectures

@@ -8,7 +8,7 @@ import numpy as np
 
 from sim.models.loading import Own
 from sim.networks import decompositions, gradients, layers
-from sim.sampling.engine import Draws
+from sim.sampling.draws import Draws
 from theory.network import Network
 
 NETWORKS = 3

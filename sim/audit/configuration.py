@@ -3,8 +3,10 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from sim.plan import configuration
+from sim.plan import plan
 from sim.plan.configuration import ModelExperiment
+from sim.plan.plan import OWN_SIZES, Plan, check_memory
+from theory.architectures import find
 
 
 @dataclass(frozen=True)
@@ -26,13 +28,15 @@ class Config(ModelExperiment):
     1 per coordinate."""
 
 
-def complete(config: Config) -> Config:
-    """The configuration with its architecture, width and sizes filled in."""
-    from theory.architectures import find
+def completed(config: Config) -> Config:
+    """The configuration with its architecture, width and sizes filled in.
 
-    config = configuration.complete(config)
+    Raises:
+        ValueError: For an unknown architecture, or options that a user's model does not take.
+    """
+    config = plan.completed(config)
     if config.model is not None:
-        return replace(config, sizes=config.sizes or configuration.OWN_SIZES[:2])
+        return replace(config, sizes=config.sizes or OWN_SIZES[:2])
     architecture = find(str(config.arch))
     return replace(
         config,
@@ -41,10 +45,20 @@ def complete(config: Config) -> Config:
     )
 
 
-def check(config: Config) -> None:
-    """Raises ValueError, with one sentence, if it cannot be run."""
-    config = complete(config)
-    configuration.check(config)
-    if config.widths is not None and len(config.widths) > 1:
-        raise ValueError(f"an audit is of one width, not of {len(config.widths)}.")
-    configuration.check_memory(config, lazy=False, inputs=2 * config.inputs_per_seed)
+def planned(config: Config) -> Plan[Config]:
+    """The plan of an audit.
+
+    Args:
+        config: As it was given.
+
+    Returns:
+        The network by its width, and the sizes, all of them checked.
+
+    Raises:
+        ValueError: With one sentence, if the configuration cannot be run.
+    """
+    found = plan.planned(completed(config))
+    if len(found.networks) > 1:
+        raise ValueError(f"an audit is of one width, not of {len(found.networks)}.")
+    check_memory(found, lazy=False, inputs=2 * found.config.inputs_per_seed)
+    return found

@@ -1,0 +1,3 @@
+from . import style as style
+
+__all__ = ["style"]

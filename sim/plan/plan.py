@@ -1,0 +1,189 @@
+"""A configuration completed, checked and turned into networks, sizes and a sampler: once."""
+
+import math
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Generic, Literal, TypeVar
+
+from sim.plan.configuration import Experiment, ModelExperiment
+from sim.plan.refusals import check_lists, check_seeds
+from sim.running import memory
+from sim.sampling import inputs
+from theory.architectures import find
+from theory.initializers import Scheme, is_gaussian, unknown
+from theory.network import Dense, Network, output_shape, walk
+
+DEEPEST = 10_000
+"""No more layers or blocks than this: describing them takes about a millisecond each."""
+
+OPTIONS = (
+    "head", "depth", "activation", "border", "pooling", "pool_after", "dilation", "norm", "patch",
+    "tokens",
+)  # fmt: skip
+"""Fields of `Experiment` that an architecture may take or not."""
+
+DEFAULT_ARCH = "resnet"
+
+DESCRIBED = (
+    *OPTIONS, "widths", "classes", "init", "distribution", "std", "sampler", "integrate_first",
+)  # fmt: skip
+"""Fields of experiments that say nothing about a user's own model."""
+
+OWN_SIZES = (8, 16, 32, 64)
+"""Image sides at which a user's own model is measured unless others are given."""
+
+OWN_WIDTH = 1
+"""The label of a user's own model, whose width is not known, along the dimension of widths."""
+
+Config = TypeVar("Config", bound=Experiment)
+
+
+@dataclass(frozen=True)
+class Plan(Generic[Config]):
+    """What an experiment on random networks will do."""
+
+    config: Config
+    """With its architecture filled in, and otherwise as it was given."""
+    networks: dict[int, Network]
+    """By width."""
+    sizes: tuple[int, ...]
+    """Image sides, in increasing order."""
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Units of a hidden layer, or channels of a convolution, of every network."""
+        return tuple(self.networks)
+
+    @cached_property
+    def dimensions(self) -> list[int]:
+        """The input dimensions d = channels · side², by size."""
+        return [self.config.channels * side**2 for side in self.sizes]
+
+    @property
+    def samples(self) -> int:
+        """Random networks in all: of every width, size and seed."""
+        return len(self.networks) * len(self.sizes) * self.config.seeds
+
+    @property
+    def explicit(self) -> Config:
+        """The configuration with its widths and sizes filled in, as stored runs keep it."""
+        return replace(self.config, widths=self.widths, sizes=self.sizes)
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the network is a user's own model."""
+        return isinstance(self.config, ModelExperiment) and self.config.model is not None
+
+    @cached_property
+    def sampler(self) -> Literal["lazy", "dense"]:
+        """How dense layers can be sampled: "lazy" if there is a Gaussian matrix to leave unformed.
+
+        "dense" as well if the configuration asks for it.
+        """
+        if getattr(self.config, "sampler", "auto") == "dense":
+            return "dense"
+        found = any(
+            isinstance(layer, Dense) and is_gaussian(layer.init)
+            for network in self.networks.values()
+            for layer in walk(network.body)
+        )
+        return "lazy" if found else "dense"
+
+
+def completed(config: Config) -> Config:
+    """The configuration with its architecture filled in: the name of a user's model, if any.
+
+    Raises:
+        ValueError: for an architecture and a model, or options that a model does not take.
+    """
+    if not isinstance(config, ModelExperiment):
+        return config
+    if config.model is None:
+        return config if config.arch is not None else replace(config, arch=DEFAULT_ARCH)
+    if config.arch not in (None, config.model):
+        raise ValueError(f"choose --arch {config.arch} or --model {config.model}, not both.")
+    own = (OWN_WIDTH,)
+    for name in DESCRIBED:
+        given = getattr(config, name, None)
+        if given != getattr(type(config), name, None) and not (name == "widths" and given == own):
+            raise ValueError(f"--model takes no --{name.replace('_', '-')}.")
+    return replace(config, arch=config.model)
+
+
+def planned(config: Config, *lists: str) -> Plan[Config]:
+    """The plan of a configuration.
+
+    Args:
+        config: as it was given.
+        lists: the fields, besides widths and sizes, that hold a tuple of distinct values.
+
+    Returns:
+        Its plan. What is special to one experiment is not checked yet.
+
+    Raises:
+        ValueError: with one sentence, for unknown names, bad options, or what cannot be run.
+    """
+    config = completed(config)
+    check_lists(config, "widths", "sizes", *lists)
+    if (config.depth or 0) > DEEPEST:
+        raise ValueError(f"--depth must be at most {DEEPEST}, not {config.depth}.")
+    if not config.std < math.inf:
+        raise ValueError(f"--std must be a finite number, not {config.std}.")
+    plan = Plan(config, _networks(config), _sizes(config))
+    if len(plan.sizes) < 2:
+        raise ValueError(f"an exponent needs two sizes or more, not only {min(plan.sizes)}.")
+    if min(plan.sizes) < 1:
+        raise ValueError(f"--sizes must be positive, not {min(plan.sizes)}.")
+    check_seeds(config.seeds, config.seed)
+    if config.inputs_per_seed < 1:
+        raise ValueError(f"--inputs-per-seed must be at least 1, not {config.inputs_per_seed}.")
+    if config.input not in inputs.INPUTS:
+        raise ValueError(unknown("input", config.input, inputs.INPUTS))
+    inputs.check(config.input, config.channels)
+    return plan
+
+
+def _sizes(config: Experiment) -> tuple[int, ...]:
+    if isinstance(config, ModelExperiment) and config.model is not None:
+        return tuple(sorted(config.sizes or OWN_SIZES))
+    return tuple(sorted(config.sizes or find(str(config.arch)).sizes))
+
+
+def _networks(config: Experiment) -> dict[int, Network]:
+    if isinstance(config, ModelExperiment) and config.model is not None:
+        from sim.models import loading  # a user's model is code of jax
+
+        return {OWN_WIDTH: loading.network(config.model, config.channels)}
+    architecture = find(str(config.arch))
+    scheme = Scheme(config.init, config.distribution, config.std)
+    options = {name: getattr(config, name) for name in OPTIONS if getattr(config, name) is not None}
+    for name in options:
+        if not architecture.has_option(name):
+            raise ValueError(f"{config.arch} takes no --{name.replace('_', '-')}.")
+    return {
+        width: architecture.build(
+            width=width, classes=config.classes, channels=config.channels, init=scheme, **options
+        )
+        for width in config.widths or architecture.widths
+    }
+
+
+def check_memory(plan: Plan[Config], lazy: bool, inputs: int, together: int = 1) -> None:
+    """Refuse networks that do not fit the memory, or the shapes of their layers.
+
+    Args:
+        plan: which networks, at which sizes.
+        lazy: whether Gaussian matrices of dense layers are not formed.
+        inputs: points of a network that are differentiated at once.
+        together: networks that are.
+
+    Raises:
+        ValueError: with one sentence.
+    """
+    itemsize = 8 if plan.config.dtype == "float64" else 4
+    for width, net in plan.networks.items():
+        for side in plan.sizes:
+            shape = net.input_shape(side)
+            output_shape(net.body, shape)
+            need = together * memory.bytes_per_seed(net.body, shape, inputs, lazy, itemsize)
+            memory.refuse(f"width {width} at side {side} needs", need)

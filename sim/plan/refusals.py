@@ -1,0 +1,52 @@
+"""What no experiment can run, refused in one sentence each."""
+
+import math
+from typing import Any
+
+from theory.laws.norms import norm_order
+
+
+def check_lists(config: Any, *names: str) -> None:
+    """Refuse a field of a configuration that is an empty tuple, or that has a value twice.
+
+    Args:
+        config: any dataclass.
+        names: of its fields; None is a value that is not given.
+
+    Raises:
+        ValueError: with one sentence that names the flag.
+    """
+    for name in names:
+        chosen, flag = getattr(config, name), name.replace("_", "-")
+        if chosen is not None and len(set(chosen)) < len(chosen):
+            raise ValueError(f"--{flag} lists a value twice: {' '.join(map(str, chosen))}.")
+        if chosen == ():
+            raise ValueError(f"--{flag} needs at least one value.")
+
+
+def check_seeds(seeds: int, seed: int) -> None:
+    """Refuse too few seeds, or a key that is none.
+
+    Raises:
+        ValueError: with one sentence.
+    """
+    if seeds < 2:
+        raise ValueError(f"an interval needs at least two seeds, not --seeds {seeds}.")
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"--seed must lie between 0 and 2^32 - 1, not {seed}.")
+
+
+def check_attacks(attack_norms: tuple[str, ...], eps: tuple[float, ...]) -> None:
+    """Refuse orders p outside of [1, ∞], and sizes that are not positive numbers.
+
+    Raises:
+        ValueError: with one sentence.
+    """
+    for p in attack_norms:
+        try:
+            norm_order(p)
+        except ValueError:
+            raise ValueError(f"--attack-norms needs p in [1, inf], not {p}.") from None
+    for size in eps:
+        if not 0 < size < math.inf:
+            raise ValueError(f"--eps must be positive numbers, not {size:g}.")

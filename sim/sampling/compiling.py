@@ -1,0 +1,117 @@
+"""How functions are compiled, and where they run: threads, devices, cores."""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
+from queue import SimpleQueue
+from typing import Any
+
+import jax
+
+from sim.models import loading
+from sim.networks import decompositions, winograd
+from sim.running import memory
+from sim.sampling.draws import Draws
+from theory.network import Conv, Network, walk
+
+LARGE_SIDE = 64
+"""From this side on images are large enough that better code is worth twice the compilation."""
+
+Place = Any
+"""Where a thread computes: a jax.Device (which has no type stub), or None for JAX's default one."""
+
+
+def in_threads(
+    work: Callable[[Any, Place], Any],
+    tasks: Iterable[Any],
+    places: Sequence[Place],
+    finish: bool = False,
+) -> list[Any]:
+    """The results of `work(task, place)`, one thread for each place.
+
+    With `finish`, an interruption waits for what is being computed.
+    """
+    x64 = jax.dtypes.canonicalize_dtype(float).itemsize == 8
+    free: SimpleQueue[Place] = SimpleQueue()
+    for place in places:
+        free.put(place)
+
+    def there(task: Any) -> Any:
+        place = free.get()
+        try:
+            with jax.enable_x64(x64), on(place):  # settings of one thread
+                return work(task, place)
+        finally:
+            free.put(place)
+
+    pool = ThreadPoolExecutor(len(places))
+    try:
+        return list(pool.map(there, tasks))
+    finally:
+        pool.shutdown(wait=finish, cancel_futures=True)
+
+
+def platform() -> str:
+    return "cpu" if jax.default_backend() == "cpu" else "gpu"
+
+
+def on(place: Place) -> AbstractContextManager[Any]:
+    return nullcontext() if place is None else jax.default_device(place)
+
+
+def places(
+    network: Network, side: int, draws: Draws, devices: Sequence[Place] | None
+) -> list[Place]:
+    """Where seeds are computed at the same time: the devices, or the cores of a processor.
+
+    On a processor no more of them than the memory allows.
+    """
+    if platform() != "cpu":
+        return list(devices or [None])
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    fit = memory.physical() // bytes_per_seed(network, side, draws)
+    return list(devices or [None] * (cores or 1))[: max(1, fit)]
+
+
+def bytes_per_seed(network: Network, side: int, draws: Draws) -> int:
+    itemsize = jax.dtypes.canonicalize_dtype(float).itemsize
+    shape = network.input_shape(side)
+    points = draws.inputs_per_seed * draws.labels_per_seed
+    return memory.bytes_per_seed(network.body, shape, points, draws.lazy, itemsize)
+
+
+def is_worth_optimizing(network: Network, side: int) -> bool:
+    """Whether the simulator's own convolutions (`sim.networks.winograd`) take most of the time."""
+    return side >= LARGE_SIDE and any(
+        winograd.pays(x.kernel, x.stride, x.dilation, side, x.channels)
+        for x in walk(network.body)
+        if isinstance(x, Conv)
+    )
+
+
+def jitted(network: Network, function: Callable[..., Any]) -> Any:
+    """`jax.jit`; a user's decompositions must not wait for each other (`decompositions`)."""
+    is_own = any(isinstance(layer, loading.Own) for layer in walk(network.body))
+    return jax.jit(decompositions.one_at_a_time(function) if is_own else function)
+
+
+def compiled(lowered: Any, alone: bool, optimize: bool) -> Callable[..., Any]:
+    """On a processor the work is in library calls: optimizing the rest less, with the older of
+    XLA's two code generators and without dividing the code, compiles in less than half the time
+    and runs no slower (measured), except where `optimize` is set: there it takes twice as long to
+    compile and two thirds of the time to run. A call is divided over cores only where the memory
+    has room for one seed `alone`: divided sums round in another way, so this cannot depend on the
+    other work.
+    """
+    if platform() != "cpu":
+        return lowered.compile()
+    level = 3 if optimize else 1
+    options = {"xla_backend_optimization_level": level, "xla_cpu_multi_thread_eigen": alone}
+    faster = {"xla_cpu_use_fusion_emitters": False, "xla_cpu_parallel_codegen_split_count": 1}
+    try:
+        return lowered.compile(options | faster)
+    except jax.errors.JaxRuntimeError as error:
+        if "No such compile option" not in str(error):
+            raise
+        return lowered.compile(options)

@@ -1,0 +1,20 @@
+"""What to do with the result of a scaling run."""
+
+from dataclasses import dataclass
+
+from sim.running import command_line, files
+
+
+@dataclass(frozen=True)
+class Output(command_line.Output):
+    """What to do with the result of a scaling run."""
+
+    html: str | None = None
+    """Write one page of HTML that needs no network: table, plot, configuration, provenance."""
+
+    def refuse(self) -> None:
+        """Raises ValueError if the files cannot be written."""
+        super().refuse()
+        if self.html == "-":
+            raise ValueError("--html needs the name of a file, not standard output.")
+        files.check_writable(self.html)

@@ -1,0 +1,38 @@
+"""The configuration of the simulations of statements: which ones, and how many networks."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+from theory.initializers import unknown
+from theory.statements import STATEMENTS
+
+
+@dataclass(frozen=True)
+class Config:
+    """What to simulate."""
+
+    names: tyro.conf.Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME")]] = ()
+    """Statements, by the names that `python -m theory` lists. Unless given: all."""
+    seeds: int = 4000
+    """Number of random networks in a mean. Identities take 16 networks."""
+    seed: int = 0
+    """Key of all simulations; the same key gives the same figures."""
+
+
+def check(config: Config) -> None:
+    """Checks that the configuration can be run.
+
+    Raises:
+        ValueError: With one sentence, if it cannot.
+    """
+    for name in config.names:
+        if name not in STATEMENTS:
+            raise ValueError(unknown("statement", name, STATEMENTS))
+    if len(set(config.names)) < len(config.names):
+        raise ValueError(f"a statement is named twice: {' '.join(config.names)}.")
+    if config.seeds < 2:
+        raise ValueError(f"a standard error needs at least two seeds, not --seeds {config.seeds}.")
+    if not 0 <= config.seed < 2**32:
+        raise ValueError(f"--seed must lie between 0 and 2^32 - 1, not {config.seed}.")
