@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from itertools import product
 from queue import SimpleQueue
 from typing import Any
@@ -354,24 +354,35 @@ def _shared(network: Network, sides: Sequence[int], draws: Draws) -> dict[Path, 
     A user's initializer may use the side in any way, so weights of one shape need not be the same:
     those are that are computed alike from the key.
     """
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    by_side: list[dict[Path, tuple[Any, str]]] = []
-    for side in sides:
-        paths: list[Path] = []
-
-        def leaves(key: Key[Array, ""], side: int = side, paths: list[Path] = paths) -> list[Array]:
-            found = jax.tree.leaves_with_path(_weights(network, side, draws, key))
-            paths[:] = [path for path, _ in found]
-            return [leaf for _, leaf in found]
-
-        both = zip(jax.eval_shape(leaves, key), digest.of_outputs(leaves, key), strict=True)
-        by_side.append(dict(zip(paths, both, strict=True)))
+    dtype = jax.dtypes.canonicalize_dtype(float)
+    by_side = [_leaves(network, side, draws.lazy, dtype) for side in sides]
     first, *others = by_side
     return {
         path: shape
         for path, (shape, found) in first.items()
         if all(path in other and other[path][1] == found for other in others)
     }
+
+
+@lru_cache(maxsize=16)
+def _leaves(
+    network: Network, side: int, lazy: bool, dtype: np.dtype[Any]
+) -> dict[Path, tuple[Any, str]]:
+    """Shape and digest of every array of weights, for floats of this type.
+
+    Kept, since a measurement and its prediction ask for the same.
+    """
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    paths: list[Path] = []
+
+    def leaves(key: Key[Array, ""]) -> list[Array]:
+        weights = layers.init(network.body, key, network.input_shape(side), lazy)
+        found = jax.tree.leaves_with_path(weights)
+        paths[:] = [path for path, _ in found]
+        return [leaf for _, leaf in found]
+
+    shapes, digests = jax.eval_shape(leaves, key), digest.of_outputs(leaves, key)
+    return dict(zip(paths, zip(shapes, digests, strict=True), strict=True))
 
 
 def _seed_function(
@@ -453,19 +464,77 @@ def measured(
     return measurer(network, side, draws, measure, together)(seeds, advance, keep)
 
 
-def measurers(
+Paired = Callable[[layers.Weights, layers.Weights, Array, Array], Any]
+"""From the weights of a seed, a second draw of them, inputs and labels, to a pytree."""
+
+
+def paired(
     network: Network,
     sides: Sequence[int],
     draws: Draws,
-    measure_at: Callable[[int], Measure],
+    measure_at: Callable[[int], Paired],
     seeds: int,
-) -> list[Callable[..., Any]]:
-    """`measurer` of every side, compiled side by side."""
+) -> Callable[..., list[Any]]:
+    """For calls with about `seeds` seeds each: what `measure_at` gives at every side, by side.
 
-    def compiled(side: int, _: Place) -> Callable[..., Any]:
-        return measurer(network, side, draws, measure_at(side), seeds)
+    To compile random weights takes longer than to compile a gradient. So both draws of those that
+    all sides share come from one compiled function, and serve all sides. The function returned
+    takes seed indices and `advance`; its results are as those of `measured`.
+    """
+    shared, places = _shared(network, sides, draws), _places(network, max(sides), draws, None)
+    alone = memory.physical() < 2 * _bytes_per_seed(network, max(sides), draws)
+    waiting = 2 * sum(leaf.size * leaf.dtype.itemsize for leaf in shared.values())
+    fit = SHARED // max(1, waiting * len(places))
+    chunk = max(1, min(4, -(-seeds // len(places)), fit))
+    classes = output_shape(network.body, network.input_shape(min(sides)))[0]
 
-    return _in_threads(compiled, sides, _places(network, max(sides), draws, None))
+    def drawn(seeds: Any) -> Drawn:
+        keys = jax.vmap(partial(_keys, draws.seed))(seeds)
+        more = jax.vmap(lambda key: jax.random.fold_in(key, 1))(keys[2])
+        both = jnp.stack([keys[0], more], axis=1)
+        chosen = partial(_chosen, network, min(sides), draws, shared)
+        weights = jax.vmap(jax.vmap(chosen))(both)
+        return weights, both, keys[1], _labels(keys[2], draws.inputs_per_seed, classes)
+
+    def function(side: int) -> Callable[[tuple[Drawn, Array | None]], Any]:
+        measure = measure_at(side)
+
+        def one(arguments: tuple[Drawn, Array | None]) -> Any:
+            (given, both, input_key, labels), images = arguments
+            known = dict(zip(shared, given, strict=True))
+            own = jax.vmap(partial(_weights, network, side, draws))(both)
+            weights = jax.tree.map_with_path(known.get, own)
+            first, second = (jax.tree.map(lambda w, i=i: w[i], weights) for i in range(2))
+            return measure(first, second, _inputs(network, side, draws, input_key, images), labels)
+
+        return partial(jax.lax.map, one)
+
+    def compiled(side: int | None, _: Place) -> Callable[..., Any]:
+        if side is None:
+            return _compile(_jitted(network, drawn).lower(some), alone, optimize=False)
+        arguments = jax.eval_shape(drawn, some), _images(network, side, some, draws)
+        lowered = _jitted(network, function(side)).lower(arguments)
+        return _compile(lowered, alone, _is_worth_optimizing(network, side))
+
+    some = np.zeros(chunk, np.int32)
+    draw, *functions = _in_threads(compiled, [None, *sides], places)
+
+    def run(seeds: Sequence[int], advance: Advance = lambda samples: None) -> list[Any]:
+        def results(part: np.ndarray, _: Place) -> list[Any]:
+            filled, found = np.resize(part, chunk), []
+            once = draw(filled)
+            for side, measure in zip(sides, functions, strict=True):
+                values = measure((once, _images(network, side, filled, draws)))
+                found.append(jax.tree.map(lambda leaf: np.asarray(leaf)[: len(part)], values))
+                advance(len(part))
+            return found
+
+        wanted = np.asarray(seeds, np.int32)
+        parts = np.split(wanted, range(chunk, len(wanted), chunk))
+        found = _in_threads(results, parts, places)
+        return jax.tree.map(lambda *leaves: np.concatenate(leaves), *found)
+
+    return run
 
 
 def measurer(
