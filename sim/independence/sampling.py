@@ -78,17 +78,17 @@ def cotangents(
     return jax.vmap(of_shift)(shifts)
 
 
-def measure(network: Network, side: int, draws: Draws) -> engine.Measure:
+def measure(network: Network, side: int, draws: Draws, found: Reading) -> engine.Measure:
     """Of one seed, over `draws.labels_per_seed` labels: mean norms and their mean square.
 
-    Both have shape (quantities, qs); norms are means over the inputs of the seed.
+    Both have shape (quantities, qs); norms are means over the inputs of the seed. `found` is the
+    `reading` of the network.
     """
-    init, apply_model = initializer(network, side), batched(network)
-    random, count = random_leaves(init), draws.labels_per_seed
-    backward = Backward(head=reading(network, side, draws.inputs_per_seed).head)
+    apply_model, count = batched(network), draws.labels_per_seed
+    random, backward = random_leaves(initializer(network, side)), Backward(head=found.head)
 
-    def function(weights: layers.Weights, xs: Array, labels: Array, key: Key[Array, ""]) -> Any:
-        run = counterfactual(apply_model, weights, init(key), random, backward)
+    def function(weights: layers.Weights, xs: Array, labels: Array, copies: layers.Weights) -> Any:
+        run = counterfactual(apply_model, weights, copies, random, backward)
         logits, pull = jax.vjp(run, xs)
         chosen = [cotangents(name, logits, labels, count) for name in draws.quantities]
         (found,) = jax.vmap(pull)(jnp.concatenate(chosen))
@@ -126,18 +126,23 @@ def sample(
     own = replace(draws, lazy=False, labels_per_seed=labels_together(network, max(sides), draws))
     first, most = min(seeds, PILOT), MOST * seeds
     advance(0, first * len(sides))
-    run = engine.sampler(network, sides, own, lambda side: measure(network, side, own), most)
+    found = {side: reading(network, side, draws.inputs_per_seed) for side in sides}
+
+    def at(side: int) -> engine.Measure:
+        return measure(network, side, own, found[side])
+
+    run = engine.sampler(network, sides, own, at, most, twice=True)
     pilot = run(range(first), advance)
     labels = own.labels_per_seed, draws.labels_per_seed
     shares = [_share(means, squares, *labels) for means, squares in pilot]
     needed = seeds * np.mean(shares) / TARGET**2
     count = int(np.clip(needed, first, most))
     advance(0, (count - first) * len(sides))
-    norms = [found[0] for found in pilot]
+    norms = [means for means, _ in pilot]
     if count > first:
-        rest = [found[0] for found in run(range(first, count), advance)]
+        rest = [means for means, _ in run(range(first, count), advance)]
         norms = [np.concatenate(parts) for parts in zip(norms, rest, strict=True)]
-    coupled = reading(network, min(sides), draws.inputs_per_seed).coupled
+    coupled = found[min(sides)].coupled
     return Sampled(np.stack(norms, axis=1).astype(float), tuple(coupled))
 
 

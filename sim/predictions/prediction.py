@@ -37,6 +37,7 @@ from theory.network import (
     SmoothActivation,
     walk,
 )
+from theory.tokens import MixPositions
 
 if TYPE_CHECKING:
     from theory.network import Network
@@ -106,7 +107,8 @@ def left_out(network: Network, input: str) -> str | None:
     A law takes statistics and maxima as those of infinitely many terms, the masks of globally
     averaged positions as equal, gradients of different positions as uncorrelated, and inputs as
     even. Positions that are averaged have equal gradients, which a reflecting border sends to one
-    pixel through one kernel.
+    pixel through one kernel. Weights that mix positions are the same for all channels, so energies
+    differ from position to position, forwards as well as backwards.
     """
     layers = list(walk(network.body))
 
@@ -115,6 +117,8 @@ def left_out(network: Network, input: str) -> str | None:
 
     if has(MaxPool, GlobalMaxPool):
         return "the law leaves out that a maximum selects large activations"
+    if has(MixPositions):
+        return "the law leaves out that all channels share the weights that mix positions"
     if has(GlobalAvgPool):
         return "the law leaves out how the masks of averaged positions vary together"
     if has(AvgPool) and any(isinstance(x, Conv) and x.border == "reflect" for x in layers):

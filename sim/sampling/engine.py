@@ -81,6 +81,7 @@ def sampler(
     batch: int | None = 0,
     devices: Sequence[Place] | None = None,
     finished: Callable[[Any], Any] = arrays,
+    twice: bool = False,
 ) -> Callable[..., list[Any]]:
     """What samples a network for many calls that share compiled functions.
 
@@ -95,6 +96,9 @@ def sampler(
         devices: each computes one chunk of seeds at a time (None: JAX's default device, and on a
             processor every core of it).
         finished: from the results of a chunk to NumPy arrays along a first axis.
+        twice: give `measure_at` a second draw of the weights in the place of the key. To compile
+            random weights takes longer than to compile a gradient, so both draws of those that
+            all sides share come from one compiled function.
 
     Returns:
         A function of seed indices, `Advance` and, if samples are wanted as soon as they are there,
@@ -103,7 +107,7 @@ def sampler(
         and on however many devices of one kind; with another one, up to rounding.
     """
     shared = of_seed.shared(network, sides, draws)
-    waiting = sum(leaf.size * leaf.dtype.itemsize for leaf in shared.values())
+    waiting = (1 + twice) * sum(leaf.size * leaf.dtype.itemsize for leaf in shared.values())
     where = places(network, max(sides), draws, devices)
     workers = len(where)
     batches = [1 if batch == 0 else batch or batch_size(network, side, draws) for side in sides]
@@ -114,7 +118,7 @@ def sampler(
 
     some = np.zeros(drawn_together, np.int32)
     steps = list(zip(sides, batches, strict=True))
-    functions = _compiled(network, draws, measure_at, batched, shared, some, steps, where)
+    functions = _compiled(network, draws, measure_at, batched, shared, some, steps, where, twice)
 
     def run(
         seeds: Sequence[int],
@@ -159,6 +163,7 @@ def _compiled(
     some: np.ndarray,
     steps: list[tuple[int, int]],
     where: Sequence[Place],
+    twice: bool,
 ) -> dict[tuple[Place, tuple[int, int] | None], Callable[..., Any]]:
     """The functions of every place: what seeds draw once (None), and what is measured at each step.
 
@@ -168,18 +173,25 @@ def _compiled(
     classes = output_shape(network.body, network.input_shape(min(sides)))[0]
     alone = memory.physical() < 2 * bytes_per_seed(network, max(sides), draws)
 
+    doubled: Callable[..., Any] = jax.vmap if twice else lambda function: function
+
     def drawn(seeds: Any) -> Drawn:
         keys = jax.vmap(partial(of_seed.keys, draws.seed))(seeds)
-        weights = jax.vmap(partial(of_seed.chosen, network, min(sides), draws, shared))(keys[0])
-        labels = of_seed.labels(keys[2], draws.inputs_per_seed, classes)
         rest = jax.vmap(partial(jax.random.fold_in, data=1))(keys[2])
-        return weights, *keys[:2], labels, rest
+        of_weights = jnp.stack([keys[0], rest], axis=1) if twice else keys[0]
+        weights = doubled(jax.vmap(partial(of_seed.chosen, network, min(sides), draws, shared)))(
+            of_weights
+        )
+        labels = of_seed.labels(keys[2], draws.inputs_per_seed, classes)
+        return weights, of_weights, keys[1], labels, rest
 
     def one_seed(side: int, measure: Measure, task: tuple[Drawn, Array | None]) -> Any:
         (given, weights_key, input_key, labels, rest), images = task
         known = dict(zip(shared, given, strict=True))
-        own = of_seed.weights(network, side, draws, weights_key)
+        own = doubled(partial(of_seed.weights, network, side, draws))(weights_key)
         weights = jax.tree.map_with_path(known.get, own)
+        if twice:
+            weights, rest = (jax.tree.map(lambda w, i=i: w[i], weights) for i in range(2))
         return measure(
             weights, of_seed.inputs(network, side, draws, input_key, images), labels, rest
         )

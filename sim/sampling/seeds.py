@@ -5,7 +5,7 @@ the same at every image size as far as the shapes allow (common random numbers).
 """
 
 from collections.abc import Iterable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import jax
@@ -55,24 +55,34 @@ def shared(network: Network, sides: Sequence[int], draws: Draws) -> dict[Path, A
     A user's initializer may use the side in any way, so weights of one shape need not be the same:
     those are that are computed alike from the key.
     """
-    key = jax.eval_shape(lambda: jax.random.key(0))
-    by_side: list[dict[Path, tuple[Any, str]]] = []
-    for side in sides:
-        paths: list[Path] = []
-
-        def leaves(key: Key[Array, ""], side: int = side, paths: list[Path] = paths) -> list[Array]:
-            found = jax.tree.leaves_with_path(weights(network, side, draws, key))
-            paths[:] = [path for path, _ in found]
-            return [leaf for _, leaf in found]
-
-        both = zip(jax.eval_shape(leaves, key), digest.of_outputs(leaves, key), strict=True)
-        by_side.append(dict(zip(paths, both, strict=True)))
-    first, *others = by_side
+    dtype = jax.dtypes.canonicalize_dtype(float)
+    first, *others = [_leaves(network, side, draws.lazy, dtype) for side in sides]
     return {
         path: shape
         for path, (shape, found) in first.items()
         if all(path in other and other[path][1] == found for other in others)
     }
+
+
+@lru_cache(maxsize=16)
+def _leaves(
+    network: Network, side: int, lazy: bool, dtype: np.dtype[Any]
+) -> dict[Path, tuple[Any, str]]:
+    """Shape and digest of every array of weights, for floats of this type.
+
+    Kept, since a measurement and its prediction ask for the same.
+    """
+    key = jax.eval_shape(lambda: jax.random.key(0))
+    paths: list[Path] = []
+
+    def leaves(key: Key[Array, ""]) -> list[Array]:
+        drawn = layers.init(network.body, key, network.input_shape(side), lazy)
+        found = jax.tree.leaves_with_path(drawn)
+        paths[:] = [path for path, _ in found]
+        return [leaf for _, leaf in found]
+
+    shapes, digests = jax.eval_shape(leaves, key), digest.of_outputs(leaves, key)
+    return dict(zip(paths, zip(shapes, digests, strict=True), strict=True))
 
 
 def images(network: Network, side: int, seeds: np.ndarray, draws: Draws) -> np.ndarray | None:

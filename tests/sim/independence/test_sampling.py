@@ -34,13 +34,13 @@ def test_dense_networks_have_their_exact_law():
 
 def test_copies_of_the_wrong_variance_are_caught(monkeypatch):
     """He's variance over the other fan, in every layer: |z| > 4."""
-    drawn = sampling.initializer
+    right = sampling.counterfactual
 
-    def wrong(network, side):
-        init = drawn(network, side)
-        return lambda key: jax.tree.map(lambda w: 1.1 * w, init(key))
+    def wrong(apply_model, weights, copies, random, backward):
+        copies = jax.tree.map(lambda w: 1.1 * w, copies)
+        return right(apply_model, weights, copies, random, backward)
 
-    monkeypatch.setattr(sampling, "initializer", wrong)
+    monkeypatch.setattr(sampling, "counterfactual", wrong)
     assert abs(away_from_the_law()) > 4
 
 

@@ -49,6 +49,12 @@ def test_networks_without_or_with_less(name):
     assert prediction.is_sampled(network, "gaussian")
 
 
+def test_a_mixer_s_law_leaves_out_its_shared_weights():
+    for head in ("gap", "dense"):
+        network = ARCHITECTURES["mlp-mixer"].build(width=4, head=head)
+        assert "mix positions" in str(prediction.left_out(network, "gaussian"))
+
+
 def test_photographs_are_uneven():
     for options in ({"activation": "tanh"}, {"norm": "batch"}):
         network = ARCHITECTURES["cnn"].build(width=4, **options)
