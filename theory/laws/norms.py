@@ -9,7 +9,21 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from theory.laws.law import norm_order
+
+def norm_order(q: Any) -> Any:
+    """q as a SymPy number, from a number or from text such as "2", "1.5" or "inf".
+
+    Raises ValueError for anything but a number in [1, ∞].
+    """
+    try:
+        number = float(q)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not number >= 1:
+        raise ValueError(f"a norm needs q in [1, inf], not {q}.")
+    if number == float("inf"):
+        return sp.oo
+    return q if isinstance(q, sp.Basic) else sp.nsimplify(str(q), rational=True)
 
 
 def dual(p: Any) -> sp.Expr:
