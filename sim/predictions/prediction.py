@@ -284,7 +284,7 @@ def by_hypothesis_h(
     if missing(network) is not None:
         return found
     for i, quantity in enumerate(quantities):
-        if "hypothesis-H" in bases(network, quantity)[1:]:
+        if "hypothesis-H" in bases(network)[1:]:
             laws = [predict(network, q, quantity, "hypothesis-H") for q in norms]
             found[i] = [_values(law, ds) for law in laws]
     return found

@@ -11,7 +11,7 @@ from scipy import special
 
 from theory.activations import negative_slope
 from theory.initializers import exact, is_gaussian, unknown
-from theory.laws import cascade, gaussian, wide
+from theory.laws import cascade, distance, gaussian, loss, wide
 from theory.laws.bounds import Bounds, bounds
 from theory.laws.dense import DenseLaw
 from theory.laws.energy import (
@@ -24,6 +24,8 @@ from theory.laws.energy import (
     square_root,
 )
 from theory.laws.growth import growth, settled
+from theory.laws.loss import LossLaw
+from theory.laws.masked_sum import MaskedSum
 from theory.laws.norms import norm_order
 from theory.laws.second_moment import Breach, SecondMomentBasis, breach, second_moment_basis
 from theory.laws.softmax import residual_expression, residual_value
@@ -59,6 +61,10 @@ CASCADE = (
     "finite width: masks at different positions are independent, or equal after a global average"
 )
 RANDOM_LABEL = "the logits are independent Gaussians and independent of their gradients"
+UNIFORM_DIRECTION = (
+    "the input has mean square 1 and, unless q = 2, a uniformly random direction; the label is "
+    "independent of the weights"
+)
 BORDER_NEGLECTED = "expressions in d neglect how borders spread energy; numbers do not"
 SPARSE = "a maximum leaves a sparse gradient: the constant of this norm is unknown"
 LONG = 10**60
@@ -126,24 +132,50 @@ class Law:
             hidden = _gaussian_hidden_layers(body) or []
             finite_width = np.prod([_finite_width_value(n, x) for n, x in hidden])
             value = gaussian.norm_value(q, groups) * float(finite_width)
-        if self.quantity == "loss":
+        if self.quantity == "loss" and self.basis == "exact":
+            sums = _masked_sums(self.network)
+            value *= loss.factor(sums, classes(self.network), float(logits), float(d))
+        elif self.quantity == "loss":
             value *= residual_value(float(logits), classes(self.network))
         return value, k
 
-    def distribution(self, d: int) -> DenseLaw:
-        """The exact law of ‖∂f_k‖_q at input dimension d: moments, density, distribution function.
+    def distribution(self, d: int) -> DenseLaw | LossLaw:
+        """The exact law of ‖∂‖_q at input dimension d: moments, distribution function.
 
         Its methods take any q. Raises ValueError unless `basis` is "exact".
         """
-        hidden = _gaussian_hidden_layers(self.network.body) if self.basis == "exact" else None
-        if hidden is None:
+        sums, side = self._exact_layers(), sp.sqrt(exact(d) / self.network.channels)
+        energy = gain(self.network.body, self.network.input_shape(side))
+        if self.quantity == "loss":
+            return LossLaw(int(d), sums, classes(self.network), float(energy))
+        return DenseLaw.of(d, [(layer.units, layer.slope) for layer in sums], energy)
+
+    def distance(self, d: int, p: Any = 2) -> distance.Distance:
+        """The exact law of the first-order ℓ_p distance to where two classes have equal logits.
+
+        Over the input's length ‖x‖_2; see `theory.laws.distance`. Raises ValueError unless `basis`
+        is "exact".
+        """
+        self._exact_layers()
+        return distance.Distance(int(d), float(norm_order(p)))
+
+    def flip_probability(self, d: int, epsilon: float, p: Any = 2) -> float:
+        """P(an ℓ_p attack of size ε changes the predicted class, to first order), exact.
+
+        At an input of length √d; see `theory.laws.distance`. Raises ValueError unless `basis` is
+        "exact".
+        """
+        sums = tuple((layer.units, float(layer.slope)) for layer in self._exact_layers())
+        nearest = distance.nearest(sums, classes(self.network), int(d), float(norm_order(p)))
+        return float(np.mean(nearest <= epsilon / np.sqrt(d)))
+
+    def _exact_layers(self) -> tuple[MaskedSum, ...]:
+        """The hidden layers of a network with an exact law. Raises ValueError for others."""
+        if self.basis != "exact":
             raise ValueError(
-                "only the logits of bias-free dense networks with Gaussian weights have a known "
-                "distribution."
+                "only bias-free dense networks with Gaussian weights have a known distribution."
             )
-        side = sp.sqrt(exact(d) / self.network.channels)
-        slopes = [(units, negative_slope(activation)) for units, activation in hidden]
-        return DenseLaw.of(d, slopes, gain(self.network.body, self.network.input_shape(side)))
+        return _masked_sums(self.network)
 
     @property
     def second_moment_basis(self) -> SecondMomentBasis:
@@ -223,7 +255,7 @@ def predict(
         raise ValueError(unknown("quantity", quantity, QUANTITIES))
     shape = network.input_shape(sp.Symbol("side", positive=True, integer=True))
     output_shape(network.body, shape)
-    basis = _chosen(basis, bases(network, quantity), network.name)
+    basis = _chosen(basis, bases(network), network.name)
     resolve = basis == "wide" and wide.needed(network.body)
     body, energy, logits = _expressions(network, resolve)
 
@@ -235,7 +267,8 @@ def predict(
     if basis != "exact":
         rests_on = (*rests_on, GAUSSIAN_COORDINATES, *(() if flattened else (CASCADE,)))
     if quantity == "loss":
-        rests_on = (*rests_on, RANDOM_LABEL)
+        exact_loss = (UNIFORM_DIRECTION, loss.ERROR)
+        rests_on = (*rests_on, *(exact_loss if basis == "exact" else (RANDOM_LABEL,)))
     if any(isinstance(x, Conv) and x.border != "circular" for x in layers):
         rests_on = (*rests_on, BORDER_NEGLECTED)
 
@@ -245,12 +278,12 @@ def predict(
     amplitude = sp.sqrt(energy / d)
     if not resolve:
         amplitude *= sp.Mul(*(_finite_width(n, activation) for n, activation in hidden or []))
-    residual_square = sp.Integer(1)
-    if quantity == "loss":
-        amplitude *= residual_expression(logits, classes(network))
-        residual_square = residual_expression(logits, classes(network), power=2)
-    norm = amplitude * gaussian.norm_expression(q, scales, shares, d)
-    asymptote = settled(amplitude, d) * gaussian.norm_asymptote(q, scales, shares, d)
+    first, second, last = (
+        _loss_factors(network, logits, basis) if quantity == "loss" else (sp.Integer(1),) * 3
+    )
+    norm = amplitude * first * gaussian.norm_expression(q, scales, shares, d)
+    leading = gaussian.norm_asymptote(q, scales, shares, d)
+    asymptote = settled(amplitude * last, d) * leading
     if bounded:
         rests_on = (*rests_on, BOUNDED_SUPPORT)
     elif sparse and q != 2:
@@ -261,7 +294,7 @@ def predict(
         q=q,
         quantity=quantity,
         exponent=exponent(network, q),
-        second_moment=energy * residual_square,
+        second_moment=energy * second,
         norm=None if unknown_constant else norm,
         asymptote=None if unknown_constant else asymptote,
         basis=basis,
@@ -285,14 +318,14 @@ def missing(network: Network) -> str | None:
     return None
 
 
-def bases(network: Network, quantity: Quantity = "logit") -> tuple[Basis, ...]:
+def bases(network: Network) -> tuple[Basis, ...]:
     """What a law of this network can rest on, the best first."""
     body = network.body
     if wide.depends_on_sizes(body):
         return ("wide",)
     if not is_spatial(body):
         gaussian_weights = _gaussian_hidden_layers(body) is not None
-        return ("exact",) if gaussian_weights and quantity == "logit" else ("wide",)
+        return ("exact",) if gaussian_weights else ("wide",)
     return ("wide", "hypothesis-H") if wide.needed(body) else ("hypothesis-H",)
 
 
@@ -389,6 +422,23 @@ def _gaussian_hidden_layers(body: Serial) -> list[tuple[int, Activation]] | None
                 return None
             hidden[-1] = (hidden[-1][0], layer)
     return hidden[:-1]
+
+
+def _masked_sums(network: Network) -> tuple[MaskedSum, ...]:
+    """The hidden layers of a network with an exact law."""
+    hidden = _gaussian_hidden_layers(network.body) or []
+    return tuple(MaskedSum(n, sp.sympify(negative_slope(layer))) for n, layer in hidden)
+
+
+def _loss_factors(network: Network, logits: sp.Expr, basis: Basis) -> tuple[Any, Any, Any]:
+    """Loss over logit, in d: of the norm, of the second moment, and of the norm at large d."""
+    many = classes(network)
+    if basis != "exact":
+        first, second = (residual_expression(logits, many, power) for power in (1, 2))
+        return first, second, first
+    sums = _masked_sums(network)
+    first, second = (loss.factor_expression(sums, many, logits, d, r) for r in (1, 2))
+    return first, second, loss.factor_expression(sums, many, logits, sp.oo)
 
 
 def _finite_width(n: int, activation: Any) -> sp.Expr:

@@ -239,7 +239,7 @@ def test_bad_values_are_named(call, sentence):
 @pytest.mark.parametrize(
     ("network", "quantity"),
     [
-        (architectures.mlp(), "loss"),
+        (architectures.cnn(), "loss"),
         (architectures.mlp(init=Scheme("he", "uniform")), "logit"),
         (architectures.cnn(), "logit"),
     ],

@@ -95,7 +95,6 @@ def test_symmetric_networks_keep_their_gains(arch):
 
 def test_bases():
     assert bases(architectures.mlp()) == ("exact",)
-    assert bases(architectures.mlp(), "loss") == ("wide",)
     assert bases(architectures.mlp(activation="tanh")) == ("wide",)
     assert bases(architectures.cnn()) == ("hypothesis-H",)
     assert bases(architectures.resnet()) == ("wide", "hypothesis-H")
