@@ -390,6 +390,27 @@ def distribution(settings: Settings) -> Outcome:
     return _mean("P(‖∂f‖₁ ≤ median of those not zero), d = 16, widths 3, 12", 1 - alive / 2, below)
 
 
+@simulates("joint-law")
+def joint_law(settings: Settings) -> Outcome:
+    """The loss gradient of a narrow network, whose residual depends on its gradients."""
+    network = architectures.mlp((9, 6), classes=5)
+    found = _norms(network, 2, settings, 2.0, "loss", "constant")
+    expected = predict(network, 2, "loss")(12)
+    return _mean("E‖∂L‖₂ at d = 12, mlp of widths 9, 6, 5 classes", expected, found)
+
+
+@simulates("boundary-distance")
+def boundary_distance(settings: Settings) -> Outcome:
+    """The share of networks within the median distance of a boundary, by Euler's identity."""
+    network = architectures.mlp((4, 3), classes=1, channels=1)
+    image = np.arange(1.0, 10.0).reshape(3, 3, 1)
+    gradients = _gradients(network, 3, settings, image).reshape(settings.seeds, -1)
+    alive = gradients[np.any(gradients != 0, axis=1)]
+    distances = np.abs(alive @ image.ravel()) / np.sum(alive**2, axis=1) ** 0.5
+    below = distances <= predict(network).distance(9).median * np.linalg.norm(image)
+    return _mean("P(distance to f = 0 below its median), d = 9, widths 4, 3", 0.5, below)
+
+
 @simulates("smooth-activations")
 def smooth_activations(settings: Settings) -> Outcome:
     """The wide limit of a GELU network, at a width where its error is small."""

@@ -28,6 +28,8 @@ _MODULES = {
     "spread": "finite_width",
     "moments": "distribution",
     "distribution": "distribution",
+    "joint-law": "joint",
+    "boundary-distance": "joint",
     "shared-kernels": "failures",
     "post-activation": "failures",
     "max-pooling": "failures",
