@@ -13,7 +13,7 @@ from sim.sampling import norms
 from sim.sampling.draws import Draws
 from sim.statistics import estimates
 from theory import architectures, predict
-from theory.laws.law import missing
+from theory.laws.prediction import missing
 from theory.network import Network
 
 SIDES = (16, 32)

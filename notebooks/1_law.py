@@ -23,7 +23,7 @@ from sim import scaling
 from sim.drawing import style
 from sim.statistics import fitting
 from theory import architectures, predict
-from theory.laws.law import d
+from theory.laws.parts import d
 
 # %% [markdown]
 # ## On paper

@@ -1,4 +1,5 @@
 from . import architectures as architectures
-from .laws.law import Law, predict
+from .laws.law import Law
+from .laws.prediction import predict
 
 __all__ = ["Law", "architectures", "predict"]

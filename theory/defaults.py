@@ -18,7 +18,8 @@ from theory import architectures
 from theory.console import for_tables, run
 from theory.initializers import Scheme
 from theory.laws.energy import gain
-from theory.laws.law import d, exponent, second_moment
+from theory.laws.parts import d
+from theory.laws.prediction import exponent, second_moment
 from theory.network import Conv, Dense, Network
 
 CHANNELS = 3

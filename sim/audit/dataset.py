@@ -18,7 +18,7 @@ from sim.independence.ladder import Ladder, Told
 from sim.independence.sampling import initializer
 from sim.plan.plan import Plan
 from sim.predictions import prediction
-from theory.laws.law import missing
+from theory.laws.prediction import missing
 
 
 def labelled(

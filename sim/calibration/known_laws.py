@@ -53,7 +53,7 @@ def dense(width: int, depth: int, q: float, shared: bool = True) -> Truth:
     where Gaussian matrices are not formed (`sim.networks.unformed`); without, sizes share nothing.
     """
     law = predict(architectures.mlp(width=width, depth=depth), q)
-    laws = [law.distribution(int(d)) for d in DS]
+    laws = [x for d in DS if isinstance(x := law.distribution(int(d)), DenseLaw)]
     scales = np.array([float(x.scale_squared) ** 0.5 for x in laws])
 
     def sample(rng: np.random.Generator, replicates: int, seeds: int) -> Norms:
@@ -196,7 +196,8 @@ def dense_reports(widths: tuple[int, ...], depth: int, shared: bool = True) -> R
     """
     ds, qs = np.array([4, 16, 64]), (1, 2, np.inf)
     networks = [architectures.mlp(width=width, depth=depth, channels=1) for width in widths]
-    laws = [predict(network).distribution(int(ds[-1])) for network in networks]
+    known = [predict(network).distribution(int(ds[-1])) for network in networks]
+    laws = [law for law in known if isinstance(law, DenseLaw)]
     means = [[predict(net, q)(int(d)) for d in ds] for net in networks for q in qs]
 
     def sample(rng: np.random.Generator, replicates: int, seeds: int) -> np.ndarray:

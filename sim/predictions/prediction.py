@@ -24,7 +24,9 @@ from sim.models.loading import words
 from sim.plan.configuration import Experiment
 from sim.sampling.draws import Draws
 from sim.statistics import intervals
-from theory.laws.law import Law, Quantity, bases, missing, predict
+from theory.laws.law import Law
+from theory.laws.parts import Quantity
+from theory.laws.prediction import bases, missing, predict
 from theory.network import (
     AvgPool,
     BatchNorm,

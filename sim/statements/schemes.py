@@ -5,7 +5,7 @@ import numpy as np
 from sim.statements.networks import norms_of
 from sim.statements.outcome import Outcome, Settings, of_exponent
 from theory import architectures, predict
-from theory.laws.law import d
+from theory.laws.parts import d
 
 
 def initialization(settings: Settings) -> Outcome:

@@ -16,7 +16,7 @@ from sim.training.configuration import BEFORE, ORDINARY, SETS
 from sim.training.dataset import at_several_sides, config_of, dimensions
 from sim.training.network import without_batch_norm
 from sim.vulnerability import first_order
-from theory.laws.law import predict
+from theory.laws.prediction import predict
 
 
 @dataclass(frozen=True)

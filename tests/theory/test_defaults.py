@@ -7,7 +7,8 @@ import sympy as sp
 
 from theory import architectures, defaults, predict
 from theory.initializers import Scheme, variance
-from theory.laws.law import d, exponent
+from theory.laws.parts import d
+from theory.laws.prediction import exponent
 
 Q = sp.Symbol("q", positive=True)
 PAGE = Path(__file__).parents[2] / "docs" / "initialization.md"

@@ -1,3 +1,4 @@
-from .law import Law, predict
+from .law import Law
+from .prediction import predict
 
 __all__ = ["Law", "predict"]

@@ -15,7 +15,8 @@ from theory.architectures import ACTIVATIONS, ARCHITECTURES, find
 from theory.console import for_tables, run
 from theory.initializers import Scheme
 from theory.laws import energy, wide
-from theory.laws.law import Law, missing, predict
+from theory.laws.law import Law
+from theory.laws.prediction import missing, predict
 from theory.network import Network, show
 from theory.registry import NORMS
 

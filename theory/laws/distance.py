@@ -31,6 +31,9 @@ DRAWS = 2**14
 ENTRIES = 2**25
 """Numbers drawn for it, of all networks together."""
 
+QUANTILES = 128
+"""Of the norm of a direction, over which a distribution function is averaged."""
+
 AT_ONCE = 2**22
 """Of these in memory at once."""
 
@@ -58,8 +61,11 @@ class Distance:
 
     @property
     def norms(self) -> Float[np.ndarray, " draws"]:
-        """A fixed sample of ‖u‖_q; a single 1 for p = 2."""
-        return directions.sample(float(dual(self.p)), self.d)
+        """Quantiles of a fixed sample of ‖u‖_q; a single 1 for p = 2."""
+        found = directions.sample(float(dual(self.p)), self.d)
+        if found.size == 1:
+            return found
+        return np.quantile(found, (np.arange(QUANTILES) + 0.5) / QUANTILES)
 
     def distribution_function(self, t: Any) -> np.ndarray:
         """P(distance ≤ t ‖x‖_2): the mean over u of the Beta distribution function of (t‖u‖_q)²."""

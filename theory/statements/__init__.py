@@ -32,6 +32,8 @@ _MODULES = {
     "spread": "finite_width",
     "moments": "distribution",
     "distribution": "distribution",
+    "joint-law": "joint",
+    "boundary-distance": "joint",
     "shared-kernels": "shared_kernels",
     "post-activation": "residual_streams",
     "max-pooling": "maxima",

@@ -137,6 +137,22 @@ TERMS: dict[str, Terms] = {
         "Density and distribution function of ‖∂f‖_q",
         "checked on instances, in rationals and in 40 digits",
     ),
+    "joint-law": Terms(
+        (DENSE, "the label is independent of the weights"),
+        "(f, J) has the law of (A Z x, A Z), Z Gaussian and independent of A, A Aᵀ a product of "
+        "Wishart factors with Binomial(n_l, 1/2) degrees of freedom; so that of the loss gradient "
+        "is known at every width",
+        "proved for all inputs and logits given the layer before; checked on a network 2-2-2-1 by "
+        "enumeration of signs and masks",
+        "the residual softmax − label is not independent of the gradients of the logits",
+    ),
+    "boundary-distance": Terms(
+        (DENSE, "the gradient of f_k − f_l is not 0"),
+        "(f_k − f_l)²/(‖∂(f_k − f_l)‖_2² ‖x‖_2²) ~ Beta(1/2, (d − 1)/2), at every width and depth; "
+        "half of all networks have a boundary within about 0.674 ‖x‖/√d",
+        "proved for all directions by isotropy; checked on d = 2, d = 3 and large d",
+        "the paper defines this vulnerability and does not compute it",
+    ),
     "shared-kernels": Terms(
         ("one convolution, ReLU, global average", "Gaussian weights"),
         "E‖∂f‖_2² exceeds H by (k² − 1)/(πk²C) at white inputs, to leading order in 1/C",

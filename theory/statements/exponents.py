@@ -7,7 +7,9 @@ from typing import Any
 import sympy as sp
 
 from theory import architectures
-from theory.laws.law import Law, d, predict
+from theory.laws.law import Law
+from theory.laws.parts import d
+from theory.laws.prediction import predict
 
 q = sp.Symbol("q", positive=True)
 exponent = sp.Symbol("e", real=True)

@@ -11,9 +11,9 @@ from theory import architectures
 from theory.initializers import Scheme
 from theory.laws import gaussian
 from theory.laws.dense import seeds_needed
-from theory.laws.law import d as input_dimension
-from theory.laws.law import predict
 from theory.laws.masked_sum import MaskedSum
+from theory.laws.parts import d as input_dimension
+from theory.laws.prediction import predict
 from theory.statements.derivation import Statement, compute, derive, eq, evaluate, number
 
 SOURCE = "derived here; spread after Hanin & Nica (arXiv 1812.05994)"

@@ -10,7 +10,7 @@ import sympy as sp
 from theory import architectures
 from theory.geometry import connections
 from theory.initializers import VarianceScaling
-from theory.laws import gaussian, law
+from theory.laws import gaussian, prediction
 from theory.laws.energy import gain
 from theory.network import Conv, MaxPool, Network, ReLU
 from theory.statements.cones import HALF, QUARTER, SOURCE, cone
@@ -157,7 +157,7 @@ def _receptive_fields() -> dict[str, dict[sp.Symbol, Any]]:
 
 def _global_maxima() -> dict[str, dict[sp.Symbol, Any]]:
     return {
-        name: {exponent: 1 - 1 / q + law.exponent(_with_global_maximum(name), q)}
+        name: {exponent: 1 - 1 / q + prediction.exponent(_with_global_maximum(name), q)}
         for name in ("cnn", "resnet")
     }
 

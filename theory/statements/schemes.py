@@ -6,7 +6,7 @@ import sympy as sp
 
 from theory import architectures
 from theory.initializers import Constant, Scheme
-from theory.laws import law
+from theory.laws import prediction
 from theory.laws.energy import gain
 from theory.network import Dense, Flatten, Layer, LeakyReLU, ReLU, serial
 from theory.statements.derivation import Statement, Step, define, derive, eq
@@ -211,7 +211,7 @@ def _image_curve(name: str, head: str) -> Step:
             # more features than logits in front of the head: d ≥ 16 C K
             large = 16 * images * logits + extra
             found[f"width {width}, {images} channels, {logits} logits"] = {
-                energy: law.second_moment(network).subs(d, large),
+                energy: prediction.second_moment(network).subs(d, large),
                 n: sp.sympify(features).subs(d, large),
                 d: large,
                 w: width,
@@ -235,7 +235,7 @@ def _exponents(names: tuple[str, ...], head: Any) -> dict[str, dict[sp.Symbol, A
     for name in names:
         if head == "dense":
             mlp = architectures.mlp(width=16, depth=1, init=name)
-            found[f"mlp, {name}"] = {exponent: law.exponent(mlp, q)}
+            found[f"mlp, {name}"] = {exponent: prediction.exponent(mlp, q)}
         cnn = architectures.cnn(width=4, head=head, init=name)
-        found[f"cnn, {head} head, {name}"] = {exponent: law.exponent(cnn, q)}
+        found[f"cnn, {head} head, {name}"] = {exponent: prediction.exponent(cnn, q)}
     return found

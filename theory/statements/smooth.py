@@ -7,7 +7,7 @@ from typing import Any
 import sympy as sp
 
 from theory import activations, architectures
-from theory.laws.law import exponent, predict
+from theory.laws.prediction import exponent, predict
 from theory.network import GELU
 from theory.statements.derivation import Statement, derive, eq, fitted
 

@@ -8,7 +8,7 @@ import sympy as sp
 from theory import architectures
 from theory.initializers import VarianceScaling
 from theory.laws.energy import connection
-from theory.laws.law import predict
+from theory.laws.prediction import predict
 from theory.network import Dense, LeakyReLU
 from theory.statements import paths
 from theory.statements.derivation import Statement, compute, derive, eq

@@ -8,7 +8,7 @@ from theory import architectures, predict
 from theory.architectures import ARCHITECTURES, HEADS
 from theory.initializers import SCHEMES, Scheme
 from theory.laws.cascade import norm_value
-from theory.laws.law import d
+from theory.laws.parts import d
 
 SIZES = (8, 16, 32, 64)
 DS = [3 * side**2 for side in SIZES]

@@ -10,7 +10,7 @@ from theory.architectures import ACTIVATIONS
 from theory.initializers import Scheme
 from theory.laws import wide
 from theory.laws.energy import NoRuleError, gain, logit_energy_map
-from theory.laws.law import bases, missing
+from theory.laws.prediction import bases, missing
 from theory.network import (
     AvgPool,
     BatchNorm,

@@ -8,7 +8,8 @@ from theory import activations, architectures, predict
 from theory.architectures import ARCHITECTURES
 from theory.laws import units, wide
 from theory.laws.energy import gain
-from theory.laws.law import bases, d
+from theory.laws.parts import d
+from theory.laws.prediction import bases
 from theory.network import (
     Dense,
     Flatten,

@@ -148,17 +148,29 @@ MUTANTS = (
         ("before = slopes**2 * energies", "before = 2 * slopes**2 * energies", "measured 10"),
     ),
     *_of(
-        "laws.law",
+        "laws.prediction",
         ("(network), d) / 2 + spread", "(network), d) + spread", "average-pooling"),
         ("else 1 / order - sp.Rational(1, 2)", "else 1 / order", "theorem-4"),
         ("amplitude = sp.sqrt(energy / d)", "amplitude = energy / d", "theorem-4"),
-        ("value *= residual_value(", "value *= 3 * residual_value(", "measured 1"),
         (
-            "amplitude *= residual_expression(",
-            "amplitude *= 2 * residual_expression(",
+            "first, second = (residual_expression(",
+            "first, second = (2 * residual_expression(",
             "expressions",
         ),
+        (
+            "root = gain(body, shape), sp.sqrt(d /",
+            "root = gain(body, shape), (d /",
+            "average-pooling",
+        ),
+    ),
+    *_of(
+        "laws.law",
+        ("value *= residual_value(", "value *= 3 * residual_value(", "measured 1"),
         ("finite_width = np.prod(", "finite_width = np.sum(", "measured 0"),
+        ("[root / np.sqrt(d)]", "[root]", "measured 0"),
+    ),
+    *_of(
+        "laws.parts",
         (
             "gaussian.masked_chi_value(n, a) / np.sqrt(n * (1 + a**2) / 2)",
             "gaussian.masked_chi_value(n, a) / np.sqrt(n)",
@@ -168,12 +180,6 @@ MUTANTS = (
             "gaussian.masked_chi_mean(n, a) / sp.sqrt(n * (1 + a**2) / 2)",
             "gaussian.masked_chi_mean(n, a) / sp.sqrt(n)",
             "expressions",
-        ),
-        ("[root / np.sqrt(d)]", "[root]", "measured 0"),
-        (
-            "root = gain(body, shape), sp.sqrt(d /",
-            "root = gain(body, shape), (d /",
-            "average-pooling",
         ),
     ),
     *_of(

@@ -1,0 +1,26 @@
+"""Simulations of logits and gradients together, and of the distance to a decision boundary."""
+
+import numpy as np
+
+from sim.statements.networks import gradients_of, norms_of
+from sim.statements.outcome import Outcome, Settings, of_mean
+from theory import architectures, predict
+
+
+def joint_law(settings: Settings) -> Outcome:
+    """The loss gradient of a narrow network, whose residual depends on its gradients."""
+    network = architectures.mlp((9, 6), classes=5)
+    found = norms_of(network, 2, settings, 2.0, "loss", "constant")
+    expected = predict(network, 2, "loss")(12)
+    return of_mean("E‖∂L‖₂ at d = 12, mlp of widths 9, 6, 5 classes", expected, found)
+
+
+def boundary_distance(settings: Settings) -> Outcome:
+    """The share of networks within the median distance of a boundary, by Euler's identity."""
+    network = architectures.mlp((4, 3), classes=1, channels=1)
+    image = np.arange(1.0, 10.0).reshape(3, 3, 1)
+    gradients = gradients_of(network, 3, settings, image).reshape(settings.seeds, -1)
+    alive = gradients[np.any(gradients != 0, axis=1)]
+    distances = np.abs(alive @ image.ravel()) / np.sum(alive**2, axis=1) ** 0.5
+    below = distances <= predict(network).distance(9).median * np.linalg.norm(image)
+    return of_mean("P(distance to f = 0 below its median), d = 9, widths 4, 3", 0.5, below)

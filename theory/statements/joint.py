@@ -1,0 +1,158 @@
+"""Logits and gradients of dense networks together: the loss gradient, distances to the boundary."""
+
+from functools import cache
+from itertools import product
+from typing import Any
+
+import numpy as np
+import sympy as sp
+
+from theory.laws import distance
+from theory.statements.derivation import Statement, compute, derive, eq, evaluate
+
+SOURCE = "derived here"
+LENGTH_SCALE = "derived here; the scale ‖x‖/√d is that of arXiv 2104.03863 and arXiv 2004.05923"
+
+value, other, t, u = sp.symbols("M N t u", real=True)
+first, second, third, fourth = sp.symbols("w_1 w_2 v_1 v_2", real=True)
+h1, h2, m, s, f, size, length, q, d = sp.symbols("h_1 h_2 m s f epsilon X c d", positive=True)
+NORMAL = sp.exp(-(t**2) / 2) / sp.sqrt(2 * sp.pi)
+
+WEIGHTS = (np.array([[1, 3], [2, 1]]), np.array([[2, 1], [1, 4]]), np.array([[1, 2]]))
+POINT = np.array([1, 10])
+STATISTICS: dict[str, tuple[int, int, int]] = {
+    "f²": (2, 0, 0),
+    "(∂_1 f)²": (0, 2, 0),
+    "f ∂_1 f": (1, 1, 0),
+    "f² (∂_2 f)²": (2, 0, 2),
+    "f³ ∂_1 f": (3, 1, 0),
+}
+
+
+def joint_law() -> Statement:
+    """(f, J) = (A Z x, A Z) in law, and the loss gradient from a few numbers of each layer."""
+    square, length_squared = sp.sqrt(h1**2 + h2**2), h1**2 + h2**2
+    row = (f * h1 / length_squared - t * h2 / square, f * h2 / length_squared + t * h1 / square)
+    along, across = (m * first, m * second), (s * t * third, s * t * fourth)
+    energy = sum((x + y) ** 2 for x, y in zip(along, across, strict=True))
+    own, rest = first**2 + second**2, third**2 + fourth**2
+    steps = (
+        compute(
+            eq(value, other),
+            "Rows of symmetric weights change their signs freely, and the columns of the next "
+            "layer absorb them: masks are fair coins, independent of all weights, in the logit and its "
+            "gradient together. A network 2-2-2-1, all signs of its weights against all masks",
+            _signs_and_coins,
+        ),
+        derive(
+            eq(
+                sp.Integral(
+                    sp.Integral(
+                        (first * t + second * u) * (third * t + fourth * u) * NORMAL,
+                        (t, -sp.oo, sp.oo),
+                    )
+                    * NORMAL.subs(t, u),
+                    (u, -sp.oo, sp.oo),
+                ),
+                first * third + second * fourth,
+            ),
+            "Rows w, v of what is known times a Gaussian matrix G have the covariance w · v in "
+            "every column, and 0 between columns: W G = A Z with A Aᵀ = W Wᵀ. Layer by layer, A Aᵀ is a "
+            "product of Wishart factors of as many degrees of freedom as units are open",
+        ),
+        derive(
+            eq(row[0] * h1 + row[1] * h2, f),
+            "A Gaussian row that has given f = w · h is f h/‖h‖² and something across h",
+        ),
+        derive(
+            eq(row[0] ** 2 + row[1] ** 2, f**2 / length_squared + t**2),
+            "so its square is f²/‖h‖² plus a χ² of one degree less than there are open units",
+        ),
+        derive(
+            eq(sp.Integral(energy * NORMAL, (t, -sp.oo, sp.oo)), m**2 * own + s**2 * rest),
+            "Any features h with Jacobian J and a Gaussian head, Wᵀr = m ĥ + s ξ, with "
+            "m = r · f/‖h‖, s = σ‖r‖ and ξ across h (of rows of J: one along h, one across)",
+        ),
+        derive(
+            eq(
+                (m**2 * own + s**2 * rest).subs(rest, (1 - q) * (own / q)),
+                own / q * ((1 - q) * s**2 + q * m**2),
+            ),
+            "With c = ‖Jᵀĥ‖²/‖J‖_F² this is E‖∂L‖² = ‖J‖_F² [(1 − c) s² + c m²]: the residual "
+            "is not independent of the gradient along h",
+        ),
+    )
+    return Statement("joint-law", "Logits and gradients together", SOURCE, steps)
+
+
+def boundary_distance() -> Statement:
+    """(distance to the boundary)²/‖x‖² is Beta(1/2, (d − 1)/2), at every width and depth."""
+    density = t ** (-sp.Rational(1, 2)) * (1 - t) ** ((d - 3) / 2)
+    below = sp.erf(size * sp.sqrt(d) / (sp.sqrt(2) * length))
+    turned = first * sp.cos(m) + second * sp.sin(m), second * sp.cos(m) - first * sp.sin(m)
+    steps = (
+        derive(
+            eq(turned[0] ** 2 + turned[1] ** 2, first**2 + second**2),
+            "Given A the gradient of f_k − f_l is a multiple of a Gaussian vector z, whose density "
+            "knows only ‖z‖: no direction is preferred, and the angle with x is that of any vector",
+        ),
+        derive(
+            eq(sp.Integral(density.subs(d, 3) / 2, (t, 0, s**2)), s),
+            "cos²θ ~ Beta(1/2, (d − 1)/2). On the sphere, d = 3, |cos θ| is uniform (Archimedes)",
+        ),
+        derive(
+            eq(
+                sp.Derivative(2 / sp.pi * sp.asin(s), s),
+                2 / sp.pi * density.subs(d, 2).subs(t, s**2) * s,
+            ),
+            "and on the circle, d = 2, its distribution function is (2/π) arcsin t",
+            lambda: {"0 < t < 1": {s: 1 / (1 + h1)}},
+        ),
+        derive(
+            eq(sp.Limit((1 - s**2 / d) ** ((d - 3) / 2), d, sp.oo), sp.exp(-(s**2) / 2)),
+            "At large d the density of √d cos θ is that of a standard Gaussian variable",
+        ),
+        derive(
+            eq(sp.Integral(2 * NORMAL, (t, 0, size * sp.sqrt(d) / length)), below),
+            "so an ℓ_2 attack of size ε exchanges two classes with probability erf(ε√d/(√2‖x‖))",
+        ),
+        evaluate(
+            eq(below.subs(size, value * length / sp.sqrt(d)), sp.Rational(1, 2)),
+            "and half of the networks have a boundary within 0.674… ‖x‖/√d, "
+            "the scale of Bubeck et al. 2021 and De Palma et al. 2020",
+            lambda: {f"d = {k}": {value: distance.MEDIAN, d: k, length: 3} for k in (1, 64)},
+        ),
+    )
+    title = "The distance to the decision boundary"
+    return Statement("boundary-distance", title, LENGTH_SCALE, steps)
+
+
+def _passed(draw: list[np.ndarray], masks: Any) -> tuple[int, int, int]:
+    """Logit and gradient of the network 2-2-2-1, with its own masks where `masks` is None."""
+    slopes, h = np.eye(2, dtype=int), POINT
+    for layer, weights in enumerate(draw[:2]):
+        z = weights @ h
+        mask = z > 0 if masks is None else np.array(masks[2 * layer : 2 * layer + 2])
+        h, slopes = mask * z, mask[:, None] * (weights @ slopes)
+    gradient = (draw[2] @ slopes)[0]
+    return int((draw[2] @ h)[0]), int(gradient[0]), int(gradient[1])
+
+
+@cache
+def _signs_and_coins() -> dict[str, dict[sp.Symbol, Any]]:
+    draws = []
+    for signs in product((-1, 1), repeat=10):
+        flat = np.array(signs)
+        parts = (flat[:4].reshape(2, 2), flat[4:8].reshape(2, 2), flat[8:].reshape(1, 2))
+        draws.append([w * sign for w, sign in zip(WEIGHTS, parts, strict=True)])
+    own = [_passed(draw, None) for draw in draws]
+    coins = [_passed(draw, x) for draw in draws for x in product((0, 1), repeat=4)]
+    return {
+        name: {value: _mean(own, powers), other: _mean(coins, powers)}
+        for name, powers in STATISTICS.items()
+    }
+
+
+def _mean(found: list[tuple[int, int, int]], powers: tuple[int, int, int]) -> sp.Expr:
+    terms = [x[0] ** powers[0] * x[1] ** powers[1] * x[2] ** powers[2] for x in found]
+    return sp.Integer(sum(terms)) / len(found)
