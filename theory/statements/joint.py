@@ -40,8 +40,8 @@ def joint_law() -> Statement:
         compute(
             eq(value, other),
             "Rows of symmetric weights change their signs freely, and the columns of the next "
-            "layer absorb them: masks are fair coins, independent of all weights, in the logit and its "
-            "gradient together. A network 2-2-2-1, all signs of its weights against all masks",
+            "layer absorb them: masks are fair coins, independent of all weights, in the logit and "
+            "its gradient together. A network 2-2-2-1, all signs of its weights against all masks",
             _signs_and_coins,
         ),
         derive(
@@ -57,8 +57,8 @@ def joint_law() -> Statement:
                 first * third + second * fourth,
             ),
             "Rows w, v of what is known times a Gaussian matrix G have the covariance w · v in "
-            "every column, and 0 between columns: W G = A Z with A Aᵀ = W Wᵀ. Layer by layer, A Aᵀ is a "
-            "product of Wishart factors of as many degrees of freedom as units are open",
+            "every column, and 0 between columns: W G = A Z with A Aᵀ = W Wᵀ. Layer by layer, A Aᵀ "
+            "is a product of Wishart factors of as many degrees of freedom as units are open",
         ),
         derive(
             eq(row[0] * h1 + row[1] * h2, f),

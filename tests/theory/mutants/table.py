@@ -165,7 +165,7 @@ MUTANTS = (
     ),
     *_of(
         "laws.law",
-        ("value *= residual_value(", "value *= 3 * residual_value(", "measured 1"),
+        ("value *= residual_value(", "value *= 3 * residual_value(", "expressions"),
         ("finite_width = np.prod(", "finite_width = np.sum(", "measured 0"),
         ("[root / np.sqrt(d)]", "[root]", "measured 0"),
     ),
@@ -201,7 +201,7 @@ MUTANTS = (
     ),
     *_of(
         "laws.softmax",
-        ("np.mean(squares ** (power / 2))", "np.mean(3 * squares ** (power / 2))", "measured 1"),
+        ("np.mean(squares ** (power / 2))", "np.mean(3 * squares ** (power / 2))", "expressions"),
         (
             "return (1 - sp.Rational(1, classes)) **",
             "return 2 * (1 - sp.Rational(1, classes)) **",
