@@ -93,7 +93,7 @@ def norm(quantity: str, q: str) -> str:
     return rf"$\mathbb{{E}}\,\|\partial_x {what}\|_{{{order}}}$"
 
 
-def logarithmic(panel: Any, ds: Sequence[float] | None = None) -> None:
+def logarithmic(panel: Any, ds: Sequence[float | int] | None = None) -> None:
     """Logarithmic axes; along x, the values `ds` alone are marked where there are few of them."""
     panel.set_xscale("log")
     panel.set_yscale("log")
@@ -101,7 +101,7 @@ def logarithmic(panel: Any, ds: Sequence[float] | None = None) -> None:
         mark_x(panel, ds)
 
 
-def mark_x(panel: Any, values: Sequence[float]) -> None:
+def mark_x(panel: Any, values: Sequence[float | int]) -> None:
     """Ticks of a logarithmic x axis at these values alone, with numbers where there is room."""
     labels, last = [], 0.0
     for value in values:
@@ -144,12 +144,12 @@ class End(NamedTuple):
 
     series: int | str
     """Its number, or its colour."""
-    x: float
-    y: float
+    x: float | int
+    y: float | int
     label: str
 
 
-def label_ends(panel: Any, ends: Sequence[End], gap: float = 9.0) -> None:
+def label_ends(panel: Any, ends: Sequence[End], gap: float | int = 9) -> None:
     """Writes a label to the right of each end, in its colour, moved so that none overlap.
 
     Call it when the limits of the axes are final.
@@ -174,7 +174,7 @@ def label_ends(panel: Any, ends: Sequence[End], gap: float = 9.0) -> None:
 
 
 def spread(
-    places: Sequence[float], gap: float | int, low: float | int, high: float | int
+    places: Sequence[float | int], gap: float | int, low: float | int, high: float | int
 ) -> list[float]:
     """Increasing places moved as little as need be to lie `gap` apart, from `low` to `high`."""
     found = list(places)

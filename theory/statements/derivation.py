@@ -22,6 +22,8 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
 
+from theory.statements.render import latex, markdown
+
 Kind = Literal["symbolic", "exact", "numeric", "definition"]
 Claim = Relational
 Check = Callable[[Claim], bool]
@@ -72,13 +74,9 @@ class Statement:
     """Where the paper says something else; empty where it does not."""
 
     def _repr_latex_(self) -> str:
-        from theory.statements.render import latex
-
         return latex(self)
 
     def _repr_markdown_(self) -> str:
-        from theory.statements.render import markdown
-
         return markdown(self)
 
 

@@ -1,8 +1,13 @@
 """A derivation as plain text, as LaTeX and as Markdown."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 import sympy as sp
 
-from theory.statements.derivation import Statement
+if TYPE_CHECKING:
+    from theory.statements.derivation import Statement
 
 
 def text(statement: Statement) -> str:

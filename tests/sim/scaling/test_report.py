@@ -163,8 +163,7 @@ def times_the_prediction(factor, at=(0, 1), seeds=60, basis=None, predicted=None
     spread = np.random.default_rng(3).uniform(0.9, 1.1, (seeds, 2))
     factors = np.where(np.isin([0, 1], at), factor, 1.0)
     samples["norm"] = samples["norm"].copy(data=(law * factors * spread)[:, None, :, None, None])
-    if basis is not None:
-        samples["basis"] = xr.full_like(samples["basis"], basis, "<U21")
+    samples["basis"] = xr.full_like(samples["basis"], basis or "wide", "<U21")
     if predicted is not None:
         samples["predicted_slope"] += predicted
     return Report.of(samples)
