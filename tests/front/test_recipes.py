@@ -184,7 +184,8 @@ def test_an_architecture_and_an_initialization_are_measured(copy):
         text = call(copy, f"sim.scaling --arch {arch} --init {init} {quick}")
         points[init] = json.loads(text)["points"]
     for plain, scaled in zip(points["he"], points["twice"], strict=True):
-        assert scaled["predicted"] == pytest.approx(6 * plain["predicted"])
+        # a layer in front of the flattening makes the law one of images, which is not exact
+        assert scaled["predicted"] == pytest.approx(6 * plain["predicted"], rel=0.01)
         assert abs(scaled["mean"] - scaled["predicted"]) < Z_BOUND * scaled["sem"]
 
 

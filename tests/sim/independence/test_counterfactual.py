@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from jax.lax import stop_gradient
 
-from sim.independence import counterfactual as counterfactuals
+from sim.independence import interpretation
 from sim.independence.backward import Backward, Reading
 from sim.independence.counterfactual import counterfactual, random_leaves, read
 
@@ -277,7 +277,7 @@ def test_last_weights_that_others_may_read_are_copied():
 
 
 def test_a_forgotten_copy_in_a_scan_is_caught(monkeypatch):
-    monkeypatch.setattr(counterfactuals._Run, "scan", counterfactuals._Run.plain)
+    monkeypatch.setattr(interpretation.Interpretation, "scan", interpretation.Interpretation.plain)
     for model in (scan_of_constants, scan_over_layers):
         found = by_reading(model, WEIGHTS, COPIES, X)
         assert not is_close(found, by_oracle(model, WEIGHTS, COPIES, X))
