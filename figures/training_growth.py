@@ -4,9 +4,9 @@ from typing import Any
 
 from figures import study
 from figures.runs import Runs
-from sim.training import picture
+from sim.training.picture import figure_of
 
 
 def draw(runs: Runs) -> Any:
     """The study in the folder `runs.study`."""
-    return picture.figure_of(study.read(runs))
+    return figure_of(study.read(runs))
