@@ -18,7 +18,7 @@ from typing import Any
 from fsspec.core import url_to_fs
 
 from sim.running.files import replacing
-from sim.storage.refusals import BusyError
+from sim.storage.refusals import BusyError, RunError
 
 LOCK = ".lock"
 """The file that is locked in a folder of this machine while a process writes there."""
@@ -174,15 +174,15 @@ def folder(name: str) -> Folder:
     """The folder of a path, or of a URL that fsspec knows; file:// is a folder of this machine.
 
     Raises:
-        ValueError: The URL is none that fsspec knows, or the package for it is not installed.
+        RunError: The URL is none that fsspec knows, or the package for it is not installed.
     """
     if "://" not in name:
         return Local(Path(name))
     try:
         system, root = url_to_fs(name)
     except ImportError as error:
-        raise ValueError(f"{name} needs a package that is not installed: {error}.") from None
+        raise RunError(f"{name} needs a package that is not installed: {error}.") from None
     except ValueError as error:
-        raise ValueError(f"{name} is not a URL that fsspec knows: {error}.") from None
+        raise RunError(f"{name} is not a URL that fsspec knows: {error}.") from None
     protocols = [system.protocol] if isinstance(system.protocol, str) else system.protocol
     return Local(Path(root)) if "file" in protocols else Remote(name, system, root)

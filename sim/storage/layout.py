@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from sim.storage.folder import Folder, folder
+from sim.storage.folder import Folder
 from sim.storage.refusals import RunError
 
 FORMAT = 2
@@ -24,18 +24,6 @@ BESIDE, COMPLETE = ".new", ".new/complete"
 
 BLOCK = 64
 """Seeds in one chunk of a file; a chunk holds one width and one size."""
-
-
-def at(path: str) -> Folder:
-    """The folder of a path or URL.
-
-    Raises:
-        RunError: The URL is none that fsspec knows, or the package for it is not installed.
-    """
-    try:
-        return folder(path)
-    except ValueError as error:
-        raise RunError(str(error)) from None
 
 
 def open_zarr(folder: Folder) -> xr.Dataset:

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from sim.storage import attributes, layout
+from sim.storage.folder import folder as open_folder
 from sim.storage.refusals import RunError, flag
 
 
@@ -22,7 +23,7 @@ def read(path: str) -> xr.Dataset:
     Raises:
         RunError: The place holds no run, or chunks of it are damaged.
     """
-    folder = layout.at(path)
+    folder = open_folder(path)
     layout.described(folder)
     try:
         places = layout.damaged(folder)

@@ -19,6 +19,7 @@ import xarray as xr
 
 from sim.storage import attributes, layout, provenance, refusals
 from sim.storage.folder import LOCK, Folder
+from sim.storage.folder import folder as open_folder
 from sim.storage.layout import BLOCK, FORMAT
 from sim.storage.refusals import RunError
 
@@ -71,7 +72,7 @@ def opened(
         RunError: The place cannot be used, or holds a run of another configuration.
     """
     with refusals.sentences(path):
-        folder = layout.at(path)
+        folder = open_folder(path)
         _refuse_other_folders(folder)
         folder.make()
         with folder.locked():
@@ -93,7 +94,7 @@ def shared(path: str) -> Iterator["Run"]:
         RunError: The place cannot be written.
     """
     with refusals.sentences(path):
-        run = Run(layout.at(path))
+        run = Run(open_folder(path))
         run.find()
         yield run
 

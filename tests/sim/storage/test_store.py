@@ -51,7 +51,7 @@ class Computed:
                             if self.left < 0:
                                 raise KeyboardInterrupt
                         self.samples += [(width, size, seed) for seed in part.tolist()]
-                        keep(size, part, norms_of(width, size, part))
+                        keep(size, part, {"norm": norms_of(width, size, part)})
                         advance(len(part))
 
             return draw
@@ -67,7 +67,8 @@ def sample(path, config=CONFIG, computed=None, tell=lambda line: None):
     with store.opened(str(path), asdict(config), unsampled, store.Where("cpu"), tell) as kept:
         for width in config.widths:
             draw = kept.completing(width, config.sizes, computed.sampler(width))
-            found.append(draw(range(config.seeds), done.append))
+            sampled = draw(range(config.seeds), done.append)
+            found.append([samples["norm"] for samples in sampled])
     assert sum(done) == len(config.widths) * len(config.sizes) * config.seeds
     return np.array(found), computed.samples
 
