@@ -50,7 +50,8 @@ TABLE: tuple[Measured, ...] = (
 
 def again() -> str:
     """The table with new figures, as source."""
-    from sim.sampling.engine import Draws, sample
+    from sim.sampling.draws import Draws
+    from sim.sampling.norms import sample
     from theory import architectures
 
     lines = []

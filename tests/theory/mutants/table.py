@@ -201,7 +201,7 @@ MUTANTS = (
     ),
     *_of(
         "laws.softmax",
-        ("np.mean(squares ** (power / 2))", "np.mean(3 * squares ** (power / 2))", "expressions"),
+        ("np.mean(squares ** (power / 2))", "np.mean(3 * squares ** (power / 2))", "softmax"),
         (
             "return (1 - sp.Rational(1, classes)) **",
             "return 2 * (1 - sp.Rational(1, classes)) **",
