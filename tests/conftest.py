@@ -1,6 +1,12 @@
-"""Shapes in signatures are checked while the tests run; property tests are reproducible."""
+"""Shapes in signatures are checked while the tests run; property tests are reproducible.
 
+What a test compiles, the others find in a cache of their own, which ends with the tests.
+"""
+
+import os
+import shutil
 import signal
+import tempfile
 
 from hypothesis import settings
 from jaxtyping import install_import_hook
@@ -13,3 +19,16 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 # no test asserts a time, and examples must be the same in every run
 settings.register_profile("fixed", deadline=None, derandomize=True)
 settings.load_profile("fixed")
+
+
+def pytest_configure(config):
+    if not hasattr(config, "workerinput"):  # workers and the processes of tests inherit it
+        os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="sqrt-d-law-tests-")
+    from sim.running import compilation
+
+    compilation.keep()
+
+
+def pytest_unconfigure(config):
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ["XDG_CACHE_HOME"], ignore_errors=True)

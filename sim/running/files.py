@@ -7,6 +7,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+PART = ".sqrt-d-law-"
+"""What the name of a file begins with while it is written."""
+
 PICTURES = (".png", ".svg", ".pdf")
 """Endings of the pictures that can be drawn."""
 
@@ -48,7 +51,7 @@ def write_text(path: str, text: str) -> None:
 def replacing(path: str) -> Iterator[Path]:
     """A temporary file with the same ending that takes the place of `path` when all went well."""
     target = Path(path).absolute()
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=target.suffix)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=PART, suffix=target.suffix)
     os.close(handle)
     part = Path(name)
     try:

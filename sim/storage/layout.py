@@ -7,20 +7,25 @@ their places when a run grows.
 """
 
 import json
+import re
 import warnings
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from sim.storage.folder import Folder
+from sim.running.files import PART
+from sim.storage.folder import LOCK, Folder
 from sim.storage.refusals import RunError
 
 FORMAT = 2
 """Version of the layout on disk."""
 
-BESIDE, COMPLETE = ".new", ".new/complete"
-"""Where a new layout is written, and what says that it has been, to its end."""
+BESIDE = f"{PART}new"
+"""Where a new layout is written."""
+
+COMPLETE = f"{BESIDE}/complete"
+"""What says that it has been, to its end."""
 
 BLOCK = 64
 """Seeds in one chunk of a file; a chunk holds one width and one size."""
@@ -137,9 +142,15 @@ def lay_out(folder: Folder, dataset: xr.Dataset) -> None:
 
 def is_begun(folder: Folder) -> bool:
     """Whether there is nothing in a folder but what a process that was killed has laid out."""
-    if folder.exists(COMPLETE):
-        return True
-    return all(name.startswith(f"{BESIDE}/") for name in folder.files())
+    return folder.exists(COMPLETE) or all(
+        name == LOCK or name.startswith(PART) for name in folder.files()
+    )
+
+
+def is_half_written(name: str) -> bool:
+    """Whether a file is what a process that was killed, or Zarr within it, was writing."""
+    last = name.rpartition("/")[2]
+    return last.startswith(PART) or bool(re.fullmatch(r"(zarr|\d+)\.[0-9a-f]{32}\.partial", last))
 
 
 def finish(folder: Folder) -> None:

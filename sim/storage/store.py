@@ -18,7 +18,7 @@ import numpy as np
 import xarray as xr
 
 from sim.storage import attributes, layout, provenance, refusals
-from sim.storage.folder import LOCK, Folder
+from sim.storage.folder import Folder
 from sim.storage.folder import folder as open_folder
 from sim.storage.layout import BLOCK, FORMAT
 from sim.storage.refusals import RunError
@@ -110,8 +110,7 @@ class Run:
         """Finish or remove what a killed process was writing."""
         layout.finish(self.folder)
         for name in self.folder.files():
-            last = name.rpartition("/")[2]
-            if last.endswith(".partial") or (last.startswith(".") and last != LOCK):
+            if layout.is_half_written(name):
                 self.folder.remove(name)
 
     def grow(
@@ -275,12 +274,12 @@ class Run:
 def _refuse_other_folders(folder: Folder) -> None:
     """Refuses a place with files that are neither a run nor what a killed process left of one."""
     try:
-        ours = folder.exists(LOCK) or layout.is_begun(folder)
+        begun = layout.is_begun(folder)
     except NotADirectoryError:
         raise RunError(f"{folder} is not a folder.") from None
     except OSError as error:
         raise RunError(f"cannot read {folder}: {error.strerror or error}.") from None
-    if not ours:
+    if not begun:
         layout.described(folder)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.running.files import replacing
+from sim.running.files import PART, replacing
 from sim.storage import attributes, provenance, refusals
 from sim.storage.folder import LOCK, Local
 from sim.storage.refusals import RunError
@@ -60,8 +60,9 @@ def opened(
         for inner in ("cells", "checkpoints"):
             (folder / inner).mkdir(parents=True, exist_ok=True)
         with Local(folder).locked():
-            for left in folder.glob("**/.*.npz"):  # what a killed process was writing
-                left.unlink()
+            for inner in (".", "cells", "checkpoints"):  # what a killed process was writing
+                for left in (folder / inner).glob(f"{PART}*"):
+                    left.unlink()
             with _session(folder, attributes.as_read(config), grows, backend):
                 yield Study(folder, tell)
 
@@ -85,7 +86,8 @@ def described(path: str) -> dict[str, Any]:
 def _refuse_other_folders(folder: Path) -> None:
     if folder.exists() and not folder.is_dir():
         raise RunError(f"{folder} is not a folder.")
-    if folder.exists() and any(folder.iterdir()) and not (folder / LOCK).exists():
+    begun = (LOCK, PART)  # of a study that a killed process had just created
+    if any(file.is_file() and not file.name.startswith(begun) for file in folder.rglob("*")):
         described(str(folder))
 
 

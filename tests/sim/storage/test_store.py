@@ -17,7 +17,7 @@ import xarray as xr
 from sim.scaling.configuration import Config, planned
 from sim.scaling.dataset import unsampled
 from sim.scaling.experiment import run
-from sim.storage import provenance, store
+from sim.storage import provenance, store, studies
 from sim.storage.refusals import RunError
 
 CONFIG = Config(
@@ -235,7 +235,7 @@ def test_a_layout_is_put_in_place_whole_or_not_at_all(tmp_path, monkeypatch):
         with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
             patched.setattr(kind, "replace", stopping)
             sample(path, larger)
-        assert (path / ".new/complete").exists() == (operations > 0)
+        assert (path / ".sqrt-d-law-new/complete").exists() == (operations > 0)
         norms, more = sample(path, larger)
         np.testing.assert_array_equal(norms, expected(larger))
         assert len(more) == 3 * 3 * 130 - 400
@@ -279,6 +279,58 @@ def test_folders_that_are_no_runs_are_left_alone(tmp_path):
             sample(tmp_path / name)
     assert [path.name for path in (tmp_path / "mine").iterdir()] == ["notes.txt"]
     assert not (tmp_path / "other/.lock").exists()
+
+
+FOREIGN = ("sub/notes.txt", ".env", "movie.partial", "norm/.keep", "zarr.old.partial")
+
+
+def test_a_lock_of_others_opens_no_folder(tmp_path):
+    for name in (".lock", *FOREIGN):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    with pytest.raises(RunError, match="is not a run"):
+        sample(tmp_path)
+    with (
+        pytest.raises(RunError, match="holds no study of training"),
+        studies.opened(str(tmp_path), {}, (), "cpu"),
+    ):
+        pass
+    assert before == {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+
+
+def test_only_what_a_killed_process_was_writing_is_removed(tmp_path):
+    few = replace(CONFIG, seeds=4)
+    sample(tmp_path, few)
+    ours = (".sqrt-d-law-abc.json", f"norm/c/0/0/0/0.{'0' * 32}.partial")
+    for name in (*FOREIGN, *ours):
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_text(name)
+    sample(tmp_path, few)
+    assert all((tmp_path / name).read_text() == name for name in FOREIGN)
+    assert not any((tmp_path / name).exists() for name in ours)
+
+
+def test_samples_without_their_description_are_refused(tmp_path):
+    sample(tmp_path, replace(CONFIG, seeds=4))
+    (tmp_path / "zarr.json").unlink()
+    before = files(tmp_path)
+    with pytest.raises(RunError, match="is not a run"):
+        sample(tmp_path, replace(CONFIG, seeds=4, seed=7))
+    assert files(tmp_path) == before
+
+
+def test_a_study_and_a_run_share_no_folder(tmp_path):
+    with studies.opened(str(tmp_path / "study"), {}, (), "cpu"):
+        pass
+    with pytest.raises(RunError, match="is not a run"):
+        sample(tmp_path / "study")
+    sample(tmp_path / "run", replace(CONFIG, seeds=4))
+    with (
+        pytest.raises(RunError, match="holds no study of training"),
+        studies.opened(str(tmp_path / "run"), {}, (), "cpu"),
+    ):
+        pass
 
 
 def test_runs_of_other_versions_are_refused(tmp_path):
