@@ -32,9 +32,13 @@ class Output:
     check: bool = False
     """Exit with status 1 if a measurement contradicts its law."""
 
+    def targets(self) -> tuple[str | None, ...]:
+        """The files to write; None for those that are not asked for."""
+        return self.json, self.figure
+
     def refuse(self) -> None:
         """Raises ValueError if the files cannot be written."""
-        files.check_writable(self.json, self.figure)
+        files.check_writable(*self.targets())
         if self.figure is not None:
             files.check_format(self.figure)
 

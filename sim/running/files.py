@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import shutil
+import stat
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -21,21 +23,27 @@ def check_format(path: str) -> None:
 
 
 def check_writable(*paths: str | None) -> None:
-    """Raises ValueError if a file cannot be written; None and "-" (standard output) always can."""
+    """Raises ValueError if a file cannot be written, or if two of them are one.
+
+    None is no file; "-", standard output, can always be written.
+    """
+    targets = [Path(name).resolve() for name in paths if name is not None]
     for name in paths:
         if name is None or name == "-":
             continue
         path = Path(name)
         if path.is_dir():
             raise ValueError(f"cannot write {name}: it is a directory.")
+        if path.exists() and not os.access(path, os.W_OK):
+            raise ValueError(f"cannot write {name}: Permission denied.")
         try:
-            with tempfile.TemporaryFile(dir=path.absolute().parent):
-                pass
-            if path.exists():
-                with path.open("r+b"):
+            if not _is_written_to(path):
+                with tempfile.TemporaryFile(dir=path.resolve().parent):
                     pass
         except OSError as error:
             raise ValueError(f"cannot write {name}: {error.strerror}.") from None
+        if targets.count(path.resolve()) > 1:
+            raise ValueError(f"two results would be written to {name}.")
 
 
 def write_text(path: str, text: str) -> None:
@@ -49,16 +57,40 @@ def write_text(path: str, text: str) -> None:
 
 @contextlib.contextmanager
 def replacing(path: str) -> Iterator[Path]:
-    """A temporary file with the same ending that takes the place of `path` when all went well."""
-    target = Path(path).absolute()
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=PART, suffix=target.suffix)
+    """A temporary file with the same ending whose content becomes that of `path` if all goes well.
+
+    The file behind a link is replaced, and keeps its mode. What cannot be replaced without breaking
+    something else, a device or a file of several names, is written to instead.
+    """
+    target = Path(path).resolve()
+    written_to = _is_written_to(target)
+    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else _new_mode()
+    folder = None if written_to else target.parent
+    handle, name = tempfile.mkstemp(dir=folder, prefix=PART, suffix=target.suffix)
     os.close(handle)
     part = Path(name)
     try:
         yield part
-        umask = os.umask(0)
-        os.umask(umask)
-        part.chmod(0o666 & ~umask)
-        part.replace(target)
+        if written_to:
+            with part.open("rb") as source, target.open("wb") as sink:
+                shutil.copyfileobj(source, sink)
+        else:
+            part.chmod(mode)
+            part.replace(target)
     finally:
         part.unlink(missing_ok=True)
+
+
+def _is_written_to(path: Path) -> bool:
+    """Whether a new file in the place of this one would break something else."""
+    if not path.exists():
+        return False
+    there = path.stat()
+    return not stat.S_ISREG(there.st_mode) or there.st_nlink > 1
+
+
+def _new_mode() -> int:
+    """The mode that the user's umask gives a new file."""
+    umask = os.umask(0)
+    os.umask(umask)
+    return 0o666 & ~umask

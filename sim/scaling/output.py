@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sim.running import command_line, files
+from sim.running import command_line
 
 
 @dataclass(frozen=True)
@@ -12,9 +12,10 @@ class Output(command_line.Output):
     html: str | None = None
     """Write one page of HTML that needs no network: table, plot, configuration, provenance."""
 
+    def targets(self) -> tuple[str | None, ...]:
+        return *super().targets(), self.html
+
     def refuse(self) -> None:
-        """Raises ValueError if the files cannot be written."""
         super().refuse()
         if self.html == "-":
             raise ValueError("--html needs the name of a file, not standard output.")
-        files.check_writable(self.html)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sim.running import command_line, files
+from sim.running import command_line
 
 
 @dataclass(frozen=True)
@@ -17,11 +17,5 @@ class Output(command_line.Output):
     markdown: str | None = None
     """Write the tables as Markdown to this file, or to standard output for "-"."""
 
-    def refuse(self) -> None:
-        """Refuses files that cannot be written.
-
-        Raises:
-            ValueError: One of them cannot; the message is one sentence.
-        """
-        super().refuse()
-        files.check_writable(self.markdown)
+    def targets(self) -> tuple[str | None, ...]:
+        return *super().targets(), self.markdown

@@ -1,0 +1,69 @@
+"""Files are written whole or not at all, and what they replace stays what it was."""
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from sim.running import files
+
+
+def replace_by(path, content="new"):
+    with files.replacing(str(path)) as part:
+        part.write_text(content)
+
+
+def test_a_failure_leaves_the_old_file(tmp_path):
+    old = tmp_path / "a.json"
+    old.write_text("old")
+    with pytest.raises(KeyError), files.replacing(str(old)) as part:
+        part.write_text("half")
+        raise KeyError
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["old"]
+
+
+def test_a_link_stays_a_link(tmp_path):
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner/file").write_text("old")
+    (tmp_path / "link").symlink_to("inner/file")
+    replace_by(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "inner/file").read_text() == "new"
+
+
+def test_a_dangling_link_gets_its_file(tmp_path):
+    (tmp_path / "link").symlink_to("file")
+    replace_by(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_text() == "new"
+
+
+def test_all_names_of_a_file_see_the_new_content(tmp_path):
+    (tmp_path / "one").write_text("old and longer")
+    (tmp_path / "two").hardlink_to(tmp_path / "one")
+    replace_by(tmp_path / "one")
+    assert (tmp_path / "two").read_text() == "new"
+    assert (tmp_path / "one").stat().st_nlink == 2
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o664])
+def test_a_file_keeps_its_mode(tmp_path, mode):
+    (tmp_path / "file").touch()
+    (tmp_path / "file").chmod(mode)
+    replace_by(tmp_path / "file")
+    assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == mode
+
+
+def test_a_device_is_written_to():
+    files.check_writable(os.devnull)
+    replace_by(os.devnull)
+    assert stat.S_ISCHR(Path(os.devnull).stat().st_mode)
+
+
+def test_two_results_in_one_file_are_refused(tmp_path):
+    (tmp_path / "link").symlink_to("file")
+    with pytest.raises(ValueError, match="two results would be written to"):
+        files.check_writable(str(tmp_path / "file"), None, str(tmp_path / "link"))
+    files.check_writable(str(tmp_path / "file"), str(tmp_path / "other"), "-")
+    assert [path.name for path in tmp_path.iterdir()] == ["link"]
