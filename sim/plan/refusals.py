@@ -9,6 +9,8 @@ from theory.laws.norms import norm_order
 def check_lists(config: Any, *names: str) -> None:
     """Refuse a field of a configuration that is an empty tuple, or that has a value twice.
 
+    1 and 1.0, inf and Infinity, pgd-linf:0.1 and pgd-linf:0.10 are the same.
+
     Args:
         config: any dataclass.
         names: of its fields; None is a value that is not given.
@@ -18,10 +20,21 @@ def check_lists(config: Any, *names: str) -> None:
     """
     for name in names:
         chosen, flag = getattr(config, name), name.replace("_", "-")
-        if chosen is not None and len(set(chosen)) < len(chosen):
+        if chosen is not None and len(set(map(_meaning, chosen))) < len(chosen):
             raise ValueError(f"--{flag} lists a value twice: {' '.join(map(str, chosen))}.")
         if chosen == ():
             raise ValueError(f"--{flag} needs at least one value.")
+
+
+def _meaning(value: Any) -> tuple[float | str, ...]:
+    """A value, such as "pgd-linf:0.10", with its numbers as numbers."""
+    found: list[float | str] = []
+    for part in str(value).split(":"):
+        try:
+            found.append(float(part))
+        except ValueError:
+            found.append(part)
+    return tuple(found)
 
 
 def check_seeds(seeds: int, seed: int) -> None:

@@ -202,12 +202,14 @@ def seeds_needed(pilot: Slope, half_width: float) -> int:
     not if sampling stopped as soon as an ordinary interval happened to be narrow. (C. Stein, A
     two-sample test for a linear hypothesis whose power is independent of the variance, Annals of
     Mathematical Statistics 16, 1945.) The same N for several exponents, the largest, keeps this.
-    At least the pilot's seeds; no more than those if the pilot has no exponent.
+    At least the pilot's seeds; no more than those if the pilot has no exponent. No more than 10^18,
+    which nobody can wait for.
     """
     if not np.isfinite(pilot.standard_error):
         return pilot.seeds
     # a little more, so that rounding does not leave the interval wider than asked for
-    needed = pilot.seeds * (pilot.half_width / half_width) ** 2 * (1 + 1e-9)
+    ratio = min(pilot.half_width / half_width, 1e9)
+    needed = min(pilot.seeds * ratio**2 * (1 + 1e-9), 1e18)
     return max(pilot.seeds, int(np.ceil(needed)))
 
 

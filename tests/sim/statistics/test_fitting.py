@@ -419,6 +419,7 @@ def test_the_second_stage_uses_the_spread_of_the_pilot():
     assert found.standard_error == pytest.approx(first.standard_error * (PILOT / 50) ** 0.5)
     assert found.value == exponent(norms, DS).value
     assert seeds_needed(first, 10.0) == PILOT
+    assert seeds_needed(first, 1e-200) == 10**18
     assert seeds_needed(exponent(np.zeros((9, 4)), DS), HALF) == 9
     exact = seeds_needed(first, first.half_width / 2)
     assert exact - 4 * PILOT in (0, 1)
