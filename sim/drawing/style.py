@@ -77,6 +77,15 @@ def save(figure: Any, path: str, description: dict[str, Any]) -> None:
         Image.open(buffer).convert("RGB").quantize(128).save(part, pnginfo=about, optimize=True)
 
 
+def element(figure: Any) -> str:
+    """The figure as an SVG element of a page: without provenance, which the page has."""
+    text = io.StringIO()
+    figure.savefig(
+        text, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    )
+    return text.getvalue()[text.getvalue().index("<svg") :]
+
+
 def metadata(path: str, description: str) -> dict[str, Any]:
     """A figure's provenance for the file's own metadata fields, without a date."""
     if path.lower().endswith(".pdf"):
