@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import tyro
@@ -22,21 +22,73 @@ TERMINATED = 143
 
 
 @dataclasses.dataclass(frozen=True)
-class Output:
+class Json:
     """What to do with the result."""
 
     json: str | None = None
     """Write one JSON object to this file, or to standard output for "-"."""
-    figure: str | None = None
-    """Draw the norms against d with the predicted lines; the name ends in .png, .svg or .pdf."""
-    check: bool = False
-    """Exit with status 1 if a measurement contradicts its law."""
 
     def refuse(self) -> None:
         """Raises ValueError if the files cannot be written."""
-        files.check_writable(self.json, self.figure)
+        files.check_writable(self.json)
+
+    def deliver(self, show: Callable[[bool], None], to_json: Callable[[], str]) -> None:
+        """Prints the result and writes what is asked for.
+
+        Args:
+            show: Prints it for people, on standard error if its argument is True.
+            to_json: Gives the text of the JSON object.
+        """
+        show(self.json == "-")
+        if self.json is not None:
+            files.write_text(self.json, to_json())
+
+
+@dataclasses.dataclass(frozen=True)
+class Page(Json):
+    """What to do with a result that has a page of its own in docs/."""
+
+    markdown: bool = False
+    """Print the page of docs/ instead of the tables."""
+
+    def refuse(self) -> None:
+        """Raises ValueError if the files cannot be written."""
+        super().refuse()
+        if self.markdown and self.json == "-":
+            raise ValueError("--markdown and --json - both write to standard output: choose one.")
+
+    def deliver_page(
+        self, page: Callable[[], str], show: Callable[[bool], None], to_json: Callable[[], str]
+    ) -> None:
+        """`deliver`, with the text of the page in the place of the tables where it is asked for."""
+
+        def show_page(_: bool) -> None:
+            sys.stdout.write(page())
+
+        self.deliver(show_page if self.markdown else show, to_json)
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture(Json):
+    """What to do with a result that can be drawn."""
+
+    figure: str | None = None
+    """Draw the norms against d with the predicted lines; the name ends in .png, .svg or .pdf."""
+
+    def refuse(self) -> None:
+        """Raises ValueError if the files cannot be written."""
+        super().refuse()
+        files.check_writable(self.figure)
         if self.figure is not None:
             files.check_format(self.figure)
+
+
+@dataclasses.dataclass(frozen=True)
+class Output(Picture):
+    """What to do with the result."""
+
+    check: bool = False
+    """Exit with status 1 if a measurement contradicts its law."""
 
 
 @dataclasses.dataclass(frozen=True)
