@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -49,7 +49,7 @@ SETTINGS: dict[Any, Any] = {
 
 
 @contextmanager
-def styled() -> Iterator[None]:
+def styled() -> Generator[None, None, None]:
     """Matplotlib with the settings of this file."""
     with matplotlib.rc_context(SETTINGS):
         yield

@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import tyro
@@ -141,7 +141,7 @@ def _sentence(panel: str) -> str:
 
 
 @contextlib.contextmanager
-def one_sentence(kind: type[ValueError] = ValueError) -> Iterator[None]:
+def one_sentence(kind: type[ValueError] = ValueError) -> Generator[None, None, None]:
     """Turns an error of this kind into its sentence on stderr and exit status 2."""
     try:
         yield
@@ -151,7 +151,7 @@ def one_sentence(kind: type[ValueError] = ValueError) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def debugging(wanted: bool) -> Iterator[None]:
+def debugging(wanted: bool) -> Generator[None, None, None]:
     """If `wanted`, shows tracebacks on stderr.
 
     That of a ValueError before it goes on, and those of predictions that fail, which end nothing.
@@ -174,7 +174,7 @@ def debugging(wanted: bool) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def stoppable(out: str | None) -> Iterator[None]:
+def stoppable(out: str | None) -> Generator[None, None, None]:
     """While a run is kept in the folder `out`, a signal ends it with a sentence that says so.
 
     The exit status is 130 after SIGINT and 143 after SIGTERM. Does nothing for None.

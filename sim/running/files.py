@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 PICTURES = (".png", ".svg", ".pdf")
@@ -45,7 +45,7 @@ def write_text(path: str, text: str) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: str) -> Iterator[Path]:
+def replacing(path: str) -> Generator[Path, None, None]:
     """A temporary file with the same ending that takes the place of `path` when all went well."""
     target = Path(path).absolute()
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=target.suffix)
