@@ -22,17 +22,7 @@ class Stored:
 
 
 def main(args: list[str] | None = None) -> int:
-    """The command line.
-
-    Args:
-        args: Its flags; those of the process unless given.
-
-    Returns:
-        The exit status: 0 if all is well, 1 with --check if something went wrong in the study.
-
-    Raises:
-        SystemExit: With status 2 after one sentence on standard error, for bad usage.
-    """
+    """The command line; returns the exit status (0 fine, 1 contradiction, 2 bad usage)."""
     kinds = (Stored, Output)
     which, output = command_line.parse(kinds, "python -m sim.training_report", __doc__ or "", args)
     with command_line.one_sentence():

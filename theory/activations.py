@@ -69,7 +69,7 @@ class GaussianMean(sp.Function):
 
     def _latex(self, printer: LatexPrinter) -> str:
         g = self.g.subs(z, sp.sqrt(self.args[0]) * sp.Symbol("Z"))
-        return rf"\mathbb{{E}}\left[{printer._print(g)}\right]"
+        return rf"\mathbb{{E}}\left[{sp.latex(g)}\right]"
 
 
 @cache

@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def for_tables(width: int, to_stderr: bool = False) -> "Console":
 
 
 @contextlib.contextmanager
-def progress(title: str, total: int) -> Iterator[Callable[..., None]]:
+def progress(title: str, total: int) -> Generator[Callable[..., None], None, None]:
     """A progress bar on stderr where that is a terminal; yields the function that advances it.
 
     Called with `more` as its second argument, that function also adds it to what there is to do.

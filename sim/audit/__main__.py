@@ -18,36 +18,21 @@ from theory import console
 
 
 @dataclass(frozen=True)
-class Output:
+class Output(command_line.Picture):
     """What to do with the result."""
 
-    full: bool = False
-    """Print the table of all places and that of the hypotheses, too."""
     json: str | None = None
     """Write one JSON object to this file, or to standard output for "-"; docs/audit.md has its
     fields."""
     figure: str | None = None
     """Draw the map of E g² over the input and the factor of every place; the name ends in .png,
     .svg or .pdf."""
-
-    def refuse(self) -> None:
-        """Checks the names of the files.
-
-        Raises:
-            ValueError: If the files cannot be written.
-        """
-        command_line.Output(self.json, self.figure).refuse()
+    full: bool = False
+    """Print the table of all places and that of the hypotheses, too."""
 
 
 def main(args: list[str] | None = None) -> int:
-    """The command line.
-
-    Args:
-        args: What stands behind `python -m sim.audit`; unless given, that of the process.
-
-    Returns:
-        The exit status: 0 if all went well. Bad usage ends the process with 2.
-    """
+    """The command line; returns the exit status (0 fine, 2 bad usage)."""
     kinds = (Config, Output, command_line.Debug)
     config, output, debug = command_line.parse(kinds, "python -m sim.audit", __doc__ or "", args)
     with command_line.one_sentence(), command_line.debugging(debug.debug):

@@ -50,7 +50,7 @@ def to_json(samples: xr.Dataset, found: Analysis) -> str:
     """One JSON object {"config", "sentence", "safe", ...the fields of `Analysis`}."""
     config = json.loads(samples.attrs["config"])
     content = {"config": config, "sentence": sentence(found), "safe": found.safe}
-    return json.dumps(numbers.for_json(content | asdict(found)), indent=1, allow_nan=False) + "\n"
+    return numbers.to_json(content | asdict(found))
 
 
 def show(found: Analysis, full: bool = False, to_stderr: bool = False) -> None:

@@ -1,12 +1,12 @@
 """The result of a calibration as tables, as a Markdown page and as JSON."""
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from sim.calibration.configuration import Config
 from sim.calibration.coverage import Share
+from sim.statistics import numbers
 from theory.console import for_tables
 from theory.tables import Table, columns, markdown, printed
 
@@ -179,7 +179,7 @@ def _text(cell: Any) -> str:
 def to_json(config: Config, results: dict[str, list[Any]]) -> str:
     """One JSON object {"config", "coverage", "methods", ...}, shares as numbers from 0 to 1."""
     rows = {name: [asdict(row) for row in found] for name, found in results.items()}
-    return json.dumps({"config": asdict(config), **rows}, indent=1, allow_nan=False) + "\n"
+    return numbers.to_json({"config": asdict(config), **rows})
 
 
 def show(results: dict[str, list[Any]], to_stderr: bool = False) -> None:

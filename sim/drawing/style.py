@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -49,7 +49,7 @@ SETTINGS: dict[Any, Any] = {
 
 
 @contextmanager
-def styled() -> Iterator[None]:
+def styled() -> Generator[None, None, None]:
     """Matplotlib with the settings of this file."""
     with matplotlib.rc_context(SETTINGS):
         yield
@@ -75,6 +75,15 @@ def save(figure: Any, path: str, description: dict[str, Any]) -> None:
         figure.savefig(buffer, format="png", metadata={"Software": None})
         about.add_itxt("Description", text)
         Image.open(buffer).convert("RGB").quantize(128).save(part, pnginfo=about, optimize=True)
+
+
+def element(figure: Any) -> str:
+    """The figure as an SVG element of a page: without provenance, which the page has."""
+    text = io.StringIO()
+    figure.savefig(
+        text, format="svg", metadata=dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    )
+    return text.getvalue()[text.getvalue().index("<svg") :]
 
 
 def metadata(path: str, description: str) -> dict[str, Any]:

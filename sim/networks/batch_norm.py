@@ -64,18 +64,18 @@ def apply_batch(
     The statistics of the batch are differentiated: the gradient at one input has the influence of
     that input on the others.
     """
-    moved = []
-    for layer, own in zip(body.layers, weights, strict=True):
-        if isinstance(layer, RunningBatchNorm):
-            axes = tuple(range(xs.ndim - 1))
-            now = {"mean": xs.mean(axes), "variance": xs.var(axes)}
-            xs = _normalized(layer, own, xs, now["mean"], now["variance"])
-            kept = layer.momentum
-            moved.append(own | {s: kept * own[s] + (1 - kept) * now[s] for s in STATISTICS})
-        else:
-            xs = jax.vmap(layers.apply, (None, None, 0))(layer, own, xs)
-            moved.append(own)
-    return xs, tuple(moved)
+
+    def step(layer: Layer, own: Weights, before: tuple[Array, Weights]) -> tuple[Array, Weights]:
+        xs, moved = before
+        if not isinstance(layer, RunningBatchNorm):
+            return jax.vmap(layers.apply, (None, None, 0))(layer, own, xs), (*moved, own)
+        axes = tuple(range(xs.ndim - 1))
+        now = {"mean": xs.mean(axes), "variance": xs.var(axes)}
+        kept = layer.momentum
+        later = own | {s: kept * own[s] + (1 - kept) * now[s] for s in STATISTICS}
+        return _normalized(layer, own, xs, now["mean"], now["variance"]), (*moved, later)
+
+    return layers.through(body, weights, (xs, ()), step)
 
 
 def with_statistics(body: Serial, weights: Weights, moved: Weights) -> Weights:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from theory.initializers import is_gaussian
-from theory.network import Dense, Flatten, Network, Serial
+from theory.network import Dense, Flatten, Network
 
 CLOSED_FORMS = (1.0, 2.0)
 """Orders q of norms whose expectation is known (`sim.networks.conditional`)."""
@@ -14,7 +14,7 @@ LEAST = 8
 
 def check(network: Network, d: int, norms: Sequence[float]) -> None:
     """Raises ValueError, with one sentence, if there is no closed form for d coordinates."""
-    layers = network.body.layers if isinstance(network.body, Serial) else ()
+    layers = network.body.layers
     if len(layers) < 3 or not isinstance(layers[0], Flatten) or not isinstance(layers[1], Dense):
         raise ValueError(
             f"--integrate-first needs a dense first layer, which {network.name} lacks."

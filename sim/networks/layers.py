@@ -3,6 +3,7 @@
 Everything here is for one network and one input; batches of seeds and inputs come from `vmap`.
 """
 
+from collections.abc import Callable
 from functools import singledispatch
 from typing import Any
 
@@ -243,21 +244,10 @@ def _(layer: Flatten, weights: Weights, x: Float[Array, "..."]) -> Float[Array, 
     return x.reshape(-1)
 
 
-@apply.register
-def _(layer: Serial, weights: Weights, x: Float[Array, "..."]) -> Float[Array, "..."]:
-    for i, (inner, inner_weights) in enumerate(zip(layer.layers, weights, strict=True)):
-        with jax.named_scope(f"{i}:{type(inner).__name__}"):
-            x = apply(inner, inner_weights, x)
-    return x
-
-
-@apply.register
-def _(layer: Branching, weights: Weights, x: Float[Array, "..."]) -> Float[Array, "..."]:
-    with jax.named_scope("branch"):
-        branch = apply(layer.branch, weights[0], x)
-    with jax.named_scope("shortcut"):
-        shortcut = apply(layer.shortcut, weights[1], x)
-    return join(layer, branch, shortcut)
+@apply.register(Serial)
+@apply.register(Branching)
+def _(layer: Serial | Branching, weights: Weights, x: Float[Array, "..."]) -> Float[Array, "..."]:
+    return through(layer, weights, x, apply)
 
 
 @singledispatch
@@ -276,6 +266,38 @@ def _(layer: Residual, branch: Array, shortcut: Array) -> Array:
 @join.register
 def _(layer: Concat, branch: Array, shortcut: Array) -> Array:
     return jnp.concatenate([shortcut, branch], axis=-1)
+
+
+def through(
+    layer: Serial | Branching,
+    weights: Weights,
+    x: Any,
+    step: Callable[[Layer, Weights, Any], Any],
+    fork: Callable[[Any], tuple[Any, Any]] = lambda x: (x, x),
+    join: Callable[[Branching, Any, Any], Any] = join,
+) -> Any:
+    """The output of a layer that is made of others: the one walk through a description.
+
+    Args:
+        layer: The layer that is made of others.
+        weights: Of `layer`, as `init` gives them.
+        x: Its input. What goes from layer to layer need not be an array: `step` decides.
+        step: Gives the output of one layer inside, from the layer, its weights and its input. For
+            one that is again made of others it may go on with `through`, as `apply` does, or not.
+        fork: Gives the inputs of the branch and of the shortcut.
+        join: Gives the output of a layer with two ways, from what their ends give.
+    """
+    if isinstance(layer, Serial):
+        for i, (inner, own) in enumerate(zip(layer.layers, weights, strict=True)):
+            with jax.named_scope(f"{i}:{type(inner).__name__}"):
+                x = step(inner, own, x)
+        return x
+    of_branch, of_shortcut = fork(x)
+    with jax.named_scope("branch"):
+        branch = step(layer.branch, weights[0], of_branch)
+    with jax.named_scope("shortcut"):
+        shortcut = step(layer.shortcut, weights[1], of_shortcut)
+    return join(layer, branch, shortcut)
 
 
 @apply.register

@@ -20,12 +20,13 @@ import jax.numpy as jnp
 import sympy as sp
 from jaxtyping import Array, Float
 
-from sim.networks.layers import Weights, apply
+from sim.networks.layers import Weights, apply, through
 from sim.running.memory import leaves
 from theory.activations import reference_gain, saturates
 from theory.fans import fan_in, weight_variance
 from theory.network import (
     Activation,
+    Branching,
     Concat,
     Conv,
     Dense,
@@ -103,17 +104,27 @@ def _(layer: SmoothActivation, weights: Weights, pair: Pair) -> Pair:
 def _(layer: Serial, weights: Weights, pair: Pair) -> Pair:
     start = 0
     for count, block in _repetitions(layer.layers, pair[0].shape):
-        some = weights[start : start + count * len(block)]
-        start += count * len(block)
-        if count == 1:
-            for inner, inner_weights in zip(block, some, strict=True):
-                pair = forward(inner, inner_weights, pair)
-        else:
-            pair = _repeated(block, some, pair)
+        end = start + count * len(block.layers)
+        run = _repeated if count > 1 else _once
+        pair = run(block, weights[start:end], pair)
+        start = end
     return pair
 
 
-def _repetitions(layers: tuple[Layer, ...], shape: Shape) -> list[tuple[int, tuple[Layer, ...]]]:
+@forward.register
+def _(layer: Residual, weights: Weights, pair: Pair) -> Pair:
+    return through(layer, weights, pair, forward, _fork, lambda _, *ends: _add(*ends))
+
+
+@forward.register
+def _(layer: Concat, weights: Weights, pair: Pair) -> Pair:
+    def join(_: Branching, branch: Pair, shortcut: Pair) -> Pair:
+        return _beside(shortcut[0].shape[-1], shortcut, branch)
+
+    return through(layer, weights, pair, forward, _fork, join)
+
+
+def _repetitions(layers: tuple[Layer, ...], shape: Shape) -> list[tuple[int, Serial]]:
     """The layers as blocks, with the number of times that each is there, one behind the other.
 
     A layer that is not part of a repetition of two layers that keep their shape is a block.
@@ -125,37 +136,21 @@ def _repetitions(layers: tuple[Layer, ...], shape: Shape) -> list[tuple[int, tup
             count += 1
         if count == 1 or output_shape(Serial(block), shape) != shape:
             block, count = block[:1], 1
-        found.append((count, block))
+        found.append((count, Serial(block)))
         shape = output_shape(Serial(block), shape)
         i += count * len(block)
     return found
 
 
-def _repeated(block: tuple[Layer, ...], weights: tuple[Weights, ...], pair: Pair) -> Pair:
-    """Many equal layers, compiled once."""
-    by_place = [weights[i :: len(block)] for i in range(len(block))]
-    stacked = [jax.tree.map(lambda *parts: jnp.stack(parts), *same) for same in by_place]
-
-    def step(pair: Pair, own: list[Weights]) -> tuple[Pair, None]:
-        for layer, layer_weights in zip(block, own, strict=True):
-            pair = forward(layer, layer_weights, pair)
-        return pair, None
-
-    return jax.lax.scan(step, pair, stacked)[0]
+def _once(block: Serial, weights: tuple[Weights, ...], pair: Pair) -> Pair:
+    return through(block, weights, pair, forward)
 
 
-@forward.register
-def _(layer: Residual, weights: Weights, pair: Pair) -> Pair:
-    one, other = _fork(pair)
-    return _add(forward(layer.branch, weights[0], one), forward(layer.shortcut, weights[1], other))
-
-
-@forward.register
-def _(layer: Concat, weights: Weights, pair: Pair) -> Pair:
-    one, other = _fork(pair)
-    branch = forward(layer.branch, weights[0], one)
-    shortcut = forward(layer.shortcut, weights[1], other)
-    return _beside(shortcut[0].shape[-1], shortcut, branch)
+def _repeated(block: Serial, weights: tuple[Weights, ...], pair: Pair) -> Pair:
+    """Many equal blocks, compiled once."""
+    by_place = [weights[i :: len(block.layers)] for i in range(len(block.layers))]
+    stacked = tuple(jax.tree.map(lambda *parts: jnp.stack(parts), *same) for same in by_place)
+    return jax.lax.scan(lambda pair, own: (_once(block, own, pair), None), pair, stacked)[0]
 
 
 def power(e: Float[Array, "..."]) -> Float[Array, "..."]:

@@ -9,48 +9,34 @@ training. Inputs have mean square 1 per coordinate, the unit of ε; ε_p = ε d^
 
 import sys
 from dataclasses import dataclass
+from functools import partial
 
 from sim.penalty.configuration import Config, check
-from sim.running import command_line, compilation, files
+from sim.running import command_line, compilation
 from theory import console
 
 
 @dataclass(frozen=True)
-class Output:
+class Output(command_line.Json):
     """What to do with the result."""
 
-    json: str | None = None
-    """Write one JSON object to this file, or to standard output for "-"."""
     check: bool = False
     """Exit with status 1 if an order's interval excludes 2 or trained norms differ."""
 
 
 def main(args: list[str] | None = None) -> int:
-    """The command line.
-
-    Args:
-        args: Its flags; those of the process unless given.
-
-    Returns:
-        The exit status: 0 if all is well, 1 for a contradiction with --check.
-
-    Raises:
-        SystemExit: With status 2 after one sentence on standard error, for bad usage.
-    """
-    config, output = command_line.parse(
-        (Config, Output), "python -m sim.penalty", __doc__ or "", args
-    )
+    """The command line; returns the exit status (0 fine, 1 contradiction, 2 bad usage)."""
+    kinds = (Config, Output)
+    config, output = command_line.parse(kinds, "python -m sim.penalty", __doc__ or "", args)
     with command_line.one_sentence():
         check(config)
-        files.check_writable(output.json)
+        output.refuse()
     from sim.penalty import experiment, report  # with jax
 
     compilation.keep()
     with command_line.progress("training networks", 1 + len(config.attack_norms)) as advance:
         results = experiment.run(config, advance)
-    report.show(config, results, to_stderr=output.json == "-")
-    if output.json is not None:
-        files.write_text(output.json, report.to_json(config, results))
+    output.deliver(partial(report.show, config, results), partial(report.to_json, config, results))
     return 1 if output.check and not all(result.agrees for result in results) else 0
 
 

@@ -24,7 +24,7 @@ from sim.sampling import datasets, engine
 from sim.sampling.draws import Draws
 from sim.statistics import estimates, verdicts
 from sim.statistics.estimates import Slope
-from sim.vulnerability.first_order import Ratio, ratio
+from sim.statistics.finite import Ratio, ratio
 from theory.architectures import mlp
 from theory.laws.norms import dual
 from theory.network import Network

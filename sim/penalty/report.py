@@ -1,10 +1,10 @@
 """The comparisons of Proposition 3 as a table for people and as JSON for programs."""
 
-import json
 from dataclasses import asdict
 
 from sim.penalty.configuration import Config
 from sim.penalty.experiment import Result
+from sim.statistics import numbers
 from sim.statistics.numbers import with_error
 from theory.console import for_tables
 from theory.tables import Table, columns, printed
@@ -25,8 +25,7 @@ def to_json(config: Config, results: list[Result]) -> str:
         }
         for result in results
     ]
-    content = {"config": asdict(config), "results": rows}
-    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+    return numbers.to_json({"config": asdict(config), "results": rows})
 
 
 def show(config: Config, results: list[Result], to_stderr: bool = False) -> None:

@@ -95,4 +95,4 @@ Stored = TypeVar("Stored")
 
 def restored(kind: type[Stored], fields: dict[str, Any]) -> Stored:
     """A configuration from what was read of it as JSON, which has lists for tuples."""
-    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in fields.items()})
+    return kind(**{k: (*v,) if isinstance(v, list) else v for k, v in fields.items()})

@@ -14,15 +14,7 @@ from theory import console
 
 
 def main(args: list[str] | None = None) -> int:
-    """The command line.
-
-    Args:
-        args: What stands behind `python -m sim.results`; unless given, that of the process.
-
-    Returns:
-        The exit status: 0 if all went well, 1 with --check if the file says something else. Bad
-        usage ends the process with 2.
-    """
+    """The command line; returns the exit status (0 fine, 1 contradiction, 2 bad usage)."""
     (config,) = command_line.parse((Config,), "python -m sim.results", __doc__ or "", args)
     there = {}
     with command_line.one_sentence():

@@ -8,7 +8,7 @@ import re
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import tyro
@@ -22,25 +22,78 @@ TERMINATED = 143
 
 
 @dataclasses.dataclass(frozen=True)
-class Output:
+class Json:
     """What to do with the result."""
 
     json: str | None = None
     """Write one JSON object to this file, or to standard output for "-"."""
-    figure: str | None = None
-    """Draw the norms against d with the predicted lines; the name ends in .png, .svg or .pdf."""
-    check: bool = False
-    """Exit with status 1 if a measurement contradicts its law."""
 
     def targets(self) -> tuple[str | None, ...]:
         """The files to write; None for those that are not asked for."""
-        return self.json, self.figure
+        return (self.json,)
 
     def refuse(self) -> None:
         """Raises ValueError if the files cannot be written."""
         files.check_writable(*self.targets())
+
+    def deliver(self, show: Callable[[bool], None], to_json: Callable[[], str]) -> None:
+        """Writes what is asked for, and then prints the result, which may fail.
+
+        Args:
+            show: Prints it for people, on standard error if its argument is True.
+            to_json: Gives the text of the JSON object.
+        """
+        if self.json is not None:
+            files.write_text(self.json, to_json())
+        show(self.json == "-")
+
+
+@dataclasses.dataclass(frozen=True)
+class Page(Json):
+    """What to do with a result that has a page of its own in docs/."""
+
+    markdown: bool = False
+    """Print the page of docs/ instead of the tables."""
+
+    def refuse(self) -> None:
+        """Raises ValueError if the files cannot be written."""
+        super().refuse()
+        if self.markdown and self.json == "-":
+            raise ValueError("--markdown and --json - both write to standard output: choose one.")
+
+    def deliver_page(
+        self, page: Callable[[], str], show: Callable[[bool], None], to_json: Callable[[], str]
+    ) -> None:
+        """`deliver`, with the text of the page in the place of the tables where it is asked for."""
+
+        def show_page(_: bool) -> None:
+            sys.stdout.write(page())
+
+        self.deliver(show_page if self.markdown else show, to_json)
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture(Json):
+    """What to do with a result that can be drawn."""
+
+    figure: str | None = None
+    """Draw the norms against d with the predicted lines; the name ends in .png, .svg or .pdf."""
+
+    def targets(self) -> tuple[str | None, ...]:
+        return *super().targets(), self.figure
+
+    def refuse(self) -> None:
+        super().refuse()
         if self.figure is not None:
             files.check_format(self.figure)
+
+
+@dataclasses.dataclass(frozen=True)
+class Output(Picture):
+    """What to do with the result."""
+
+    check: bool = False
+    """Exit with status 1 if a measurement contradicts its law."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,7 +146,7 @@ def _sentence(panel: str) -> str:
 
 
 @contextlib.contextmanager
-def one_sentence(kind: type[ValueError] = ValueError) -> Iterator[None]:
+def one_sentence(kind: type[ValueError] = ValueError) -> Generator[None, None, None]:
     """Turns an error of this kind into its sentence on stderr and exit status 2."""
     try:
         yield
@@ -103,7 +156,7 @@ def one_sentence(kind: type[ValueError] = ValueError) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def debugging(wanted: bool) -> Iterator[None]:
+def debugging(wanted: bool) -> Generator[None, None, None]:
     """If `wanted`, shows tracebacks on stderr.
 
     That of a ValueError before it goes on, and those of predictions that fail, which end nothing.
@@ -126,7 +179,7 @@ def debugging(wanted: bool) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def stoppable(out: str | None) -> Iterator[None]:
+def stoppable(out: str | None) -> Generator[None, None, None]:
     """While a run is kept in the folder `out`, a signal ends it with a sentence that says so.
 
     The exit status is 130 after SIGINT and 143 after SIGTERM. Does nothing for None.

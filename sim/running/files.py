@@ -6,7 +6,7 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 PART = ".sqrt-d-law-"
@@ -29,6 +29,9 @@ def check_writable(*paths: str | None) -> None:
     """
     targets = [Path(name).resolve() for name in paths if name is not None]
     for name in paths:
+        if name is not None and targets.count(Path(name).resolve()) > 1:
+            place = "standard output" if name == "-" else name
+            raise ValueError(f"two results would be written to {place}.")
         if name is None or name == "-":
             continue
         path = Path(name)
@@ -42,8 +45,6 @@ def check_writable(*paths: str | None) -> None:
                     pass
         except OSError as error:
             raise ValueError(f"cannot write {name}: {error.strerror}.") from None
-        if targets.count(path.resolve()) > 1:
-            raise ValueError(f"two results would be written to {name}.")
 
 
 def write_text(path: str, text: str) -> None:
@@ -56,7 +57,7 @@ def write_text(path: str, text: str) -> None:
 
 
 @contextlib.contextmanager
-def replacing(path: str) -> Iterator[Path]:
+def replacing(path: str) -> Generator[Path, None, None]:
     """A temporary file with the same ending whose content becomes that of `path` if all goes well.
 
     The file behind a link is replaced, and keeps its mode. What cannot be replaced without breaking

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import traceback
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -87,7 +87,7 @@ def _is_address(text: str) -> bool:
 
 
 @contextlib.contextmanager
-def joined(spread: Spread, command: str, out: str | None) -> Iterator[bool]:
+def joined(spread: Spread, command: str, out: str | None) -> Generator[bool, None, None]:
     """This process as one of its run; yields whether it is the one that reports.
 
     `command` is what all processes must have in common, `out` where samples are kept. Raises
@@ -276,7 +276,7 @@ def _tell_lost(log: Path, out: str | None) -> None:
 
 
 @contextlib.contextmanager
-def _messages_aside() -> Iterator[Path]:
+def _messages_aside() -> Generator[Path, None, None]:
     """What libraries below Python print goes to a file; what Python prints, where it went before.
 
     They print on standard output, too. The file, which is yielded, is removed at the end.
@@ -306,7 +306,7 @@ def _messages_aside() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _abort_says(tell: Callable[[], None]) -> Iterator[None]:
+def _abort_says(tell: Callable[[], None]) -> Generator[None, None, None]:
     """While JAX would abort this process because another one has ended, `tell` and exit instead.
 
     Python's own signal handlers run between two of its instructions, of which an abort in a thread

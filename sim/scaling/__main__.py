@@ -1,7 +1,7 @@
 """The command line `python -m sim.scaling`."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
 
@@ -50,7 +50,7 @@ def main(args: list[str] | None = None) -> int:
 
 
 @contextmanager
-def _progress(title: str, total: int, shown: bool) -> Iterator[Callable[..., None]]:
+def _progress(title: str, total: int, shown: bool) -> Generator[Callable[..., None], None, None]:
     if not shown:
         yield lambda done, more=0: None
         return

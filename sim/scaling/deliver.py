@@ -1,6 +1,7 @@
 """The result of a scaling run, printed and written."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import xarray as xr
@@ -51,7 +52,5 @@ def deliver(
         picture.write(samples, output.figure)
     if output.html is not None:
         files.write_text(output.html, page.page(result, sessions()))
-    show(result, to_stderr=output.json == "-")
-    if output.json is not None:
-        files.write_text(output.json, to_json(result))
+    output.deliver(partial(show, result), partial(to_json, result))
     return 1 if output.check and result.contradicted else 0

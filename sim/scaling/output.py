@@ -10,7 +10,8 @@ class Output(command_line.Output):
     """What to do with the result of a scaling run."""
 
     html: str | None = None
-    """Write one page of HTML that needs no network: table, plot, configuration, provenance."""
+    """Write one page of HTML that needs no network: tables, picture, configuration,
+    provenance."""
 
     def targets(self) -> tuple[str | None, ...]:
         return *super().targets(), self.html

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from sim.drawing import style
+from sim.scaling.report import Report
 from sim.statistics import fitting
 from sim.statistics.fitting import Fit, Point
 from sim.storage import attributes
@@ -19,14 +20,24 @@ def write(samples: xr.Dataset, path: str) -> None:
         style.save(figure, path, {"config": attributes.configuration(samples.attrs)})
 
 
+def svg(report: Report) -> str:
+    """The picture of a run as an SVG element, which can stand in a page."""
+    with style.styled():
+        return style.element(_figure({report.config["arch"]: (report.fits, report.points)}))
+
+
 def figure_of(runs: Mapping[str, xr.Dataset]) -> Any:
     """Several runs one below the other, with one column for each quantity and norm."""
-    columns = _columns(runs)
+    return _figure({k: (fitting.fit(run), fitting.points(run)) for k, run in runs.items()})
+
+
+def _figure(runs: Mapping[str, tuple[list[Fit], list[Point]]]) -> Any:
+    found = [(point.quantity, point.q) for _, points in runs.values() for point in points]
+    columns = list(dict.fromkeys(found))
     figure, axes = style.panels(
         len(runs), len(columns), 0.4 + 2.5 * len(columns), 0.4 + 2.1 * len(runs), sharex="row"
     )
-    for row, (title, samples) in zip(axes, runs.items(), strict=True):
-        fits, points = fitting.fit(samples), fitting.points(samples)
+    for row, (title, (fits, points)) in zip(axes, runs.items(), strict=True):
         for panel, (quantity, q) in zip(row, columns, strict=True):
             _draw(panel, quantity, q, fits, points)
             panel.set_title(f"{title}: {style.norm(quantity, q)}")
@@ -38,16 +49,11 @@ def figure_of(runs: Mapping[str, xr.Dataset]) -> Any:
     return figure
 
 
-def _columns(runs: Mapping[str, xr.Dataset]) -> list[tuple[str, str]]:
-    found: dict[tuple[str, str], None] = {}
-    for samples in runs.values():
-        for quantity in samples["quantity"].values:
-            for q in samples["q"].values:
-                found[str(quantity), str(q)] = None
-    return list(found)
-
-
 def _draw(panel: Any, quantity: str, q: str, fits: list[Fit], points: list[Point]) -> None:
+    if not any(p.mean > 0 for p in points if (p.quantity, p.q) == (quantity, q)):
+        panel.text(0.5, 0.5, "no values to draw", transform=panel.transAxes, ha="center")
+        panel.set_axis_off()
+        return
     chosen = [fit for fit in fits if (fit.quantity, fit.q) == (quantity, q)]
     for i, fit in enumerate(chosen):
         own = [p for p in points if (p.quantity, p.q, p.width) == (quantity, q, fit.width)]

@@ -7,10 +7,10 @@ from typing import Any
 
 import xarray as xr
 
-from sim.statistics import fitting
+from sim.statistics import fitting, numbers
 from sim.statistics.estimates import Mean
-from sim.statistics.fitting import Fit, Off, Point
-from sim.statistics.numbers import finite_or_none
+from sim.statistics.fitting import Fit, Point
+from sim.statistics.numbers import fields
 from sim.storage import attributes
 
 
@@ -69,68 +69,39 @@ class Report:
 
 def to_json(report: Report) -> str:
     """One JSON object {"config", "fits", "points", ...}; its schema is `report.schema.json`."""
-    content = {
-        "config": report.config,
-        "sampler": report.sampler,
-        "seeds": report.seeds,
-        "reached": report.reached,
-        "rests": report.rests,
-        "fits": [
-            {
-                "arch": fit.arch,
-                "width": fit.width,
-                "quantity": fit.quantity,
-                "q": fit.q,
-                "exponent": finite_or_none(fit.exponent.value),
-                "ci": [finite_or_none(end) for end in fit.exponent.interval],
-                "predicted": fit.predicted,
-                "predicted_error": fit.predicted_error,
-                "limit": fit.limit,
-                "basis": fit.basis,
-                "agrees": fit.agrees,
-                "seeds": fit.exponent.seeds,
-                "ratio": finite_or_none(fit.ratio.value) if fit.ratio else None,
-                "ratio_ci": [finite_or_none(end) for end in fit.ratio.interval]
-                if fit.ratio
-                else None,
-                "constant_agrees": fit.constant_agrees,
-                "norm_off": _off(fit.norm_off),
-                "verdict": verdict(fit),
-                "reliable": fit.reliable,
-            }
-            for fit in report.fits
-        ],
-        "nonfinite": report.nonfinite,
-        "zero": report.dead,
-        "underflown": report.underflown,
-        "points": [
-            {
-                "arch": point.arch,
-                "width": point.width,
-                "size": point.size,
-                "d": point.d,
-                "quantity": point.quantity,
-                "q": point.q,
-                "mean": finite_or_none(point.mean),
-                "sem": finite_or_none(point.sem),
-                "ci": [finite_or_none(end) for end in point.interval],
-                "predicted": point.predicted,
-                "law": point.law,
-                "hypothesis-H": point.hypothesis_h,
-                "seeds": point.seeds,
-            }
-            for point in report.points
-        ],
+    return numbers.to_json(
+        fields(report, "config", "sampler", "seeds", "reached", "rests")
+        | {"fits": [_fit(fit) for fit in report.fits]}
+        | {"nonfinite": report.nonfinite, "zero": report.dead, "underflown": report.underflown}
+        | {"points": [_point(point) for point in report.points]}
+    )
+
+
+def _fit(fit: Fit) -> dict[str, Any]:
+    ratio, off = fit.ratio, fit.norm_off
+    return {
+        **fields(fit, "arch", "width", "quantity", "q"),
+        "exponent": fit.exponent.value,
+        "ci": fit.exponent.interval,
+        **fields(fit, "predicted", "predicted_error", "limit", "basis", "agrees"),
+        "seeds": fit.exponent.seeds,
+        "ratio": ratio and ratio.value,
+        "ratio_ci": ratio and ratio.interval,
+        "constant_agrees": fit.constant_agrees,
+        "norm_off": off and {"size": off.size, "ratio": off.ratio.value, "ci": off.ratio.interval},
+        "verdict": verdict(fit),
+        "reliable": fit.reliable,
     }
-    return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
 
-def _off(off: Off | None) -> dict[str, Any] | None:
-    if off is None:
-        return None
-    ratio = off.ratio
-    ends = [finite_or_none(end) for end in ratio.interval]
-    return {"size": off.size, "ratio": finite_or_none(ratio.value), "ci": ends}
+def _point(point: Point) -> dict[str, Any]:
+    return {
+        **fields(point, "arch", "width", "size", "d", "quantity", "q", "mean", "sem"),
+        "ci": point.interval,
+        **fields(point, "predicted", "law"),
+        "hypothesis-H": point.hypothesis_h,
+        "seeds": point.seeds,
+    }
 
 
 UNCERTAIN = 2.0

@@ -1,6 +1,5 @@
 """The outcomes of simulations as a table, as a Markdown page and as JSON."""
 
-import json
 import math
 from collections import Counter
 from dataclasses import asdict
@@ -23,16 +22,10 @@ def to_json(config: Config, outcomes: dict[str, Outcome]) -> str:
     """One JSON object {"config", "statements"}."""
     wrong = contradicted(outcomes)
     rows = [
-        {
-            "statement": name,
-            **asdict(outcome),
-            "z": outcome.z,
-            "agrees": name not in wrong,
-        }
+        {"statement": name, **asdict(outcome), "z": outcome.z, "agrees": name not in wrong}
         for name, outcome in outcomes.items()
     ]
-    content = numbers.for_json({"config": asdict(config), "statements": rows})
-    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+    return numbers.to_json({"config": asdict(config), "statements": rows})
 
 
 def measured_cells(outcome: Outcome, agrees: bool) -> tuple[str, ...]:

@@ -110,7 +110,7 @@ def exponent(
         error = float(intervals.exponent(first, ds)[1]) * np.sqrt(len(first) / len(norms))
     if not np.isfinite(error):
         return _undefined(len(norms))
-    return _slope(value, error, len(norms), len(first) - 1)
+    return slope_of(value, error, len(norms), len(first) - 1)
 
 
 def exponent_difference(
@@ -129,7 +129,7 @@ def exponent_difference(
     found = intervals.exponent_difference(norms, others, ds)
     if not np.isfinite(found.error):
         return _undefined(len(norms))
-    return _slope(float(found.value), float(found.error), len(norms), float(found.degrees))
+    return slope_of(float(found.value), float(found.error), len(norms), float(found.degrees))
 
 
 def paired_ratio(norms: Float[np.ndarray, " seeds"], others: Float[np.ndarray, " seeds"]) -> Mean:
@@ -181,10 +181,11 @@ def log_exponent(
         return _undefined(len(alive))
     slopes = np.log(alive) @ slope_weights(ds)
     error = float(slopes[:first].std(ddof=1) / np.sqrt(len(alive)))
-    return _slope(float(slopes.mean()), error, len(alive), first - 1)
+    return slope_of(float(slopes.mean()), error, len(alive), first - 1)
 
 
-def _slope(value: float, error: float, seeds: int, degrees: float | int) -> Slope:
+def slope_of(value: float, error: float, seeds: int, degrees: float | int) -> Slope:
+    """An exponent with Student's interval of so many degrees of freedom."""
     half = float(intervals.quantile(LEVEL, degrees)) * error
     return Slope(value, error, (value - half, value + half), seeds, degrees)
 

@@ -11,12 +11,12 @@ from sim.statistics.estimates import (
     Expected,
     Mean,
     Slope,
-    _slope,
     exponent_difference,
     log_exponent,
     mean,
     paired_ratio,
     ratio,
+    slope_of,
     two_stages,
 )
 from sim.statistics.numbers import finite_or_none
@@ -225,7 +225,7 @@ def _agrees(
         return agrees(measured, predicted, comparisons)
     found = exponent_difference(*pair, ds)
     degrees = min(found.degrees, measured.degrees)
-    difference = _slope(found.value, found.standard_error, found.seeds, degrees)
+    difference = slope_of(found.value, found.standard_error, found.seeds, degrees)
     return agrees(difference, 0.0, comparisons)
 
 

@@ -1,5 +1,6 @@
 """How a number is written: with its interval for people, or as JSON."""
 
+import json
 import math
 from typing import Any
 
@@ -66,3 +67,13 @@ def for_json(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [for_json(inner) for inner in value]
     return finite_or_none(value) if isinstance(value, float) else value
+
+
+def fields(row: Any, *names: str) -> dict[str, Any]:
+    """Some attributes of a row by their names."""
+    return {name: getattr(row, name) for name in names}
+
+
+def to_json(content: dict[str, Any]) -> str:
+    """The text of one JSON object, with `for_json` of what it holds."""
+    return json.dumps(for_json(content), indent=1, allow_nan=False) + "\n"

@@ -1,6 +1,6 @@
 """Why a run or a study on disk cannot be opened, read or written: one plain sentence each."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,7 +14,7 @@ class BusyError(Exception):
 
 
 @contextmanager
-def sentences(path: str) -> Iterator[None]:
+def sentences(path: str) -> Generator[None, None, None]:
     """Turns what goes wrong while a place is written into a sentence.
 
     Args:

@@ -9,7 +9,7 @@ finite is what the network gave. Chunks carry CRC-32C checksums. Each is replace
 
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -53,7 +53,7 @@ def opened(
     tell: Callable[[str], None] = lambda line: None,
     experiment: str = "scaling",
     computations: dict[str, str] | None = None,
-) -> Iterator["Run"]:
+) -> Generator["Run", None, None]:
     """The run in the folder or at the URL `path`, created or extended to have room for `config`.
 
     No other process can open a folder of this machine meanwhile; nothing can be locked at a URL,
@@ -85,7 +85,7 @@ def opened(
 
 
 @contextmanager
-def shared(path: str) -> Iterator["Run"]:
+def shared(path: str) -> Generator["Run", None, None]:
     """The run at `path`, which another process of the same run has `opened`.
 
     The two may write samples at the same time, if of different chunks.
@@ -199,7 +199,7 @@ class Run:
             )
 
     @contextmanager
-    def session(self, where: Where) -> Iterator[None]:
+    def session(self, where: Where) -> Generator[None, None, None]:
         """Record this process in the attributes, when it starts and when it ends."""
         now = provenance.session(where.backend, where.processes, where.devices)
         sessions = [*layout.described(self.folder)["sessions"], now]

@@ -8,7 +8,7 @@ whole, so a process may be killed at any moment.
 
 import json
 import zipfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +34,7 @@ def opened(
     grows: tuple[str, ...],
     backend: str,
     tell: Callable[[str], None] = lambda line: None,
-) -> Iterator["Study"]:
+) -> Generator["Study", None, None]:
     """The study in a folder, which is created if it is not there.
 
     No other process can open the study meanwhile.
@@ -94,7 +94,7 @@ def _refuse_other_folders(folder: Path) -> None:
 @contextmanager
 def _session(
     folder: Path, config: dict[str, Any], grows: tuple[str, ...], backend: str
-) -> Iterator[None]:
+) -> Generator[None, None, None]:
     """Record the configuration and this process, when it starts and when it ends."""
     file, sessions = folder / "study.json", []
     if file.exists():

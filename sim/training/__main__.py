@@ -28,18 +28,7 @@ class Keep:
 
 
 def main(args: list[str] | None = None) -> int:
-    """The command line.
-
-    Args:
-        args: Its flags; those of the process unless given.
-
-    Returns:
-        The exit status: 0 if all is well, 1 with --check if something went wrong in the study.
-
-    Raises:
-        SystemExit: With status 2 after one sentence on standard error, for bad usage; with 130 or
-            143 after a signal.
-    """
+    """The command line; returns the exit status (0 fine, 1 contradiction, 2 bad usage)."""
     config, keep, output = command_line.parse(
         (Config, Keep, Output), "python -m sim.training", __doc__ or "", args
     )

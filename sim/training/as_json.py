@@ -1,14 +1,14 @@
 """A study as JSON for programs."""
 
-import json
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
+from sim.statistics import numbers
 from sim.statistics.estimates import Mean
-from sim.statistics.numbers import finite_or_none
+from sim.statistics.numbers import fields
 from sim.storage import attributes
 from sim.training.configuration import SETS
 from sim.training.damage_curve import DamageCurve, damage_curves
@@ -22,38 +22,35 @@ def to_json(samples: xr.Dataset) -> str:
 
     Its schema: `sim/training/report.schema.json`.
     """
-    content = {
-        "config": attributes.configuration(samples.attrs),
-        "fits": [
-            {
-                "training": fit.training,
-                "set": fit.set,
-                **_quantity(fit.quantity),
-                "exponent": finite_or_none(fit.exponent.value),
-                "ci": _ends(fit.exponent.interval),
-                "zero_at": list(fit.zero_at),
-                "predicted": fit.predicted,
-                "seeds": fit.exponent.seeds,
-            }
-            for fit in fits(samples)
-        ],
-        "differences": [
-            {
-                "training": change.training,
-                "reference": change.reference,
-                "set": change.set,
-                **_quantity(change.quantity),
-                "difference": finite_or_none(change.difference.value),
-                "ci": _ends(change.difference.interval),
-                "seeds": change.difference.seeds,
-            }
-            for change in changes(samples)
-        ],
-        "curves": [_curve(curve) for curve in damage_curves(samples)],
-        "points": _points(samples),
-        "warnings": remarks(samples),
-    }
-    return json.dumps(content, indent=1, allow_nan=False) + "\n"
+    return numbers.to_json(
+        {
+            "config": attributes.configuration(samples.attrs),
+            "fits": [
+                {
+                    **fields(fit, "training", "set"),
+                    **_quantity(fit.quantity),
+                    "exponent": fit.exponent.value,
+                    "ci": fit.exponent.interval,
+                    **fields(fit, "zero_at", "predicted"),
+                    "seeds": fit.exponent.seeds,
+                }
+                for fit in fits(samples)
+            ],
+            "differences": [
+                {
+                    **fields(change, "training", "reference", "set"),
+                    **_quantity(change.quantity),
+                    "difference": change.difference.value,
+                    "ci": change.difference.interval,
+                    "seeds": change.difference.seeds,
+                }
+                for change in changes(samples)
+            ],
+            "curves": [_curve(curve) for curve in damage_curves(samples)],
+            "points": _points(samples),
+            "warnings": remarks(samples),
+        }
+    )
 
 
 def _quantity(quantity: Quantity) -> dict[str, Any]:
@@ -63,9 +60,7 @@ def _quantity(quantity: Quantity) -> dict[str, Any]:
 
 def _curve(curve: DamageCurve) -> dict[str, Any]:
     return {
-        "p": curve.p,
-        "q": curve.q,
-        "eps": curve.eps,
+        **fields(curve, "p", "q", "eps"),
         "size": curve.side,
         "trainings": curve.trainings,
         "rank_correlation": _interval(curve.correlation),
@@ -75,15 +70,7 @@ def _curve(curve: DamageCurve) -> dict[str, Any]:
 
 
 def _interval(found: Mean) -> dict[str, Any]:
-    return {
-        "mean": finite_or_none(found.value),
-        "ci": _ends(found.interval),
-        "seeds": found.seeds,
-    }
-
-
-def _ends(interval: tuple[float, float]) -> list[float | None]:
-    return [finite_or_none(end) for end in interval]
+    return {"mean": found.value, "ci": found.interval, "seeds": found.seeds}
 
 
 def _points(samples: xr.Dataset) -> list[dict[str, Any]]:
@@ -120,7 +107,6 @@ def _points(samples: xr.Dataset) -> list[dict[str, Any]]:
     return found
 
 
-def _summary(values: xr.DataArray) -> dict[str, float | int | None]:
+def _summary(values: xr.DataArray) -> dict[str, Any]:
     found = mean(values.values)
-    error = found.standard_error
-    return {"mean": finite_or_none(found.value), "sem": finite_or_none(error), "seeds": found.seeds}
+    return {"mean": found.value, "sem": found.standard_error, "seeds": found.seeds}

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import jax
@@ -14,25 +15,29 @@ from sim.training import trainer
 from sim.training.configuration import BEFORE, ORDINARY, Cell, Completed, parsed
 
 
-def trained(
-    config: Completed,
-    study: Study,
-    data: Data,
-    cell: Cell,
-    advance: Callable[[int], None],
-    tell: Callable[[str], None],
-    stopping: threading.Event,
-) -> Arrays:
+@dataclass(frozen=True)
+class Course:
+    """What all trainings of a study have in common."""
+
+    config: Completed
+    study: Study
+    """Where finished trainings and checkpoints are kept."""
+    data: Data
+    """Standardized images at their own side."""
+    advance: Callable[[int], None]
+    """Called with the number of epochs that are done."""
+    tell: Callable[[str], None]
+    """Hears a sentence when the loss of a seed is no longer finite."""
+    stopping: threading.Event
+    """Set from another thread to end a training after its epoch."""
+
+
+def trained(course: Course, cell: Cell) -> Arrays:
     """What one training at one side gives: read, or computed from its last checkpoint on.
 
     Args:
-        config: What is trained.
-        study: Where finished trainings and checkpoints are kept.
-        data: Standardized images at their own side.
+        course: The study that it belongs to.
         cell: Which training, at which side.
-        advance: Called with the number of epochs that are done.
-        tell: Hears a sentence when the loss of a seed is no longer finite.
-        stopping: Set from another thread to end the training after its epoch.
 
     Returns:
         Arrays by seed first, named as in `sim.training.dataset.labelled`.
@@ -40,19 +45,26 @@ def trained(
     Raises:
         KeyboardInterrupt: The training was stopped; its last checkpoint is kept.
     """
+    config, study, data = course.config, course.study, course.data
     training, side = cell
     name, epochs = cell.name, 0 if training == BEFORE else config.epochs
     stored = study.finished(name)
     if stored is not None:
-        advance(epochs)
+        course.advance(epochs)
         return stored
     regularizer, strength = (ORDINARY, 0.0) if training == BEFORE else parsed(training)
     recipe = trainer.Recipe(
-        regularizer, config.epochs, config.batch, config.learning_rate, config.pgd_steps
+        network=trainer.network(config.data, side, config.width, config.depth),
+        side=side,
+        seed=config.seed,
+        regularizer=regularizer,
+        epochs=config.epochs,
+        batch=config.batch,
+        learning_rate=config.learning_rate,
+        pgd_steps=config.pgd_steps,
     )
-    net = trainer.network(config.data, side, config.width, config.depth)
     seeds = config.seeds
-    state = trainer.start(net, side, recipe, config.seed, seeds)
+    state = trainer.start(recipe, seeds)
     leaves, structure = jax.tree.flatten(state)
     curve = {
         "curve_loss": np.full((seeds, epochs), np.nan),
@@ -65,42 +77,39 @@ def trained(
         first = int(before["epoch"])
         curve = {key: before[key] for key in curve}
         state = structure.unflatten([before[f"leaf{i}"] for i in range(len(leaves))])
-        advance(first)
+        course.advance(first)
     sets = [part.first(config.measured) for part in (data.training, data.test)]
     for number in range(first, epochs):
-        if stopping.is_set():
+        if course.stopping.is_set():
             raise KeyboardInterrupt
-        state, loss = trainer.epoch(
-            net, side, recipe, state, data.training, number, strength, config.seed
-        )
+        state, loss = trainer.epoch(recipe, state, data.training, number, strength)
         new = (curve["failed"] < 0) & ~np.isfinite(loss)
         if new.any():
             curve["failed"][new] = number
             which = " ".join(map(str, np.flatnonzero(new)))
-            tell(
+            course.tell(
                 f"{training} at side {side}: the loss of seed {which} is not finite in epoch "
                 f"{number + 1}; other seeds and trainings are kept."
             )
         curve["curve_loss"][:, number] = loss
         for i, images in enumerate(sets):
-            now = trainer.measured(net, side, state[0], images, None, config.seed)
+            now = trainer.measured(recipe, state[0], images)
             curve["curve_accuracy"][:, i, number] = now.accuracy
             curve["curve_norm"][:, i, number] = now.norm[:, 0]
         arrays = {f"leaf{i}": np.asarray(x) for i, x in enumerate(jax.tree.leaves(state))}
         study.keep_checkpoint(name, arrays | curve | {"epoch": np.array(number + 1)})
-        advance(1)
-    found = _measured(config, net, side, state[0], sets) | curve
+        course.advance(1)
+    found = _measured(config, recipe, state[0], sets) | curve
     for key in ("accuracy", "loss", "norm", "damage", "fooled", "curve_accuracy"):
         found[key][curve["failed"] >= 0] = np.nan
     study.finish(name, found)
     return found
 
 
-def _measured(config: Completed, net: Any, side: int, weights: Any, sets: list[Split]) -> Arrays:
+def _measured(config: Completed, recipe: trainer.Recipe, weights: Any, sets: list[Split]) -> Arrays:
     """The measures after training, by (seeds, set, ...)."""
     each = [
-        trainer.measured(net, side, weights, part, attacks(config), config.seed, config.attacked)
-        for part in sets
+        trainer.measured(recipe, weights, part, attacks(config), config.attacked) for part in sets
     ]
     names = ("accuracy", "loss", "norm", "damage", "fooled")
     return {name: np.stack([getattr(one, name) for one in each], axis=1) for name in names}

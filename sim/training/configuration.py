@@ -7,7 +7,7 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sim.plan import refusals
 from sim.sampling.datasets import NAMES, SIZES
@@ -137,7 +137,7 @@ def completed(config: Config) -> Completed:
     further = tuple(
         f"{name}:{s:g}" for name in some for s in (STRENGTHS[1:2] if quick else STRENGTHS)
     )
-    found = {
+    found: dict[str, Any] = {
         "sizes": sizes,
         "trainings": every if config.trainings is None else config.trainings,
         "compared": further if config.compared is None else config.compared,

@@ -14,7 +14,7 @@ from sim.running import background
 from sim.sampling import datasets
 from sim.storage import studies
 from sim.storage.studies import Arrays
-from sim.training.checkpointed import trained
+from sim.training.checkpointed import Course, trained
 from sim.training.configuration import GROWS, Cell, Completed, Config, check, completed, design
 from sim.training.dataset import labelled
 
@@ -53,9 +53,10 @@ def run(
     found: dict[Cell, Arrays] = {}
     with studies.opened(out, asdict(full), GROWS, jax.default_backend(), tell) as study:
         stopping = threading.Event()
+        course = Course(full, study, data, advance, tell, stopping)
 
         def work(cell: Cell) -> None:
-            found[cell] = trained(full, study, data, cell, advance, tell, stopping)
+            found[cell] = trained(course, cell)
 
         try:
             _in_parallel(work, design(full), full.workers)

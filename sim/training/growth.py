@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import xarray as xr
 
+from sim.statistics import finite
 from sim.statistics.estimates import Slope
 from sim.statistics.intervals import slope_weights
 from sim.training.configuration import BEFORE, ORDINARY, SETS
 from sim.training.dataset import at_several_sides, config_of, dimensions
 from sim.training.network import without_batch_norm
-from sim.vulnerability import first_order
 from theory.laws.prediction import predict
 
 
@@ -97,7 +97,7 @@ def fits(samples: xr.Dataset) -> list[Fit]:
     for training, part, quantity in _each(samples, at_several_sides(samples)):
         values = quantity.of(samples.sel(training=training, set=part))
         rows, there = _rows(values)
-        slope = first_order.exponent(rows[:, there], dimensions(samples)[there])
+        slope = finite.exponent(rows[:, there], dimensions(samples)[there])
         sides = samples["size"].values[there]
         zero = np.nan_to_num(rows[:, there]).sum(axis=0) == 0
         law = predicted.get(str(quantity.q)) if training == BEFORE else None
@@ -132,7 +132,7 @@ def changes(samples: xr.Dataset) -> list[Change]:
                 ds = dimensions(samples)[both]
                 if len(ds) < 2:
                     continue
-                slope = first_order.exponent_difference(rows[:, both], others[:, both], ds)
+                slope = finite.exponent_difference(rows[:, both], others[:, both], ds)
                 found.append(Change(training, reference, part, quantity, slope))
     return found
 

@@ -6,13 +6,13 @@ import numpy as np
 import xarray as xr
 
 from sim.drawing import style
+from sim.statistics import finite
 from sim.storage import attributes
 from sim.training import appearance
 from sim.training.configuration import BEFORE, ORDINARY
 from sim.training.dataset import at_several_sides, config_of, dimensions, shown_attack
 from sim.training.growth import Quantity, predicted_norms, predictions
 from sim.training.means import means
-from sim.vulnerability import first_order
 
 
 def write(samples: xr.Dataset, path: str) -> None:
@@ -109,7 +109,7 @@ def _draw_exponents(panel: Any, samples: xr.Dataset, shown: dict[str, Quantity])
             rows = quantity.of(samples.sel(training=training, set="test"))
             rows = rows.transpose("seed", "size").values
             there = np.isfinite(rows).any(axis=0)
-            slopes.append(first_order.exponent(rows[:, there], ds[there]))
+            slopes.append(finite.exponent(rows[:, there], ds[there]))
         places = np.arange(len(names)) + 0.12 * (i - (len(shown) - 1) / 2)
         values = [slope.value for slope in slopes]
         style.points(panel, i, places, values, [slope.interval for slope in slopes])

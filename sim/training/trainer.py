@@ -31,8 +31,14 @@ TOGETHER = 64
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained, but for the strength of the regularizer."""
+    """Which networks are trained and how, but for the strength of the regularizer."""
 
+    network: Network
+    """With batch normalization."""
+    side: int
+    """Side to which the images are enlarged."""
+    seed: int
+    """Key of the study."""
     regularizer: str
     epochs: int
     batch: int
@@ -75,23 +81,15 @@ def _keys(seed: int, seeds: int) -> tuple[Array, Array]:
     return both[:, 0], both[:, 1]
 
 
-def start(net: Network, side: int, recipe: Recipe, seed: int, seeds: int) -> Any:
-    """Weights and the optimizer's memory of all seeds before training.
-
-    Args:
-        net: The network, with batch normalization.
-        side: Side of its images.
-        recipe: How it will be trained.
-        seed: Key of the study.
-        seeds: How many networks there are.
-    """
-    optimizer = _optimizer(recipe, 1)
+def start(recipe: Recipe, seeds: int) -> Any:
+    """Weights and the optimizer's memory of so many networks before training."""
+    net, optimizer = recipe.network, _optimizer(recipe, 1)
 
     def of_seed(key: Array) -> Any:
-        weights = layers.init(net.body, key, net.input_shape(side))
+        weights = layers.init(net.body, key, net.input_shape(recipe.side))
         return weights, optimizer.init(weights)
 
-    return jax.lax.map(of_seed, _keys(seed, seeds)[0])
+    return jax.lax.map(of_seed, _keys(recipe.seed, seeds)[0])
 
 
 def _optimizer(recipe: Recipe, batches: int) -> optax.GradientTransformation:
@@ -100,14 +98,7 @@ def _optimizer(recipe: Recipe, batches: int) -> optax.GradientTransformation:
 
 
 def epoch(
-    net: Network,
-    side: int,
-    recipe: Recipe,
-    state: Any,
-    training: Split,
-    number: int,
-    strength: float,
-    seed: int,
+    recipe: Recipe, state: Any, training: Split, number: int, strength: float
 ) -> tuple[Any, Float[np.ndarray, " seeds"]]:
     """One more pass over the training images.
 
@@ -115,21 +106,18 @@ def epoch(
     out of it.
 
     Args:
-        net: The network, with batch normalization.
-        side: Side to which the images are enlarged.
-        recipe: How the network is trained.
+        recipe: How the networks are trained.
         state: Weights and the optimizer's memory of all seeds.
         training: The training images at their own side.
         number: Of the epoch, counted from 0.
         strength: Of the regularizer: change ε per coordinate of the input.
-        seed: Key of the study.
 
     Returns:
         The state after the pass, and the mean loss of each seed over its batches.
     """
-    pass_over = _epoch(net, side, recipe, len(training.labels))
+    pass_over = _epoch(recipe, len(training.labels))
     seeds = len(jax.tree.leaves(state)[0])
-    batch_keys = _keys(seed, seeds)[1]
+    batch_keys = _keys(recipe.seed, seeds)[1]
     keys = jax.vmap(jax.random.fold_in, (0, None))(batch_keys, number)
     images, labels = jnp.asarray(training.images), jnp.asarray(training.labels)
     state, found = pass_over(state, keys, images, labels, jnp.float32(strength))
@@ -137,9 +125,9 @@ def epoch(
 
 
 @lru_cache(maxsize=64)
-def _epoch(net: Network, side: int, recipe: Recipe, count: int) -> Callable[..., Any]:
+def _epoch(recipe: Recipe, count: int) -> Callable[..., Any]:
     """Compiled once for all strengths."""
-    of_batch = LOSSES[recipe.regularizer]
+    of_batch, body = LOSSES[recipe.regularizer], recipe.network.body
     size = min(recipe.batch, count)
     batches = count // size
     optimizer = _optimizer(recipe, batches)
@@ -147,16 +135,16 @@ def _epoch(net: Network, side: int, recipe: Recipe, count: int) -> Callable[...,
     def pass_over(state: Any, keys: Array, images: Array, labels: Array, strength: Array) -> Any:
         def step(state: Any, drawn: tuple[Array, Array]) -> tuple[Any, Array]:
             (weights, memory), (chosen, key) = state, drawn
-            xs = copied(images[chosen], side)
+            xs = copied(images[chosen], recipe.side)
 
             def objective(weights: Any) -> tuple[Array, Any]:
                 batch = Batch(xs, labels[chosen], key, strength, recipe.pgd_steps)
-                return of_batch(net.body, weights, batch)
+                return of_batch(body, weights, batch)
 
             (loss, moved), slope = jax.value_and_grad(objective, has_aux=True)(weights)
             updates, memory = optimizer.update(slope, memory)
             weights = optax.apply_updates(weights, updates)
-            return (with_statistics(net.body, weights, moved), memory), loss
+            return (with_statistics(body, weights, moved), memory), loss
 
         def of_seed(own: tuple[Any, Array]) -> Any:
             state, key = own
@@ -174,30 +162,27 @@ def _epoch(net: Network, side: int, recipe: Recipe, count: int) -> Callable[...,
 
 
 def measured(
-    net: Network,
-    side: int,
+    recipe: Recipe,
     weights: Any,
     images: Split,
-    attacks: damage.Attacks | None,
-    seed: int,
+    attacks: damage.Attacks | None = None,
     attacked: int = 0,
 ) -> Measures:
     """Means over images, in evaluation mode (running statistics), for all seeds.
 
     Args:
-        net: The network, with batch normalization.
-        side: Side to which the images are enlarged.
+        recipe: That of the networks.
         weights: Of all seeds.
         images: At their own side.
         attacks: Which attacks to make; without them damage and fooled are None.
-        seed: Key of the study.
         attacked: How many images are attacked, from the first one on.
     """
     xs, labels = jnp.asarray(images.images), jnp.asarray(images.labels)
+    net, side = recipe.network, recipe.side
     accuracy, loss, norms = _measure(net, side)(weights, xs, labels)
     harm, fooled = None, None
     if attacks is not None:
-        key = jax.random.fold_in(jax.random.key(seed), 2**31)
+        key = jax.random.fold_in(jax.random.key(recipe.seed), 2**31)
         few = (xs[:attacked], labels[:attacked])
         harm, fooled = _attack(net, side, attacks)(weights, *few, key)
     found = (accuracy, loss, norms, harm, fooled)

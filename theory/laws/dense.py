@@ -136,7 +136,7 @@ class DenseLaw:
         """E[‖∂_x f_k‖_2^{iτ} | not zero], the characteristic function of log‖∂_x f_k‖_2."""
         powers = 0.5j * np.asarray(tau, float)
         first = MaskedSum(self.d, sp.Integer(1)).transform(powers)
-        return first * self._inner(powers)
+        return first * self.inner(powers)
 
     def density(self, x: Float[np.ndarray, " points"], q: float = 2) -> np.ndarray:
         """The density of ‖∂_x f_k‖_q at x > 0 given that it is not zero.
@@ -162,7 +162,7 @@ class DenseLaw:
         """log c², which may lie beyond the range of floats itself."""
         return float(sp.log(self.scale_squared))
 
-    def _inner(self, powers: Complex[np.ndarray, " points"]) -> Complex[np.ndarray, " points"]:
+    def inner(self, powers: Complex[np.ndarray, " points"]) -> Complex[np.ndarray, " points"]:
         """c^{2s} Π E[S_l^s | S_l > 0] at the complex powers s."""
         found = np.exp(powers * self._log_scale)
         for layer in self.hidden:
@@ -197,7 +197,7 @@ def _table(law: DenseLaw, q: float) -> interpolate.CubicHermiteSpline:
         if np.abs(first[-1]) < NEGLIGIBLE or points >= MOST_POINTS:
             break
         points *= 2
-    spectrum = first * law._inner(0.5j * tau)
+    spectrum = first * law.inner(0.5j * tau)
     # the tail on the left is the longer one; a finer grid makes the interpolation exact enough
     low, fine = law.log_mean(q) - 0.75 * PERIOD, 8 * points
     shifted = np.zeros(fine // 2 + 1, complex)

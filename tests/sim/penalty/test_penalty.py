@@ -11,7 +11,7 @@ from sim import penalty
 from sim.penalty import Config, check, differences, run
 from sim.penalty.report import to_json
 from sim.statistics import estimates
-from sim.vulnerability.first_order import ratio
+from sim.statistics.finite import ratio
 
 QUICK = Config(width=16, seeds=4, epochs=1)
 

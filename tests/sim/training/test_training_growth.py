@@ -8,14 +8,13 @@ import numpy as np
 import pytest
 from studies import CONFIG, EXPONENTS, invented
 
-from sim.statistics import estimates
+from sim.statistics import estimates, finite
 from sim.training import growth
 from sim.training.as_json import to_json
 from sim.training.configuration import BEFORE
 from sim.training.damage_curve import curve_of_seeds, damage_curves
 from sim.training.growth import Quantity
 from sim.training.tables import tables
-from sim.vulnerability import first_order
 
 DS = np.array([64.0, 256.0, 1024.0])
 
@@ -86,7 +85,7 @@ def test_the_interval_of_a_difference_covers():
         one, other = (
             np.exp(0.3 * common + 0.1 * draw.normal(size=(8, 3))) * DS**b for b in (0.5, 0.2)
         )
-        found = first_order.exponent_difference(one, other, DS)
+        found = finite.exponent_difference(one, other, DS)
         covered += found.interval[0] <= 0.3 <= found.interval[1]
         paired.append(found.standard_error)
         apart = [estimates.exponent(rows, DS).standard_error for rows in (one, other)]

@@ -1,0 +1,91 @@
+"""The page of a scaling run: its picture, tables, remarks and provenance put into the template."""
+
+from html import escape
+from importlib import resources
+from string import Template
+from typing import Any
+
+from sim.scaling import picture, remarks, table
+from sim.scaling.remarks import Remark
+from sim.scaling.report import Report
+from sim.statistics.numbers import plain, with_ends
+
+
+def page(result: Report, sessions: list[dict[str, Any]]) -> str:
+    """The whole page, which needs no network and no script.
+
+    All text from outside, such as the name of a user's model, is escaped.
+
+    Args:
+        result: What the run says.
+        sessions: The provenance of the samples (`sim.storage.provenance`).
+    """
+    template = resources.files("sim.scaling").joinpath("page.html").read_text()
+    return Template(template).substitute(
+        title=escape(f"The √d law: {result.config['arch']}"),
+        summary=escape(table.title(result)),
+        remarks="\n".join(map(_remark, remarks.remarks(result))),
+        seeds=result.seeds,
+        picture=picture.svg(result),
+        points=_table(_points(result)),
+        table=_table(table.columns(result)),
+        notes="\n".join(f"<li>{escape(note)}</li>" for note in remarks.notes(result)),
+        configuration=_pairs(result.config),
+        provenance="\n".join(map(_pairs, sessions)),
+    )
+
+
+def _points(result: Report) -> dict[str, list[Any]]:
+    """The cells of the table of all values, by column."""
+    points = result.points
+    widths = {} if result.config.get("model") else {"width": [point.width for point in points]}
+    return {
+        "norm": [table.norm_name(point.quantity, point.q) for point in points],
+        **widths,
+        "side": [point.size for point in points],
+        "d": [point.d for point in points],
+        "mean": [with_ends(point.mean, *point.interval) for point in points],
+        "predicted": [plain(point.predicted, ".4g") for point in points],
+        "networks": [point.seeds for point in points],
+    }
+
+
+def _remark(remark: Remark) -> str:
+    kind = "remark" if remark.style == "dim" else "warning"
+    return f'<p class="{kind}">{escape(remark.text)}</p>'
+
+
+def _table(columns: dict[str, list[Any]]) -> str:
+    texts = ("norm", "rests on", "verdict")
+
+    def cell(kind: str, name: str, value: Any) -> str:
+        found = ["text"] if name in texts else []
+        found += ["contradicts"] if str(value).startswith("CONTRADICTS") else []
+        found += ["off"] if name == "verdict" and str(value).startswith("exponent agrees") else []
+        style = f' class="{" ".join(found)}"' if found else ""
+        return f"<{kind}{style}>{escape(str(value))}</{kind}>"
+
+    head = "".join(cell("th", name, name) for name in columns)
+    rows = [
+        "".join(cell("td", name, value) for name, value in zip(columns, row, strict=True))
+        for row in zip(*columns.values(), strict=True)
+    ]
+    body = "\n".join(f"<tr>{row}</tr>" for row in rows)
+    return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+
+
+def _pairs(values: dict[str, Any]) -> str:
+    """Names and values, a row each; lists with spaces between, as on the command line."""
+
+    def text(value: Any) -> str:
+        if isinstance(value, dict):
+            return ", ".join(f"{name} {text(inner)}" for name, inner in value.items())
+        if isinstance(value, list | tuple):
+            return " ".join(map(text, value))
+        return "–" if value is None else str(value)
+
+    rows = [
+        f"<div><dt>{escape(name)}</dt><dd>{escape(text(value))}</dd></div>"
+        for name, value in values.items()
+    ]
+    return "<dl>\n" + "\n".join(rows) + "\n</dl>"

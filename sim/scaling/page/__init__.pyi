@@ -1,3 +1,0 @@
-from .html import page
-
-__all__ = ["page"]
