@@ -26,7 +26,7 @@ from sim.storage.refusals import RunError
 GROWS = ("seeds", "widths", "sizes")
 """What a run may have more of when it is continued; all else must stay."""
 
-ADDED = {"labels_per_seed": 1, "integrate_first": False}
+ADDED = {"labels_per_seed": 1, "integrate_first": False, "flips": False}
 """Fields that runs of earlier versions lack, with what they had instead."""
 
 Draw = Callable[..., Any]
