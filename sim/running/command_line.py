@@ -40,6 +40,21 @@ class Output:
 
 
 @dataclasses.dataclass(frozen=True)
+class PageOutput(Output):
+    """What to do with a result that has a page."""
+
+    html: str | None = None
+    """Write one page of HTML that needs no network: table, plot, configuration, provenance."""
+
+    def refuse(self) -> None:
+        """Raises ValueError if the files cannot be written."""
+        super().refuse()
+        if self.html == "-":
+            raise ValueError("--html needs the name of a file, not standard output.")
+        files.check_writable(self.html)
+
+
+@dataclasses.dataclass(frozen=True)
 class Debug:
     """How an error is shown."""
 

@@ -84,6 +84,14 @@ def opened(
                 yield run
 
 
+def sessions(out: str | None, where: Where, started: str) -> list[dict[str, Any]]:
+    """The provenance of a run that has just ended; of all its sessions if it is kept in `out`."""
+    if out is not None:
+        return layout.described(open_folder(out))["sessions"]
+    now = provenance.session(where.backend, where.processes, where.devices)
+    return [now | {"started": started, "ended": provenance.now()}]
+
+
 @contextmanager
 def shared(path: str) -> Iterator["Run"]:
     """The run at `path`, which another process of the same run has `opened`.

@@ -6,6 +6,7 @@ from importlib import resources
 from string import Template
 from typing import Any
 
+from sim.drawing import pages
 from sim.scaling import remarks, report, table
 from sim.scaling.page import picture
 from sim.scaling.remarks import Remark
@@ -35,10 +36,10 @@ def page(result: Report, sessions: list[dict[str, Any]]) -> str:
         ),
         table=_table(result),
         notes="\n".join(f"<li>{escape(note)}</li>" for note in remarks.notes(result)),
-        configuration=_pairs(config),
-        provenance="\n".join(map(_pairs, sessions)),
+        configuration=pages.pairs(config),
+        provenance="\n".join(map(pages.pairs, sessions)),
         data=_harmless(json.dumps({"points": _data(result)}, allow_nan=False)),
-        style=here.joinpath("page.css").read_text(),
+        style=pages.style(),
         script=here.joinpath("page.js").read_text(),
     )
 
@@ -97,20 +98,3 @@ def _table(result: Report) -> str:
     ]
     body = "\n".join(f"<tr>{row}</tr>" for row in rows)
     return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
-
-
-def _pairs(values: dict[str, Any]) -> str:
-    """Names and values, a row each; lists with spaces between, as on the command line."""
-
-    def text(value: Any) -> str:
-        if isinstance(value, dict):
-            return ", ".join(f"{name} {text(inner)}" for name, inner in value.items())
-        if isinstance(value, list | tuple):
-            return " ".join(map(text, value))
-        return "–" if value is None else str(value)
-
-    rows = [
-        f"<div><dt>{escape(name)}</dt><dd>{escape(text(value))}</dd></div>"
-        for name, value in values.items()
-    ]
-    return "<dl>\n" + "\n".join(rows) + "\n</dl>"
