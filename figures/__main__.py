@@ -13,7 +13,7 @@ from theory.initializers import unknown
 
 FIGURES = (
     *("scaling", "constants", "exponents", "initializations", "heads", "spread", "sampling"),
-    "vulnerability",
+    *("vulnerability", "flips", "limits"),
 )
 OF_STUDIES = ("training_growth", "training_damage", "training_accuracy", "training_epochs")
 """Figures of a study of training, which takes an hour; drawn only if they are named."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from tyro.conf import Positional
 
 from sim.running import command_line
-from sim.scaling.output import Output
+from sim.running.command_line import PageOutput
 from theory.console import run as run_main
 
 
@@ -24,7 +24,7 @@ class Runs:
 
 def main(args: list[str] | None = None) -> int:
     """The command line; returns the exit status (0 fine, 1 contradiction, 2 bad usage)."""
-    kinds = (Runs, Output)
+    kinds = (Runs, PageOutput)
     stored, output = command_line.parse(kinds, "python -m sim.report", __doc__ or "", args)
     with command_line.one_sentence():
         if not stored.runs:
@@ -38,11 +38,10 @@ def main(args: list[str] | None = None) -> int:
         runs = [(name, merge.read(name)) for name in stored.runs]
         samples = merge.merge(runs)
         if samples.attrs["experiment"] == "vulnerability":
-            if output.html is not None:
-                raise ValueError("--html is for runs of python -m sim.scaling.")
-            return deliver_attacks(merge.finished(samples), output)
+            samples = merge.finished(samples)
     sessions = [session for _, run in runs for session in run.attrs["sessions"]]
-    return deliver(samples, output, lambda: sessions)
+    is_of_attacks = samples.attrs["experiment"] == "vulnerability"
+    return (deliver_attacks if is_of_attacks else deliver)(samples, output, lambda: sessions)
 
 
 if __name__ == "__main__":

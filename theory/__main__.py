@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 from theory.console import progress, run
 from theory.initializers import unknown
-from theory.statements import STATEMENTS, Statement, render, verify
+from theory.statements import STATEMENTS, Statement, render, typeset, verify
 
 CORE = ("true-masks", "theorem-4", "theorem-5", "condition-s", "corollary-6", "average-pooling")
 """The statements on gradients at initialization, with the one that they are corollaries of."""
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="one statement (default: all)")
     form = parser.add_mutually_exclusive_group()
-    form.add_argument("--latex", action="store_true", help="print the derivation as LaTeX")
+    form.add_argument("--latex", action="store_true", help="print a LaTeX document of it")
     form.add_argument("--markdown", action="store_true", help="print it as Markdown")
     form.add_argument("--check", action="store_true", help="run all checks; exit 1 if one fails")
     options = parser.parse_args(arguments)
@@ -40,9 +40,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 complete &= _check(STATEMENTS[name])
                 advance(1)
         return 0 if complete else 1
+    if options.latex:
+        print(typeset.document(STATEMENTS[name] for name in names))
+        return 0
     style: Callable[[Statement], str] = render.text
-    if options.latex or options.markdown:
-        style = render.latex if options.latex else render.markdown
+    if options.markdown:
+        style = render.markdown
     elif options.name is None:
         style = _line
     separator = "\n" if style is _line else "\n\n"

@@ -6,13 +6,14 @@ rich, and nothing of the rest.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from html import escape
 from typing import Literal
 
 from rich import box
 from rich import table as rich_table
 from rich.text import Text
 
-__all__ = ["Cell", "Column", "Table", "columns", "markdown", "printed"]
+__all__ = ["Cell", "Column", "Table", "columns", "html", "markdown", "printed"]
 
 Cell = str | Text
 """What stands in a table; brackets in it are never markup. A `Text` brings its own style."""
@@ -73,6 +74,25 @@ def printed(table: Table) -> rich_table.Table:
         cells = (Text(cell) if isinstance(cell, str) else cell for cell in row)
         found.add_row(*cells, end_section=number in table.section_ends)
     return found
+
+
+def html(table: Table) -> str:
+    """The table below its title as HTML; cells in red are of the class "contradicts"."""
+    texts = [column.justify == "left" for column in table.columns]
+
+    def cell(kind: str, value: Cell, is_text: bool) -> str:
+        found = ["text"] * is_text
+        found += ["contradicts"] * (isinstance(value, Text) and "red" in str(value.style))
+        style = f' class="{" ".join(found)}"' if found else ""
+        return f"<{kind}{style}>{escape(str(value))}</{kind}>"
+
+    def row(kind: str, cells: Iterable[Cell]) -> str:
+        return f"<tr>{''.join(cell(kind, *pair) for pair in zip(cells, texts, strict=True))}</tr>"
+
+    head = row("th", (column.name for column in table.columns))
+    rows = "\n".join(row("td", cells) for cells in table.rows)
+    title = f"<h2>{escape(table.title)}</h2>"
+    return f"{title}\n<table>\n<thead>{head}</thead>\n<tbody>\n{rows}\n</tbody>\n</table>"
 
 
 def markdown(table: Table, rule: str = " --- ") -> str:

@@ -1,4 +1,5 @@
 from .ascent import pgd, steepest
+from .boundary import Boundary, minimal
 from .damage import Attacks, Damage, attacked
 
-__all__ = ["Attacks", "Damage", "attacked", "pgd", "steepest"]
+__all__ = ["Attacks", "Boundary", "Damage", "attacked", "minimal", "pgd", "steepest"]

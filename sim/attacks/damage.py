@@ -95,14 +95,14 @@ def attacked(
     eps = jnp.asarray(attacks.eps, x.dtype)
     sizes = jnp.stack([eps * x.size ** (1 / p) for p in attacks.norms])
     single = sizes.reshape(*sizes.shape, *(1,) * x.ndim) * units[:, None]
-    iterated = _iterated(increase, single, sizes, key, attacks)
+    ascended_to = iterated(increase, single, sizes, key, attacks)
     right = jnp.argmax(apply(body, weights, x)) == label
 
     def harm(delta: Array) -> tuple[Array, Array]:
         wrong = jnp.argmax(apply(body, weights, x + delta)) != label
         return increase(delta), (right & wrong).astype(x.dtype)
 
-    deltas = jnp.stack([single, iterated])
+    deltas = jnp.stack([single, ascended_to])
     harms = jax.vmap(harm)(deltas.reshape(-1, *x.shape))
     known = jnp.array([[True] * len(attacks.norms), [p in PROJECTIONS for p in attacks.norms]])
     damage, fooled = (
@@ -113,7 +113,7 @@ def attacked(
     return Damage(norms, curvatures, damage, fooled)
 
 
-def _iterated(
+def iterated(
     increase: Objective,
     single: Float[Array, "norms eps side side channels"],
     sizes: Float[Array, "norms eps"],
@@ -124,6 +124,13 @@ def _iterated(
 
     All climb at once, so that the network is compiled once, and restart at the same points. With
     neither steps nor restarts they are `single`.
+
+    Args:
+        increase: what the attacks want large, as a function of δ.
+        single: the attacks of one step, where ascent starts.
+        sizes: their sizes ε_p.
+        key: of the random starting points.
+        attacks: norms, steps and restarts.
     """
     known = [i for i, p in enumerate(attacks.norms) if p in PROJECTIONS]
     image, starts, radii = single.shape[2:], [], []
@@ -146,7 +153,7 @@ def _iterated(
     if not known or attacks.steps + attacks.restarts == 0:
         return single
     found, values = climb(increase, jnp.concatenate(starts), move, attacks.steps)
-    most = values.reshape(len(known), len(attacks.eps), -1).argmax(axis=-1)[:, :, None]
+    most = values.reshape(len(known), sizes.shape[1], -1).argmax(axis=-1)[:, :, None]
     found = found.reshape(*most.shape[:2], -1, *image)
     chosen = jnp.take_along_axis(found, most.reshape(*most.shape, *(1,) * len(image)), axis=2)
     return single.at[jnp.array(known)].set(chosen[:, :, 0])

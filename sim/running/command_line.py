@@ -97,6 +97,23 @@ class Output(Picture):
 
 
 @dataclasses.dataclass(frozen=True)
+class PageOutput(Output):
+    """What to do with a result that has a page of its own."""
+
+    html: str | None = None
+    """Write one page of HTML that needs no network: tables, picture, configuration,
+    provenance."""
+
+    def targets(self) -> tuple[str | None, ...]:
+        return *super().targets(), self.html
+
+    def refuse(self) -> None:
+        super().refuse()
+        if self.html == "-":
+            raise ValueError("--html needs the name of a file, not standard output.")
+
+
+@dataclasses.dataclass(frozen=True)
 class Debug:
     """How an error is shown."""
 

@@ -9,15 +9,15 @@ import sim.scaling
 from sim.plan.configuration import Keep
 from sim.plan.plan import completed
 from sim.running import command_line
+from sim.running.command_line import PageOutput
 from sim.sampling import hosts
 from sim.scaling.configuration import Config, planned
-from sim.scaling.output import Output
 from theory.console import run as run_main
 
 
 def main(args: list[str] | None = None) -> int:
     """The command line; returns the exit status (0 fine, 1 contradiction, 2 bad usage)."""
-    kinds = (Config, Keep, hosts.Spread, Output, command_line.Debug)
+    kinds = (Config, Keep, hosts.Spread, PageOutput, command_line.Debug)
     parsed = command_line.parse(kinds, "python -m sim.scaling", sim.scaling.__doc__ or "", args)
     config, keep, spread, output, debug = parsed
     plan = None

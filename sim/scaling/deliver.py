@@ -7,8 +7,8 @@ from typing import Any
 import xarray as xr
 
 from sim.running import files
+from sim.running.command_line import PageOutput
 from sim.scaling import page, picture
-from sim.scaling.output import Output
 from sim.scaling.remarks import notes, remarks
 from sim.scaling.report import Report, to_json
 from sim.scaling.table import columns, table_of
@@ -40,7 +40,7 @@ def show(report: Report, to_stderr: bool = False) -> None:
 
 def deliver(
     samples: xr.Dataset,
-    output: Output,
+    output: PageOutput,
     sessions: Callable[[], list[dict[str, Any]]],
 ) -> int:
     """Print the table, write what is asked for; the exit status (1: a law is contradicted).

@@ -21,8 +21,7 @@ from sim.sampling.draws import Draws
 from sim.scaling.configuration import Config, planned
 from sim.scaling.dataset import labelled, predictions, unsampled
 from sim.statistics.estimates import exponent, seeds_needed
-from sim.storage import attributes, layout, provenance, store
-from sim.storage.folder import folder
+from sim.storage import attributes, layout, store
 from theory.network import Network
 
 Advance = Callable[..., None]
@@ -109,10 +108,8 @@ def draws(plan: Plan[Config]) -> Draws:
 
 def sessions(out: str | None, started: str) -> list[dict[str, Any]]:
     """The provenance of a run that has just ended; of all its sessions if it is kept in `out`."""
-    if out is not None:
-        return layout.described(folder(out))["sessions"]
-    now = provenance.session(jax.default_backend(), jax.process_count(), jax.device_count())
-    return [now | {"started": started, "ended": provenance.now()}]
+    where = store.Where(jax.default_backend(), jax.process_count(), jax.device_count())
+    return store.sessions(out, where, started)
 
 
 def share(plan: Plan[Config], is_kept: bool) -> range:

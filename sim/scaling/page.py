@@ -5,6 +5,7 @@ from importlib import resources
 from string import Template
 from typing import Any
 
+from sim.drawing import pages
 from sim.scaling import picture, remarks, table
 from sim.scaling.remarks import Remark
 from sim.scaling.report import Report
@@ -20,9 +21,8 @@ def page(result: Report, sessions: list[dict[str, Any]]) -> str:
         result: What the run says.
         sessions: The provenance of the samples (`sim.storage.provenance`).
     """
-    template = resources.files("sim.scaling").joinpath("page.html").read_text()
-    return Template(template).substitute(
-        title=escape(f"The √d law: {result.config['arch']}"),
+    template = resources.files("sim.scaling").joinpath("page.html").read_text(encoding="utf-8")
+    body = Template(template).substitute(
         summary=escape(table.title(result)),
         remarks="\n".join(map(_remark, remarks.remarks(result))),
         seeds=result.seeds,
@@ -30,9 +30,10 @@ def page(result: Report, sessions: list[dict[str, Any]]) -> str:
         points=_table(_points(result)),
         table=_table(table.columns(result)),
         notes="\n".join(f"<li>{escape(note)}</li>" for note in remarks.notes(result)),
-        configuration=_pairs(result.config),
-        provenance="\n".join(map(_pairs, sessions)),
+        configuration=pages.pairs(result.config),
+        provenance="\n".join(map(pages.pairs, sessions)),
     )
+    return pages.page(f"The √d law: {result.config['arch']}", body)
 
 
 def _points(result: Report) -> dict[str, list[Any]]:
@@ -72,20 +73,3 @@ def _table(columns: dict[str, list[Any]]) -> str:
     ]
     body = "\n".join(f"<tr>{row}</tr>" for row in rows)
     return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
-
-
-def _pairs(values: dict[str, Any]) -> str:
-    """Names and values, a row each; lists with spaces between, as on the command line."""
-
-    def text(value: Any) -> str:
-        if isinstance(value, dict):
-            return ", ".join(f"{name} {text(inner)}" for name, inner in value.items())
-        if isinstance(value, list | tuple):
-            return " ".join(map(text, value))
-        return "–" if value is None else str(value)
-
-    rows = [
-        f"<div><dt>{escape(name)}</dt><dd>{escape(text(value))}</dd></div>"
-        for name, value in values.items()
-    ]
-    return "<dl>\n" + "\n".join(rows) + "\n</dl>"

@@ -15,6 +15,7 @@ from sim.statements import (
     norm_bounds,
     normalization,
     paths,
+    penalties,
     residual_streams,
     schemes,
     shared_kernels,
@@ -50,6 +51,8 @@ CHECKS: dict[str, Check] = {
     "sparse-gradients": maxima.sparse_gradients,
     "layer-norm": normalization.layer_norm,
     "concatenation": normalization.concatenation,
+    "cross-lipschitz": penalties.cross_lipschitz,
+    "constant-signal-to-noise": penalties.constant_signal_to_noise,
 }
 """The simulation of each statement, by the statement's name."""
 

@@ -26,7 +26,7 @@ from sim.storage.refusals import RunError
 GROWS = ("seeds", "widths", "sizes")
 """What a run may have more of when it is continued; all else must stay."""
 
-ADDED = {"labels_per_seed": 1, "integrate_first": False}
+ADDED = {"labels_per_seed": 1, "integrate_first": False, "flips": False}
 """Fields that runs of earlier versions lack, with what they had instead."""
 
 Draw = Callable[..., Any]
@@ -82,6 +82,14 @@ def opened(
             run.mend(tell)
             with run.session(where):
                 yield run
+
+
+def sessions(out: str | None, where: Where, started: str) -> list[dict[str, Any]]:
+    """The provenance of a run that has just ended; of all its sessions if it is kept in `out`."""
+    if out is not None:
+        return layout.described(open_folder(out))["sessions"]
+    now = provenance.session(where.backend, where.processes, where.devices)
+    return [now | {"started": started, "ended": provenance.now()}]
 
 
 @contextmanager

@@ -15,7 +15,7 @@ Cherapanamjeri, Gidel, Tachet des Combes (arXiv 2104.03863) and De Palma, Kiani,
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import sympy as sp
@@ -24,6 +24,21 @@ from scipy import optimize, special
 
 from theory.laws import directions, gaussian_norm, joint
 from theory.laws.norms import dual
+from theory.laws.parts import gaussian_hidden_layers, is_spatial
+from theory.network import (
+    Activation,
+    AvgPool,
+    Branching,
+    Flatten,
+    GlobalAvgPool,
+    GlobalMaxPool,
+    MaxPool,
+    Network,
+    Serial,
+    SmoothActivation,
+    Weighted,
+    walk,
+)
 
 DRAWS = 2**14
 """Networks drawn for the distance to the nearest of several classes."""
@@ -39,6 +54,28 @@ AT_ONCE = 2**22
 
 MEDIAN = sp.sqrt(2) * sp.erfinv(sp.Rational(1, 2))
 """Median of |z|, z ~ N(0, 1), about 0.674: of the ℓ_2 distance in units of ‖x‖_2/√d, large d."""
+
+
+HOMOGENEOUS = (
+    *(Activation, AvgPool, Branching, Flatten, GlobalAvgPool, GlobalMaxPool, MaxPool, Serial),
+    Weighted,
+)
+"""Layers with f(ax) = a f(x) for a > 0, apart from smooth activations."""
+
+
+def basis(network: Network) -> Literal["exact", "gradient-independence", "none"]:
+    """What the law of distances rests on for this network.
+
+    "exact" for bias-free dense networks of (leaky) ReLUs with Gaussian weights. For other
+    positively homogeneous ones f_k − f_l = x · ∂(f_k − f_l) still holds, and the law does if the
+    gradient is independent of x and prefers no direction: "gradient-independence". Else "none".
+    """
+    layers = tuple(walk(network.body))
+    if not all(isinstance(x, HOMOGENEOUS) and not isinstance(x, SmoothActivation) for x in layers):
+        return "none"
+    if is_spatial(network.body) or gaussian_hidden_layers(network.body) is None:
+        return "gradient-independence"
+    return "exact"
 
 
 @dataclass(frozen=True)

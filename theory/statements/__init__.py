@@ -44,6 +44,8 @@ _MODULES = {
     "general-norms": "vulnerability",
     "zero-one-damage": "vulnerability",
     "double-backpropagation": "vulnerability",
+    "cross-lipschitz": "penalties",
+    "constant-signal-to-noise": "penalties",
 }
 """Where each statement is built: the function of its name, with underscores, in this module."""
 

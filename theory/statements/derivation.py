@@ -22,7 +22,8 @@ import sympy as sp
 from sympy.core.function import AppliedUndef
 from sympy.core.relational import Relational
 
-from theory.statements.render import latex, markdown
+from theory.statements.render import markdown
+from theory.statements.typeset import latex
 
 Kind = Literal["symbolic", "exact", "numeric", "definition"]
 Claim = Relational

@@ -11,7 +11,9 @@ from theory.laws import distance
 from theory.statements.derivation import Statement, compute, derive, eq, evaluate
 
 SOURCE = "derived here"
-LENGTH_SCALE = "derived here; the scale ‖x‖/√d is that of arXiv 2104.03863 and arXiv 2004.05923"
+LENGTH_SCALE = (
+    "derived here; arXiv 2104.03863 and arXiv 2004.05923 prove the scale ‖x‖/√d for wide networks"
+)
 
 value, other, t, u = sp.symbols("M N t u", real=True)
 first, second, third, fourth = sp.symbols("w_1 w_2 v_1 v_2", real=True)
@@ -118,9 +120,24 @@ def boundary_distance() -> Statement:
         ),
         evaluate(
             eq(below.subs(size, value * length / sp.sqrt(d)), sp.Rational(1, 2)),
-            "and half of the networks have a boundary within 0.674… ‖x‖/√d, "
-            "the scale of Bubeck et al. 2021 and De Palma et al. 2020",
+            "and half of the networks have a boundary within 0.674… ‖x‖/√d",
             lambda: {f"d = {k}": {value: distance.MEDIAN, d: k, length: 3} for k in (1, 64)},
+        ),
+        derive(
+            eq(
+                below.subs(size, h1 * length / sp.sqrt(d)),
+                sp.Integral(2 * NORMAL, (t, 0, h1)),
+            ),
+            "Bubeck et al. 2021: one gradient step of length of order ‖x‖/√d changes the sign of a "
+            "random two-layer network with high probability. To first order a step of h ‖x‖/√d "
+            "does with probability erf(h/√2): 0.683, 0.954, 0.997 for h = 1, 2, 3, at every depth",
+        ),
+        derive(
+            eq(sp.Integral(2 * t * NORMAL, (t, 0, sp.oo)), sp.sqrt(2 / sp.pi)),
+            "De Palma, Kiani and Lloyd 2020: the ℓ_p distance is of order ‖x‖_p/√d. To first order "
+            "it is |z·x|/‖z‖_q, and ‖z‖_q ≈ c_q d^(1/q), c_q^q = E|z_1|^q. If all |x_i| are equal, "
+            "half lie within (0.674…/c_q) ‖x‖_p/√d: c_2 = 1 for p = 2, c_1 for p = ∞, which gives "
+            "0.845…; for p = 1, c_∞ is √(2 log d)",
         ),
     )
     title = "The distance to the decision boundary"

@@ -68,6 +68,8 @@ TWINS = {
     "euler-identity": smooth_activation,
     "post-activation": forgotten_mask,
     "sparse-gradients": variance_without_fan_in,
+    "cross-lipschitz": variance_without_fan_in,
+    "constant-signal-to-noise": variance_without_fan_in,
 }
 
 

@@ -120,3 +120,13 @@ def test_two_classes_flip_as_their_distance_says():
     assert law.flip_probability(12, 0.5) == pytest.approx(float(expected), abs=4 * 0.5 / 2**7)
     several = predict(architectures.mlp((9, 6), classes=10))
     assert several.flip_probability(12, 0.5) > law.flip_probability(12, 0.5)
+
+
+def test_what_the_law_of_distances_rests_on():
+    """Exact, or homogeneous; not what is bounded, or adds tokens of its own."""
+    expected = {"mlp": "exact", "cnn": "gradient-independence", "resnet": "gradient-independence"}
+    for name, basis in (expected | {"vit": "none", "mlp-mixer": "none"}).items():
+        assert distance.basis(architectures.find(name).build()) == basis
+    assert distance.basis(architectures.mlp(activation="tanh")) == "none"
+    assert distance.basis(architectures.mlp(init="orthogonal")) == "gradient-independence"
+    assert distance.basis(architectures.cnn(norm="layer")) == "none"
