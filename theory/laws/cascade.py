@@ -15,54 +15,63 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from scipy import special
 
-from theory.activations import negative_slope
 from theory.laws import gaussian
 from theory.laws.energy import scaled_energy_map
-from theory.laws.wide import Resolved
-from theory.network import Activation, GlobalAvgPool, Layer, Serial, Shape, walk
+from theory.laws.positions import Together, together
+from theory.laws.resolved import Resolved
+from theory.network import Activation, Serial, Shape
 
 BINS = 96
 
+NONE = 1e-9
+"""A variance that counts as none."""
 
-def sample_energy_maps(body: Layer, shape: Shape, draws: int, seed: int = 0) -> np.ndarray:
+
+def sample_energy_maps(body: Serial, shape: Shape, draws: int, seed: int = 0) -> np.ndarray:
     """Energies of one logit's input gradient at each position, summed over channels.
 
-    Shape (draws, side, side) for an integer image shape (side, side, channels). Their mean over
-    many draws is `theory.laws.energy.logit_energy_map`.
+    Shape (draws, side, side) for an integer image shape (side, side, channels). Their mean is that
+    of `theory.laws.positions.energies`; what all positions have in common is left out.
     """
-    maps, k = _sampled(body, shape, draws, seed)
+    maps, k, _ = _sampled(body, shape, draws, seed)
     return maps * 4.0**k
 
 
-def _sampled(body: Layer, shape: Shape, draws: int, seed: int = 0) -> tuple[np.ndarray, int]:
-    """The maps in units of 4^k."""
-    rng = np.random.default_rng(seed)
-    shared = _moves_together(body)
+def _sampled(
+    body: Serial, shape: Shape, draws: int, seed: int = 0
+) -> tuple[np.ndarray, int, float]:
+    """The maps in units of 4^k, and the factor that is left out of the root of all of them."""
+    placed, excess = together(body, shape)
+    rng, outside, trunk = np.random.default_rng(seed), 1.0, set(map(id, placed.layers))
+
+    def gamma(variance: Any, size: tuple[int, ...]) -> np.ndarray:
+        """Variables of mean 1."""
+        order = 1 / np.maximum(variance, NONE)
+        return rng.standard_gamma(order, (draws, *size)) / order
 
     def fluctuate(activation: Activation, channels: int, energies: np.ndarray) -> np.ndarray:
-        size = (draws, 1, 1) if shared else energies.shape
-        if isinstance(activation, Resolved):
-            shape = channels / relative_variance(activation)
-            return energies * rng.gamma(shape, 1 / shape, size)
-        square = float(negative_slope(activation)) ** 2
-        if square == 1:
-            return energies * rng.gamma(channels / 2, 2 / channels, size)
-        active = rng.binomial(channels, 0.5, size)
-        kept = rng.gamma(active / 2, 2.0)
-        if square > 0:
-            kept = kept + square * rng.gamma((channels - active) / 2, 2.0)
-        return energies * kept / (channels * (1 + square) / 2)
+        nonlocal outside
+        assert isinstance(activation, Together)
+        alike, own = 1 + activation.alike / channels, 1 + activation.own / channels
+        other = float(alike[0, 0]) if alike.size == 1 else 1 + activation.other / channels
+        if id(activation) in trunk:
+            outside *= _root(other - 1)
+        else:
+            energies = energies * gamma(other - 1, (1, 1))
+        repeat = [n // p for n, p in zip(energies.shape[1:], alike.shape, strict=True)]
+        several = np.tile(gamma(alike / other - 1, alike.shape), (1, *repeat))
+        return energies * several * gamma(np.tile(own / alike - 1, repeat), energies.shape[1:])
 
-    return scaled_energy_map(_serial(body), shape, np.ones((draws, 1, 1)), fluctuate)
-
-
-def _serial(body: Layer) -> Serial:
-    return body if isinstance(body, Serial) else Serial((body,))
+    maps, k = scaled_energy_map(placed, shape, np.ones((draws, 1, 1)), fluctuate)
+    return maps * excess, k, outside
 
 
-def _moves_together(body: Layer) -> bool:
-    return any(isinstance(layer, GlobalAvgPool) for layer in walk(body))
+def _root(variance: float) -> float:
+    """E√F of a gamma variable F of mean 1."""
+    order = 1 / max(variance, NONE)
+    return float(special.poch(order, 0.5) / np.sqrt(order))
 
 
 def relative_variance(activation: Resolved) -> Any:
@@ -74,7 +83,7 @@ def relative_variance(activation: Resolved) -> Any:
 
 
 @lru_cache(maxsize=4096)
-def norm_value(body: Layer, shape: Shape, q: float) -> float:
+def norm_value(body: Serial, shape: Shape, q: float) -> float:
     """E‖∂f_k/∂x‖_q at an integer image shape (side, side, channels), by sampling the cascade.
 
     The samples are fixed and corrected by the known mean energy; the relative standard error is
@@ -91,16 +100,17 @@ def scaled(m: float, k: int) -> float:
 
 
 @lru_cache(maxsize=4096)
-def scaled_norm_value(body: Layer, shape: Shape, q: float) -> tuple[float, int]:
+def scaled_norm_value(body: Serial, shape: Shape, q: float) -> tuple[float, int]:
     """`norm_value` as (m, k), standing for m · 2^k."""
     side, channels = shape[0], shape[2]
-    draws = 128 if _moves_together(body) else int(np.clip(2**17 // side**2, 8, 128))
-    maps, k = _sampled(body, shape, draws)
-    exact, exact_k = scaled_energy_map(_serial(body), shape, np.ones((1, 1)))
+    draws = int(np.clip(2**18 // side**2, 16, 128))
+    maps, k, outside = _sampled(body, shape, draws)
+    exact, exact_k = scaled_energy_map(body, shape, np.ones((1, 1)))
+    expected = (exact * together(body, shape)[1]).sum()
     norms = np.array([gaussian.norm_value(q, _groups(x.ravel(), channels)) for x in maps])
-    totals = maps.sum(axis=(1, 2)) / (exact.sum() * 4.0 ** (exact_k - k))
+    totals = maps.sum(axis=(1, 2)) / (expected * 4.0 ** (exact_k - k))
     # a norm goes like the square root of the total energy, whose mean is known to be 1
-    return float(norms.mean() - norms.mean() / 2 * (totals.mean() - 1)), k
+    return outside * float(norms.mean() - norms.mean() / 2 * (totals.mean() - 1)), k
 
 
 def _groups(energies: np.ndarray, channels: int) -> gaussian.Groups:
