@@ -26,8 +26,15 @@ import numpy as np
 from theory import activations
 from theory.geometry import connections, taps
 from theory.laws import kernels
-from theory.laws.energy import Connection, connection, energy_map, per_path, shares
-from theory.laws.resolved import Resolved, ResolvedNorm
+from theory.laws.energy import (
+    Connection,
+    connection,
+    energy_map,
+    per_path,
+    scaled_energy_map,
+    shares,
+)
+from theory.laws.resolved import Resolved, ResolvedNorm, relative_variance
 from theory.network import (
     Activation,
     AvgPool,
@@ -141,6 +148,15 @@ def together(body: Serial, shape: Shape) -> tuple[Serial, np.ndarray]:
     squares = found.products[: energies.shape[0], : energies.shape[1]]
     excess = np.divide(squares, energies, out=np.ones_like(energies), where=energies > 0)
     return Serial(tuple(reversed(layers))), excess
+
+
+def coherent_energy_map(body: Serial, shape: Shape) -> tuple[np.ndarray, int]:
+    """E(∂f_k/∂x)² at each input position, summed over channels, gradients that meet included.
+
+    As (map, k), standing for map · 4^k; arguments as of `together`.
+    """
+    energies, k = scaled_energy_map(body, shape, np.ones((1, 1)))
+    return energies * together(body, shape)[1], k
 
 
 def _is_smooth(layer: Resolved) -> bool:
@@ -257,9 +273,7 @@ def meeting(through: np.ndarray, pairs: np.ndarray) -> tuple[np.ndarray, np.ndar
         for output, read in zip(*np.nonzero(tap), strict=True):
             by_input.setdefault(int(read), []).append(int(output))
         readers.append(by_input)
-    counts: dict[tuple[int, int], dict[int, int]] = {
-        (o, o): {} for o in range(through.shape[1])
-    }
+    counts: dict[tuple[int, int], dict[int, int]] = {(o, o): {} for o in range(through.shape[1])}
     for column, (i, j) in enumerate(pairs.tolist()):
         for by_input in readers:
             for o in by_input.get(i, []):
@@ -375,18 +389,25 @@ def _(layer: Activation, shape: Shape, values: Values) -> tuple[Values, Pull]:
     inner = layer.activation if isinstance(layer, Resolved) else layer
     variances = [values.products[_chosen(places, values.products)] for places in values.pairs.T]
     near = (*variances, values.products)
-    far = tuple(np.array([x]) for x in (values.square, values.square, values.common))
-    one = tuple(np.array([values.square]) for _ in range(3))
+    v, c = np.array([values.square]), np.array([values.common])
+    far, itself, apart = (v, v, c), (v, v, v), (v, v, 0 * v)
     behind = Values(
         values.pairs,
         kernels.values(inner, *near),
-        float(kernels.values(inner, *one)[0]),
+        float(kernels.values(inner, *itself)[0]),
         float(kernels.values(inner, *far)[0]),
     )
     second, fourth = (_slope_moment(layer, power) for power in (2, 4))
-    kept, kept_far = (second * x for x in _between(inner, 1, near, far, one))
-    spread = fourth / second**2 - 1
-    squares, squares_far = (1 + spread * x for x in _between(inner, 2, near, far, one, True))
+
+    def between(power: int, least: float, *covariances: np.ndarray) -> np.ndarray:
+        """E φ'^power φ'^power, from 0 where it is `least` to 1 of a position with itself."""
+        most = float(kernels.slopes(inner, *itself, power=power)[0])
+        found = kernels.slopes(inner, *covariances, power=power)
+        return (found - least) / (most - least) if most > least else np.zeros_like(found)
+
+    kept, kept_far = (second * between(1, 0.0, *x) for x in (near, far))
+    unequal = float(kernels.slopes(inner, *apart, power=2)[0])
+    square_far = 1 + (fourth / second**2 - 1) * float(between(2, unequal, *far)[0])
 
     def pull(after: Gradients) -> tuple[Gradients, Layer]:
         before = Gradients(
@@ -395,37 +416,23 @@ def _(layer: Activation, shape: Shape, values: Values) -> tuple[Values, Pull]:
             after.distinct * float(kept_far[0]),
             after.period,
         )
-        own = 3 * fourth / second**2 - 1
-        alike, other = _covariances(after, values.pairs, squares, float(squares_far[0]))
-        return before, Together(layer, own, np.clip(alike, 0, own), other)
+        # Gaussian gradients of correlation r have E u² u'² = 1 + 2r² times E u² E u'²
+        energy, distinct = (
+            _by_remainder(x, after.period) for x in (after.energies, after.distinct)
+        )
+        r = np.divide(distinct, energy, out=np.zeros_like(energy), where=energy > 0)
+        own = relative_variance(second, fourth)
+        other = float(np.clip(square_far - 1, 0, own))
+        alike = np.clip(square_far * (1 + 2 * r**2) - 1, other, own)
+        return before, Together(layer, own, alike, other)
 
     return behind, pull
-
-
-def _between(inner, power, near, far, one, zero=False):
-    none = float(kernels.slopes(inner, *one[:2], np.zeros(1), power=power)[0]) if zero else 0.0
-    full = float(kernels.slopes(inner, *one, power=power)[0])
-    return [(kernels.slopes(inner, *x, power=power) - none) / (full - none) if full>none else np.zeros_like(x[0]) for x in (near, far)]
 
 
 def _slope_moment(layer: Activation, power: int) -> float:
     if isinstance(layer, Resolved):
         return float(layer.second_moment if power == 2 else layer.fourth_moment)
     return float(activations.slope_moment(layer, 1, power))
-
-
-def _covariances(
-    after: Gradients, pairs: np.ndarray, squares: np.ndarray, squares_far: float
-) -> tuple[np.ndarray, float]:
-    """`Together.alike` and `Together.other`, from E φ'² φ'² over (E φ'²)² at pairs and far apart.
-
-    Gaussian gradients of correlation r have E u² u'² = 1 + 2r².
-    """
-    energies, period = after.energies, after.period
-    energy, distinct = (_by_remainder(x, period) for x in (energies, after.distinct))
-    r = np.divide(distinct, energy, out=np.zeros_like(energy), where=energy > 0)
-    far_alike, far_other = squares_far * (1 + 2 * r**2) - 1, squares_far - 1
-    return far_alike, max(far_other, 0.0)
 
 
 def _by_remainder(x: np.ndarray, period: int) -> np.ndarray:
