@@ -333,7 +333,7 @@ def _mixed(
     behind = Values(
         pairs,
         share * (products + values.common * far),
-        share * (own * values.square + (other - own) * values.common if other else own),
+        share * (own * values.square + max(other - own, 0) * values.common),
         share * other * values.common,
     )
 
