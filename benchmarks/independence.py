@@ -85,29 +85,42 @@ WIDTH = 256
 WIDE = {"mlp": 1024, "densenet": 64, "mlp-mixer": 512}
 """Widths of architectures whose laws are reached later, or whose layers become wider."""
 
+AVERAGES: dict[str, tuple[str, dict[str, Any]]] = {
+    "cnn --head gap": ("cnn", {"head": "gap"}),
+    "resnet --head gap": ("resnet", {"head": "gap"}),
+    "resnet-preact --head gap": ("resnet-preact", {"head": "gap"}),
+    "cnn --head gap --border reflect": ("cnn", {"head": "gap", "border": "reflect"}),
+    "convnet-avdim --head gap": ("convnet-avdim", {"head": "gap"}),
+    "convnet-avdim --head avgpool": ("convnet-avdim", {"head": "avgpool"}),
+    "convnet-avdim --pooling average": ("convnet-avdim", {"pooling": "average"}),
+}
+"""Networks whose positions meet in averages; their widths are ordinary ones."""
 
-def agreement(arch: str) -> dict[str, Any]:
-    """Gradient independence over the law of a wide network, E‖∂f_k‖₁ at its smallest side."""
+ORDINARY = 64
+
+
+def agreements() -> Iterator[dict[str, Any]]:
+    """Every architecture that has a law, wide, and averages."""
+    for name, architecture in architectures.ARCHITECTURES.items():
+        if missing(architecture.build()) is None:
+            yield agreement(name, name, {"width": WIDE.get(name, WIDTH)})
+    for name, (arch, options) in AVERAGES.items():
+        yield agreement(name, arch, options | {"width": ORDINARY})
+
+
+def agreement(name: str, arch: str, options: dict[str, Any]) -> dict[str, Any]:
+    """Gradient independence over the law of a network, E‖∂f_k‖₁ at its smallest side."""
     architecture = architectures.find(arch)
-    network = architecture.build(width=WIDE.get(arch, WIDTH))
+    network = architecture.build(**options)
     side = min(architecture.sizes)
     draws = Draws(("logit",), (1.0,))
     found = sampling.sample(network, (side,), draws, SEEDS).norms[:, 0, 0, 0]
     law = predict(network, 1, "logit")(network.channels * side**2)
     error = found.std(ddof=1) / len(found) ** 0.5
     return {
-        "arch": arch,
-        "width": WIDE.get(arch, WIDTH),
+        "arch": name,
+        "width": options["width"],
         "side": side,
         "ratio": float(found.mean() / law),
         "error": float(error / law),
     }
-
-
-def with_laws() -> list[str]:
-    """The architectures that have a law."""
-    return [
-        name
-        for name, architecture in architectures.ARCHITECTURES.items()
-        if missing(architecture.build()) is None
-    ]

@@ -1,6 +1,6 @@
 """Which input positions feed which output positions, along one axis of an image.
 
-All layers treat both axes alike, so one matrix per layer says everything; a vector is an image
+All layers treat both axes alike, so matrices for one axis say everything; a vector is an image
 with a single position, and a sequence has one axis.
 """
 
@@ -23,25 +23,37 @@ from theory.tokens import MixPositions
 PAD_MODE = {"circular": "wrap", "reflect": "reflect"}
 
 
-@singledispatch
 def connections(layer: Layer, side: int) -> np.ndarray:
     """How often output position o reads input position i: an integer array (outputs, inputs).
 
     `side` is the side of the input. A border that folds back can make a count exceed one.
     """
-    return np.eye(side, dtype=int)
+    if isinstance(layer, MixPositions):
+        return np.ones((side, side), dtype=int)
+    return taps(layer, side).sum(axis=0)
 
 
-@connections.register
+@singledispatch
+def taps(layer: Layer, side: int) -> np.ndarray:
+    """`connections` by the coefficient that they go through: an array (taps, outputs, inputs).
+
+    What goes through one tap is weighted by the same number at every position: a weight of a
+    kernel, or the equal shares of an average. A matrix over positions has a weight for each
+    connection, and no such array.
+    """
+    return np.eye(side, dtype=int)[None]
+
+
+@taps.register
 def _(layer: Conv, side: int) -> np.ndarray:
     outputs = side // layer.stride
-    counts = np.zeros((outputs, side + 1), dtype=int)
+    found = np.zeros((layer.kernel, outputs, side + 1), dtype=int)
     source = source_positions(layer, side)
     for tap in range(layer.kernel):
         first = layer.dilation * tap
         read = source[first : first + layer.stride * outputs : layer.stride]
-        np.add.at(counts, (np.arange(outputs), read), 1)
-    return counts[:, :side]
+        found[tap, np.arange(outputs), read] = 1
+    return found[..., :side]
 
 
 def source_positions(layer: Conv, side: int) -> np.ndarray:
@@ -52,19 +64,19 @@ def source_positions(layer: Conv, side: int) -> np.ndarray:
     return np.pad(positions, padding(layer), mode=PAD_MODE[layer.border])  # type: ignore[call-overload]
 
 
-@connections.register(AvgPool)
-@connections.register(MaxPool)
+@taps.register(AvgPool)
+@taps.register(MaxPool)
 def _(layer: AvgPool | MaxPool, side: int) -> np.ndarray:
-    return np.kron(np.eye(side // layer.window, dtype=int), np.ones((1, layer.window), dtype=int))
+    window = np.ones((1, layer.window), dtype=int)
+    return np.kron(np.eye(side // layer.window, dtype=int), window)[None]
 
 
-@connections.register
-def _(layer: MixPositions, side: int) -> np.ndarray:
-    return np.ones((side, side), dtype=int)
-
-
-@connections.register(GlobalAvgPool)
-@connections.register(GlobalMaxPool)
-@connections.register(Flatten)
+@taps.register(GlobalAvgPool)
+@taps.register(GlobalMaxPool)
 def _(layer: Layer, side: int) -> np.ndarray:
-    return np.ones((1, side), dtype=int)
+    return np.ones((1, 1, side), dtype=int)
+
+
+@taps.register
+def _(layer: Flatten, side: int) -> np.ndarray:
+    return np.eye(side, dtype=int)[:, None]

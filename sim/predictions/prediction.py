@@ -106,25 +106,26 @@ class Prediction:
 def left_out(network: Network, input: str) -> str | None:
     """What the law of a network is known to leave out at finite size, or None.
 
-    A law takes statistics and maxima as those of infinitely many terms, the masks of globally
-    averaged positions as equal, gradients of different positions as uncorrelated, and inputs as
-    even. Positions that are averaged have equal gradients, which a reflecting border sends to one
-    pixel through one kernel. Weights that mix positions are the same for all channels, so energies
-    differ from position to position, forwards as well as backwards.
+    A law takes statistics and maxima as those of infinitely many terms, and inputs as white and
+    even. Behind averages it matters what positions have in common, which photographs change; a
+    batch norm takes away the gradient that all positions share. Weights that mix positions are the
+    same for all channels, so energies differ from position to position, forwards as well as
+    backwards.
     """
     layers = list(walk(network.body))
 
     def has(*kinds: type[Layer]) -> bool:
         return any(isinstance(layer, kinds) for layer in layers)
 
+    reflects = any(isinstance(x, Conv) and x.border == "reflect" for x in layers)
     if has(MaxPool, GlobalMaxPool):
         return "the law leaves out that a maximum selects large activations"
     if has(MixPositions):
         return "the law leaves out that all channels share the weights that mix positions"
-    if has(GlobalAvgPool):
-        return "the law leaves out how the masks of averaged positions vary together"
-    if has(AvgPool) and any(isinstance(x, Conv) and x.border == "reflect" for x in layers):
-        return "the law leaves out that reflected gradients of averaged positions add up"
+    if has(GlobalAvgPool) and has(BatchNorm):
+        return "the law leaves out that a batch norm takes away what gradients have in common"
+    if input != "gaussian" and (has(GlobalAvgPool) or (has(AvgPool) and reflects)):
+        return "the law leaves out that the pixels of an image are correlated"
     if has(LayerNorm):
         return "the law leaves out that statistics of few channels vary"
     if input in UNEVEN and has(Conv) and has(BatchNorm, SmoothActivation):

@@ -1,80 +1,81 @@
 """Finite width: the energies of a gradient as a random cascade.
 
 Backwards through the network, the gradient behind each activation is Gaussian given the energy
-that arrives there; its mask then keeps Σ_m D_m² z_m² of it, D_m in {1, slope} with probability 1/2,
-z_m ~ N(0, 1), m over the n channels of a position. So each position multiplies its energy by an
-independent factor (χ²_B + slope² χ²_{n−B}) / E, B ~ Bin(n, 1/2), of relative variance 5/n for a
-ReLU. In a dense network with Gaussian weights this is the exact law (Hanin & Nica, arXiv
-1812.05994); in a convolutional one it rests on H, and takes the masks of different positions as
-independent, or as equal after a global average, which hands the same gradient to all of them. It
-tells how unequal the local energies are, which the largest coordinate feels. Activations resolved
-in the wide limit (`theory.laws.wide`) fluctuate by a gamma variable of the right mean and variance.
+that arrives there; the activation keeps Σ_m φ'(z_m)² u_m² of it, m over the n channels of a
+position. So each position multiplies its energy by a factor of mean 1, for a ReLU of relative
+variance 5/n. In a dense network with Gaussian weights that is the exact law (Hanin & Nica, arXiv
+1812.05994). The factors of two positions have covariances, which `theory.laws.positions` knows
+for the limit of large width: they share a part with all positions, another part with those that
+are read through the same taps, and have a third part for themselves. Each part is a gamma variable.
 """
 
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
+from scipy import special
 
-from theory.activations import negative_slope
 from theory.laws import gaussian
 from theory.laws.energy import scaled_energy_map
-from theory.laws.wide import Resolved
-from theory.network import Activation, GlobalAvgPool, Layer, Serial, Shape, walk
+from theory.laws.parts import finite_width_value, root_of_gamma
+from theory.laws.positions import Together, coherent_energy_map, together
+from theory.network import Activation, Serial, Shape
 
 BINS = 96
 
+NONE = 1e-9
+"""A variance that counts as none."""
 
-def sample_energy_maps(body: Layer, shape: Shape, draws: int, seed: int = 0) -> np.ndarray:
+
+def sample_energy_maps(body: Serial, shape: Shape, draws: int, seed: int = 0) -> np.ndarray:
     """Energies of one logit's input gradient at each position, summed over channels.
 
-    Shape (draws, side, side) for an integer image shape (side, side, channels). Their mean over
-    many draws is `theory.laws.energy.logit_energy_map`.
+    Shape (draws, side, side) for an integer image shape (side, side, channels). Their mean is
+    `theory.laws.positions.coherent_energy_map`; what all positions share is left out.
     """
-    maps, k = _sampled(body, shape, draws, seed)
+    maps, k, _ = _sampled(body, shape, draws, seed)
     return maps * 4.0**k
 
 
-def _sampled(body: Layer, shape: Shape, draws: int, seed: int = 0) -> tuple[np.ndarray, int]:
-    """The maps in units of 4^k."""
-    rng = np.random.default_rng(seed)
-    shared = _moves_together(body)
+def _sampled(
+    body: Serial, shape: Shape, draws: int, seed: int = 0
+) -> tuple[np.ndarray, int, float]:
+    """The maps in units of 4^k, and the factor that is left out of the root of all of them."""
+    placed, excess = together(body, shape)
+    rng, outside, trunk = np.random.default_rng(seed), 1.0, set(map(id, placed.layers))
+
+    def shared(variance: np.ndarray, repeat: list[int]) -> np.ndarray | float:
+        """Gamma variables of mean 1, in draws that are spread evenly over their law."""
+        if variance.max() <= NONE:
+            return 1.0
+        order = rng.permuted(np.tile(np.arange(draws), (*variance.shape, 1)), axis=-1)
+        shape = 1 / np.maximum(variance, NONE)[..., None]
+        found = special.gammaincinv(shape, (order + 0.5) / draws) / shape
+        return np.tile(np.moveaxis(found, -1, 0), (1, *repeat))
 
     def fluctuate(activation: Activation, channels: int, energies: np.ndarray) -> np.ndarray:
-        size = (draws, 1, 1) if shared else energies.shape
-        if isinstance(activation, Resolved):
-            shape = channels / relative_variance(activation)
-            return energies * rng.gamma(shape, 1 / shape, size)
-        square = float(negative_slope(activation)) ** 2
-        if square == 1:
-            return energies * rng.gamma(channels / 2, 2 / channels, size)
-        active = rng.binomial(channels, 0.5, size)
-        kept = rng.gamma(active / 2, 2.0)
-        if square > 0:
-            kept = kept + square * rng.gamma((channels - active) / 2, 2.0)
-        return energies * kept / (channels * (1 + square) / 2)
+        nonlocal outside
+        assert isinstance(activation, Together)
+        in_trunk, places = id(activation) in trunk, energies.shape[1:]
+        if in_trunk and places == (1, 1):
+            outside *= finite_width_value(channels, activation.activation)
+            return energies
+        alike, own = 1 + activation.alike / channels, 1 + activation.own / channels
+        other = alike if alike.size == 1 else np.full((1, 1), 1 + activation.other / channels)
+        if in_trunk:
+            outside *= root_of_gamma(1 / max(other.item() - 1, NONE))
+        else:
+            energies = energies * shared(other - 1, [1, 1])
+        repeat = [n // p for n, p in zip(places, alike.shape, strict=True)]
+        order = 1 / np.maximum(np.tile(own / alike - 1, repeat), NONE)
+        several = shared(alike / other - 1, repeat)
+        return energies * several * rng.standard_gamma(order, energies.shape) / order
 
-    return scaled_energy_map(_serial(body), shape, np.ones((draws, 1, 1)), fluctuate)
-
-
-def _serial(body: Layer) -> Serial:
-    return body if isinstance(body, Serial) else Serial((body,))
-
-
-def _moves_together(body: Layer) -> bool:
-    return any(isinstance(layer, GlobalAvgPool) for layer in walk(body))
-
-
-def relative_variance(activation: Resolved) -> Any:
-    """Var S / (E S)² of S = φ'(z)² u² for one unit, u ~ N(0, 1): 5 for a ReLU, 2 for the identity.
-
-    Of the mean over n units it is the n-th part.
-    """
-    return 3 * activation.fourth_moment / activation.second_moment**2 - 1
+    maps, k = scaled_energy_map(placed, shape, np.ones((draws, 1, 1)), fluctuate)
+    return maps * excess, k, outside
 
 
 @lru_cache(maxsize=4096)
-def norm_value(body: Layer, shape: Shape, q: float) -> float:
+def norm_value(body: Serial, shape: Shape, q: float) -> float:
     """E‖∂f_k/∂x‖_q at an integer image shape (side, side, channels), by sampling the cascade.
 
     The samples are fixed and corrected by the known mean energy; the relative standard error is
@@ -91,16 +92,16 @@ def scaled(m: float, k: int) -> float:
 
 
 @lru_cache(maxsize=4096)
-def scaled_norm_value(body: Layer, shape: Shape, q: float) -> tuple[float, int]:
+def scaled_norm_value(body: Serial, shape: Shape, q: float) -> tuple[float, int]:
     """`norm_value` as (m, k), standing for m · 2^k."""
     side, channels = shape[0], shape[2]
-    draws = 128 if _moves_together(body) else int(np.clip(2**17 // side**2, 8, 128))
-    maps, k = _sampled(body, shape, draws)
-    exact, exact_k = scaled_energy_map(_serial(body), shape, np.ones((1, 1)))
+    draws = int(np.clip(2**18 // side**2, 16, 128))
+    maps, k, outside = _sampled(body, shape, draws)
+    exact, exact_k = coherent_energy_map(body, shape)
     norms = np.array([gaussian.norm_value(q, _groups(x.ravel(), channels)) for x in maps])
     totals = maps.sum(axis=(1, 2)) / (exact.sum() * 4.0 ** (exact_k - k))
     # a norm goes like the square root of the total energy, whose mean is known to be 1
-    return float(norms.mean() - norms.mean() / 2 * (totals.mean() - 1)), k
+    return outside * float(norms.mean() - norms.mean() / 2 * (totals.mean() - 1)), k
 
 
 def _groups(energies: np.ndarray, channels: int) -> gaussian.Groups:

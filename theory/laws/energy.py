@@ -222,19 +222,25 @@ def energy_map(
     are exact. Entries are floats if `out` is a float array, and exact rationals if it is an object
     array of SymPy rationals.
     """
-    channels = shape[-1]
     side = shape[0] if len(shape) > 1 else 1
     paths = connections(layer, side).astype(out.dtype)
-    coefficient = connection(layer, shape).second_moment
-    if isinstance(layer, Flatten):
-        coefficient = sp.Rational(1, positions(shape))  # the energy of all features, spread evenly
-    if isinstance(layer, Dense | Conv):
-        coefficient = coefficient * channels
+    share = per_path(layer, shape)
     energies = paths.T @ out if len(shape) == 2 else paths.T @ out @ paths
-    energies = energies * (coefficient if out.dtype == object else float(coefficient))
+    energies = energies * (share if out.dtype == object else float(share))
     if fluctuation is not None and isinstance(layer, Activation):
-        return fluctuation(layer, channels, energies)
+        return fluctuation(layer, shape[-1], energies)
     return energies
+
+
+def per_path(layer: Layer, shape: Shape) -> sp.Expr:
+    """What one connection of positions hands on of an energy that is summed over channels.
+
+    Forwards the same number multiplies a mean square over channels.
+    """
+    if isinstance(layer, Flatten):
+        return sp.Rational(1, positions(shape))  # the energy of all features, spread evenly
+    moment = connection(layer, shape).second_moment
+    return moment * shape[-1] if isinstance(layer, Dense | Conv) else moment
 
 
 @energy_map.register

@@ -9,11 +9,12 @@ from scipy import special
 
 from theory.activations import negative_slope
 from theory.initializers import is_gaussian
-from theory.laws import cascade, gaussian, wide
+from theory.laws import gaussian, wide
 from theory.laws.energy import (
     forward_gain,
 )
 from theory.laws.masked_sum import MaskedSum
+from theory.laws.resolved import relative_variance
 from theory.network import (
     Activation,
     Dense,
@@ -93,7 +94,13 @@ def finite_width(n: int, activation: Any) -> sp.Expr:
 def finite_width_value(n: int, activation: Any) -> float:
     """`finite_width` as a number; S of a resolved activation is taken as a gamma variable."""
     if isinstance(activation, wide.Resolved):
-        k = n / float(cascade.relative_variance(activation))
-        return float(special.poch(k, 0.5) / np.sqrt(k))
+        moments = activation.second_moment, activation.fourth_moment
+        k = n / float(relative_variance(*moments))
+        return root_of_gamma(k)
     a = float(negative_slope(activation))
     return gaussian.masked_chi_value(n, a) / np.sqrt(n * (1 + a**2) / 2)
+
+
+def root_of_gamma(order: float) -> float:
+    """E√F of a gamma variable F of mean 1 and variance 1/order."""
+    return float(special.poch(order, 0.5) / np.sqrt(order))

@@ -49,7 +49,8 @@ from theory.network import (
 GAUSSIAN_COORDINATES = "large width: the gradient's coordinates are Gaussian given their energies"
 
 CASCADE = (
-    "finite width: masks at different positions are independent, or equal after a global average"
+    "numbers at finite width: what masks and gradients at two positions have in common is that of "
+    "large width and uncorrelated pixels"
 )
 
 RANDOM_LABEL = "the logits are independent Gaussians and independent of their gradients"
@@ -59,7 +60,9 @@ UNIFORM_DIRECTION = (
     "independent of the weights"
 )
 
-BORDER_NEGLECTED = "expressions in d neglect how borders spread energy; numbers do not"
+BORDER_NEGLECTED = (
+    "expressions in d neglect that borders spread energy and add up gradients; numbers do not"
+)
 
 SPARSE = "a maximum leaves a sparse gradient: the constant of this norm is unknown"
 

@@ -35,6 +35,7 @@ _MODULES = {
     "joint-law": "joint",
     "boundary-distance": "joint",
     "shared-kernels": "shared_kernels",
+    "positions": "positions",
     "post-activation": "residual_streams",
     "max-pooling": "maxima",
     "sparse-gradients": "maxima",

@@ -84,7 +84,7 @@ TERMS: dict[str, Terms] = {
         "on 4 networks, pixel by pixel",
     ),
     "average-pooling": Terms(
-        (HE, "gradients that meet in an average are uncorrelated (H; see `shared-kernels`)"),
+        (HE, "gradients that meet in an average are uncorrelated (H; see `positions`)"),
         "Averages over a_1, …, a_n inputs divide E‖∂f‖_2² by a_1⋯a_n",
         "proved for all windows under H; checked on 3 networks",
         "behind kernels that overlap H fails: `shared-kernels` has the excess",
@@ -159,6 +159,17 @@ TERMS: dict[str, Terms] = {
         "proved for all two-position inputs and, to leading order, all k and C; checked on "
         "enumerated signs",
         "H1 fails behind averages; at 3 channels the leading order is about 8 % high",
+    ),
+    "positions": Terms(
+        (WIDE, "white inputs", "kernels of mean 0, shared by positions; values Gaussian, in pairs"),
+        "Values and gradients at pairs of positions have covariances that follow from layer to "
+        "layer. Gradients of outputs that read a pixel through one tap add up: 1 + 4/(3n) of H "
+        "along n outputs with reflecting border, for a linear 3-tap kernel under an average. "
+        "Squared gradients have the relative covariance (2(π − α)/π · (1 + 2r²) − 1)/C",
+        "proved for all correlations cos α and r, for one layer given the one behind it; checked "
+        "on 3 lines and 4 images, all signs of their kernels; that gradients do not depend on the "
+        "weights forwards is taken from the limit",
+        "H (gradients that meet are uncorrelated) fails at reflecting borders under averages",
     ),
     "post-activation": Terms(
         (WIDE, "a ReLU behind the addition of a non-negative stream"),

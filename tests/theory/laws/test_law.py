@@ -169,9 +169,8 @@ def test_wide_limit_of_the_cascade_is_the_expression(head):
 
 
 def test_cascade_of_a_dense_network_is_the_exact_law():
-    """One position per layer: there the sampled cascade must reproduce the closed form."""
+    """One position per layer: there the cascade must reproduce the closed form."""
     for q in (1, 2, np.inf):
         net = architectures.mlp(width=(12, 6, 20))
-        sampled = norm_value(net.body, net.input_shape(4), q)
-        # 128 samples corrected by the known mean energy: measured error below 2 %
-        assert sampled == pytest.approx(predict(net, q)(48), rel=0.03)
+        found = norm_value(net.body, net.input_shape(4), q)
+        assert found == pytest.approx(predict(net, q)(48), rel=1e-9)

@@ -49,7 +49,7 @@ MUTANTS = (
         ("if not isinstance(layer, Concat):", "if True:", "concatenation"),
         ("own * rule(layer.branch, shape) +", "own * rule(layer.branch, shape) -", "corollary-6"),
         ("product *= rule(inner, shape)", "product += rule(inner, shape)", "corollary-6"),
-        ("coefficient = coefficient * channels", "coefficient = coefficient", "corollary-6"),
+        ("return moment * shape[-1] if", "return moment if", "corollary-6"),
         ("sp.Rational(1, positions(shape))", "sp.Integer(1)", "corollary-6"),
         (
             "return branch + energy_map(layer.shortcut",
@@ -212,10 +212,26 @@ MUTANTS = (
     ),
     *_of(
         "laws.cascade",
-        ("return float(norms.mean() -", "return 3 * float(norms.mean() -", "measured 5"),
-        ("kept / (channels * (1 + square) / 2)", "kept / channels", "measured 5"),
-        ("return 3 * activation.fourth_moment", "return 9 * activation.fourth_moment", "cascade"),
+        ("energies.shape) / order", "energies.shape)", "measured 5"),
+        ("return outside * float(", "return 2 * float(", "measured 5"),
         ("np.sqrt(means / channels)", "np.sqrt(means)", "measured 5"),
+    ),
+    *_of(
+        "laws.resolved",
+        ("return 3 * fourth", "return 9 * fourth", "cascade"),
+    ),
+    *_of(
+        "laws.kernels",
+        ("np.sqrt(1 - rho**2) + rho", "np.sqrt(1 - rho**2) - rho", "positions"),
+        ("(np.pi - np.arccos(rho)) / (2", "np.arccos(rho) / (2", "positions"),
+    ),
+    *_of(
+        "laws.positions",
+        ("after.products * kept", "after.products * second", "positions"),
+        ("for p in by_input.get(j, [])", "for p in by_input.get(i, [])", "positions"),
+        ("values.common * far", "2 * values.common * far", "positions"),
+        ("(1 + 2 * r**2)", "(1 + r**2)", "positions"),
+        ("after.distinct * float", "0 * after.distinct * float", "positions"),
     ),
     *_of(
         "laws.growth",
