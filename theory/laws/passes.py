@@ -9,7 +9,7 @@ forwards and B_l open ReLUs of layer l,
     f = √v √(S_1 ⋯ S_L) g,   b_{L+1} = ‖r‖²,   r = softmax(f) − onehot(label),
     b_l = b_{l+1} χ²_{B_l − 1} + (r·g)² S_{l+1} ⋯ S_L,   ‖∂_x L‖_2² ∝ b_0,   B_0 = d,
 
-all in units of their means. Source: derived in the statement `loss-law`.
+all in units of their means. Source: derived in the statement `joint-law`.
 """
 
 from dataclasses import dataclass

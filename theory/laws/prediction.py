@@ -7,7 +7,7 @@ import numpy as np
 import sympy as sp
 
 from theory.initializers import unknown
-from theory.laws import gaussian, loss, wide
+from theory.laws import alignment, gaussian, loss, wide
 from theory.laws.energy import (
     NoRuleError,
     assumptions,
@@ -53,6 +53,13 @@ CASCADE = (
 )
 
 RANDOM_LABEL = "the logits are independent Gaussians and independent of their gradients"
+
+ALIGNED = (
+    "the label is independent of the weights, logits are independent Gaussians and, but along the "
+    "features, independent of their gradients: Euler's identity gives the rest, to first order in "
+    "1/(channels · positions)",
+    "of averages, for the size of logits: pixels of the input are uncorrelated",
+)
 
 UNIFORM_DIRECTION = (
     "the input has mean square 1 and, unless q = 2, a uniformly random direction; the label is "
@@ -105,9 +112,8 @@ def predict(
     rests_on = _DENSE_ASSUMPTIONS[basis] if dense else assumptions(body, shape)
     if basis != "exact":
         rests_on = (*rests_on, GAUSSIAN_COORDINATES, *(() if flattened else (CASCADE,)))
-    if quantity == "loss":
-        exact_loss = (UNIFORM_DIRECTION, loss.ERROR)
-        rests_on = (*rests_on, *(exact_loss if basis == "exact" else (RANDOM_LABEL,)))
+    if quantity == "loss" and basis == "exact":
+        rests_on = (*rests_on, UNIFORM_DIRECTION, loss.ERROR)
     if any(isinstance(x, Conv) and x.border != "circular" for x in layers):
         rests_on = (*rests_on, BORDER_NEGLECTED)
 
@@ -117,9 +123,13 @@ def predict(
     amplitude = sp.sqrt(energy / d)
     if not resolve:
         amplitude *= sp.Mul(*(finite_width(n, activation) for n, activation in hidden or []))
-    first, second, last = (
-        _loss_factors(network, logits, basis) if quantity == "loss" else (sp.Integer(1),) * 3
-    )
+    first, second, last = (sp.Integer(1),) * 3
+    if quantity == "loss" and basis == "exact":
+        first, second, last = _exact_loss_factors(network, logits)
+    elif quantity == "loss":
+        known = alignment.head(body, shape)
+        rests_on = (*rests_on, *((RANDOM_LABEL,) if known is None else ALIGNED))
+        first, second, last = _loss_factors(network, logits, known or alignment.UNKNOWN)
     norm = amplitude * first * gaussian.norm_expression(q, scales, shares, d)
     leading = gaussian.norm_asymptote(q, scales, shares, d)
     asymptote = settled(amplitude * last, d) * leading
@@ -235,15 +245,22 @@ _DENSE_ASSUMPTIONS: dict[Basis, tuple[str, ...]] = {
 }
 
 
-def _loss_factors(network: Network, logits: sp.Expr, basis: Basis) -> tuple[Any, Any, Any]:
+def _exact_loss_factors(network: Network, logits: sp.Expr) -> tuple[Any, Any, Any]:
     """Loss over logit, in d: of the norm, of the second moment, and of the norm at large d."""
-    many = classes(network)
-    if basis != "exact":
-        first, second = (residual_expression(logits, many, power) for power in (1, 2))
-        return first, second, first
-    sums = masked_sums(network)
+    many, sums = classes(network), masked_sums(network)
     first, second = (loss.factor_expression(sums, many, logits, d, r) for r in (1, 2))
     return first, second, loss.factor_expression(sums, many, logits, sp.oo)
+
+
+def _loss_factors(network: Network, logits: sp.Expr, known: alignment.Head) -> tuple[Any, Any, Any]:
+    """The same for a network without an exact law; `known` in its side."""
+    side, many = sp.Symbol("side", positive=True, integer=True), classes(network)
+    share, averaged = (
+        x.subs(side, sp.sqrt(d / network.channels)) for x in (known.alignment, known.averaged)
+    )
+    first, second = (residual_expression(logits * averaged, many, power, share) for power in (1, 2))
+    ends = sp.limit(share, d, sp.oo), logits * sp.limit(averaged, d, sp.oo)
+    return first, second, residual_expression(ends[1], many, 1, ends[0])
 
 
 @lru_cache(maxsize=1024)
