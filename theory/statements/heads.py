@@ -6,8 +6,9 @@ from typing import Any
 import sympy as sp
 
 from theory import activations, architectures
+from theory.initializers import VarianceScaling
 from theory.laws.alignment import head
-from theory.network import LeakyReLU, Network
+from theory.network import Dense, Flatten, LeakyReLU, Network, ReLU, residual, serial
 from theory.statements.derivation import Statement, compute, derive, eq
 from theory.statements.sums import expectation
 
@@ -71,9 +72,10 @@ def gaussian_head() -> Statement:
             "as it is where ‖h‖ depends on ‖a‖ alone: behind wide layers",
         ),
         derive(
-            eq(units * square * (norm / (units * square)) ** 2 / (norm**2 / square), 1 / units),
+            eq(known, 1 / units),
             "Weights that read N units of mean square v hand on n a/‖a‖², n = f. Where as much is "
             "passed on forwards as backwards this is 1/N of the energy f²/v of the gradient there",
+            meaning=lambda: {known: (norm**2 / (units * square)) / (norm**2 / square)},
         ),
         derive(
             eq(share, 2 * (1 + slope**4) / (1 + slope**2) ** 2),
@@ -95,6 +97,12 @@ def gaussian_head() -> Statement:
             "Two ways of gains A and B through a residual addition know A/(A + B) and B/(A + B) "
             "of ‖h‖. What they hand back points along one stream: amplitudes add, to A + B",
         ),
+        compute(
+            eq(known, 1 / d + 7 / (2 * FEATURES)),
+            "x + W_2 relu(W_1 relu(x)) between layers of N units, by hand in units of 1/N: 1 is "
+            "known along x, and 5/2 is what weights behind it have handed on and noise carries",
+            _blocks,
+        ),
         derive(
             eq(
                 sp.Integral(turned, (t, theta - sp.pi / 2, sp.pi / 2)) / sp.pi,
@@ -114,6 +122,18 @@ def _shares() -> dict[sp.Symbol, Any]:
         activations.slope_moment(LeakyReLU(slope), square, power) for power in (2, 4)
     )
     return {share: fourth_moment * square / (second_moment * square * second_moment)}
+
+
+@cache
+def _blocks() -> dict[str, dict[sp.Symbol, Any]]:
+    found, he, last = {}, VarianceScaling(2), VarianceScaling(1)
+    for n in (5, 16):
+        branch = serial(ReLU(), Dense(n, he), ReLU(), Dense(n, he))
+        body = serial(Flatten(), Dense(n, he), residual(branch), ReLU(), Dense(2, last))
+        alignment = head(body, (4, 4, 3))
+        assert alignment is not None
+        found[f"N = {n}"] = {known: alignment.alignment, d: 48, FEATURES: n}
+    return found
 
 
 @cache
