@@ -9,6 +9,7 @@ import sympy as sp
 from theory.initializers import unknown
 from theory.laws import alignment, gaussian, loss, wide
 from theory.laws.energy import (
+    HALF_ACTIVE,
     NoRuleError,
     assumptions,
     energy_map,
@@ -31,6 +32,7 @@ from theory.laws.parts import (
     is_spatial,
     masked_sums,
 )
+from theory.laws.second_moment import TRUE_MASKS, breach
 from theory.laws.softmax import residual_expression
 from theory.network import (
     Branching,
@@ -110,6 +112,8 @@ def predict(
     hidden = gaussian_hidden_layers(body) if flattened else None
     dense = flattened and not resolve
     rests_on = _DENSE_ASSUMPTIONS[basis] if dense else assumptions(body, shape)
+    if breach(network.body) is None:
+        rests_on = tuple(TRUE_MASKS if x == HALF_ACTIVE else x for x in rests_on)
     if basis != "exact":
         rests_on = (*rests_on, GAUSSIAN_COORDINATES, *(() if flattened else (CASCADE,)))
     if quantity == "loss" and basis == "exact":
@@ -238,10 +242,7 @@ def _simplified(expression: sp.Expr) -> sp.Expr:
 
 _DENSE_ASSUMPTIONS: dict[Basis, tuple[str, ...]] = {
     "exact": ("weights are independent Gaussians, without biases",),
-    "wide": (
-        "weights are uncorrelated with a symmetric distribution, without biases "
-        "(H1 then holds exactly in a dense network)",
-    ),
+    "wide": ("weights are uncorrelated, without biases", TRUE_MASKS),
 }
 
 
