@@ -27,6 +27,7 @@ from sim.statistics import intervals
 from theory.laws.law import Law
 from theory.laws.parts import Quantity
 from theory.laws.prediction import bases, missing, predict
+from theory.laws.second_moment import breach
 from theory.network import (
     AvgPool,
     BatchNorm,
@@ -45,6 +46,11 @@ if TYPE_CHECKING:
     from theory.network import Network
 
 BASIS = "gradient-independence"
+
+EXACT_ENERGY = (
+    "E‖∂f_k‖₂² is exact, with the network's own masks; the shape of the gradient and the size of "
+    "the logits rest on what the table says"
+)
 
 UNEVEN = ("photo", "digits")
 """Inputs whose mean square differs from place to place."""
@@ -131,6 +137,11 @@ def left_out(network: Network, input: str) -> str | None:
     if input in UNEVEN and has(Conv) and has(BatchNorm, SmoothActivation):
         return "the law leaves out that images are not equally bright everywhere"
     return None
+
+
+def has_exact_energy(network: Network) -> bool:
+    """Whether E‖∂f_k‖₂² rests on less than the rest of a network's law."""
+    return bases(network)[0] != "exact" and breach(network.body) is None
 
 
 def table(
@@ -272,6 +283,7 @@ def by_law(
         slope_error=np.where(np.isnan(slopes), np.nan, 0.0),
         limit=np.array([[float(law.exponent) for law in row] for row in laws]),
         basis=np.array([[law.basis for law in row] for row in laws]),
+        notes=(EXACT_ENERGY,) if has_exact_energy(network) else (),
     )
 
 

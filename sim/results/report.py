@@ -2,11 +2,16 @@
 
 from collections.abc import Sequence
 
+from sim.plan.plan import Plan
+from sim.predictions.prediction import has_exact_energy
+from sim.results import experiment
 from sim.results.commands import CommandTable
 from sim.results.configuration import Row
 from sim.results.stated import same
+from sim.scaling.configuration import Config
 from sim.statistics import numbers
 from sim.statistics.fitting import Fit
+from theory.laws.parts import BASES
 from theory.tables import Table, columns, markdown
 
 LIMITS = {0.0: "0", 0.5: "½", 0.75: "¾", 1.0: "1"}
@@ -22,11 +27,19 @@ def cells(row: Row, fit: Fit) -> Cells:
         predicted += ", **contradicted**"
     width = "–" if fit.width is None else str(fit.width)
     described = f"`{row.command.flags}`{row.command.remark}"
-    found = (described, width, measured, predicted, limit_cell(fit.limit), fit.basis)
+    rests_on = basis_cell(fit.basis, experiment.widest(experiment.of_command(row)))
+    found = (described, width, measured, predicted, limit_cell(fit.limit), rests_on)
     if not row.table.has_ratio:
         return found
     ratio = fit.ratio
     return (*found, numbers.with_ends(ratio.value, *ratio.interval) if ratio else "–")
+
+
+def basis_cell(basis: str, plan: Plan[Config]) -> str:
+    """What the prediction rests on, and whether its energies rest on less."""
+    (network,) = plan.networks.values()
+    is_law = basis in BASES
+    return f"{basis}; energy exact" if is_law and has_exact_energy(network) else basis
 
 
 def limit_cell(limit: float | None) -> str:

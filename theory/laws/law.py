@@ -8,7 +8,7 @@ import numpy as np
 import sympy as sp
 
 from theory.initializers import exact
-from theory.laws import cascade, distance, gaussian, loss
+from theory.laws import alignment, cascade, distance, gaussian, loss
 from theory.laws.bounds import Bounds, bounds
 from theory.laws.dense import DenseLaw
 from theory.laws.energy import (
@@ -98,7 +98,9 @@ class Law:
             sums = masked_sums(self.network)
             value *= loss.factor(sums, classes(self.network), float(logits), float(d))
         elif self.quantity == "loss":
-            value *= residual_value(float(logits), classes(self.network))
+            known = alignment.head(body, shape) or alignment.UNKNOWN
+            variance, share = float(logits * known.averaged), float(known.alignment)
+            value *= residual_value(variance, classes(self.network), alignment=share)
         return value, k
 
     def distribution(self, d: int) -> DenseLaw | LossLaw:

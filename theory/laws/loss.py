@@ -107,7 +107,8 @@ class LossLaw:
         points = rng.random((draws, passes.dimension(self.hidden, self.classes)))
         drawn = passes.draw(self.hidden, self.classes, points)
         labels = rng.integers(self.classes, size=(draws, 1))
-        squares = passes.squared_norms(drawn, labels, self.variance, self.d)[:, 0]
+        behind = passes.behind_first_layer(drawn, labels, self.variance)
+        squares = passes.squared_norms(behind, self.d)[:, 0]
         return np.sqrt(self.variance * squares) * rng.choice(directions.sample(q, self.d), draws)
 
 
@@ -134,8 +135,8 @@ def factor(
     Norms of any other order q have the same factor, at an input of uniform direction.
     """
     first = 1.0 if d == np.inf else gaussian_norm.moment(2, d, r) / d ** (r / 2)  # type: ignore[arg-type]
-    behind = [layer.moment(r / 2) / float(layer.integer_moment(1)) ** (r / 2) for layer in hidden]
-    return moment_ratio(hidden, classes, variance, d, r) / (first * float(np.prod(behind)))
+    behind = float(np.prod([_relative_moment(layer, r / 2) for layer in hidden]))
+    return moment_ratio(hidden, classes, variance, d, r) / (first * behind)
 
 
 def factor_expression(
@@ -152,14 +153,29 @@ def factor_expression(
     return function(sp.sympify(variance), sp.sympify(d))
 
 
+@lru_cache(maxsize=1024)
+def _relative_moment(layer: MaskedSum, s: float) -> float:
+    """E S^s / (E S)^s."""
+    return layer.moment(s) / float(layer.integer_moment(1)) ** s
+
+
 @lru_cache(maxsize=4096)
 def _moment_ratio(
     hidden: tuple[MaskedSum, ...], classes: int, variance: float, d: float, r: float
 ) -> float:
+    behind, weights = _behind_first_layer(hidden, classes, variance, r)
+    squares = passes.squared_norms(behind, d)
+    return float(np.mean(weights * np.mean(squares ** (r / 2), axis=1)))
+
+
+@lru_cache(maxsize=2)
+def _behind_first_layer(
+    hidden: tuple[MaskedSum, ...], classes: int, variance: float, r: float
+) -> tuple[passes.Behind, Float[np.ndarray, " draws"]]:
+    """The draws for a moment of order r, the same for all input dimensions, and their weights."""
     drawn = _drawn(hidden, classes, r)
     labels = np.broadcast_to(np.arange(classes), drawn.gaussians.shape)
-    squares = passes.squared_norms(drawn, labels, variance, d)
-    return float(np.mean(np.exp(drawn.log_weights) * np.mean(squares ** (r / 2), axis=1)))
+    return passes.behind_first_layer(drawn, labels, variance), np.exp(drawn.log_weights)
 
 
 @lru_cache(maxsize=8)

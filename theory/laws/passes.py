@@ -9,7 +9,7 @@ forwards and B_l open ReLUs of layer l,
     f = √v √(S_1 ⋯ S_L) g,   b_{L+1} = ‖r‖²,   r = softmax(f) − onehot(label),
     b_l = b_{l+1} χ²_{B_l − 1} + (r·g)² S_{l+1} ⋯ S_L,   ‖∂_x L‖_2² ∝ b_0,   B_0 = d,
 
-all in units of their means. Source: derived in the statement `loss-law`.
+all in units of their means. Source: derived in the statement `joint-law`.
 """
 
 from dataclasses import dataclass
@@ -107,16 +107,29 @@ def draw(
     )
 
 
-def squared_norms(
-    passes: Passes, labels: Int[np.ndarray, "draws labels"], variance: float, d: float
-) -> Float[np.ndarray, "draws labels"]:
-    """‖∂_x L‖_2² over E‖∂_x f_k‖_2² for each draw and label.
+@dataclass(frozen=True)
+class Behind:
+    """What arrives at the first layer of weights from behind, whatever the input dimension."""
+
+    squares: Float[np.ndarray, "draws labels"]
+    """b_1."""
+    along: Float[np.ndarray, "draws labels"]
+    """r · g."""
+    total: Float[np.ndarray, " draws"]
+    """S_1 ⋯ S_L."""
+    first: Float[np.ndarray, " draws"]
+    """As of `Passes`."""
+
+
+def behind_first_layer(
+    passes: Passes, labels: Int[np.ndarray, "draws labels"], variance: float
+) -> Behind:
+    """The backward pass of each draw and label, as far as it does not depend on the input.
 
     Args:
         passes: draws of networks.
         labels: labels for each of them.
         variance: v, the mean square of a logit at an input of length √d.
-        d: the input dimension, possibly infinite.
     """
     g, total = passes.gaussians, np.ones(len(passes.gaussians))
     for layer in passes.layers:
@@ -128,10 +141,15 @@ def squared_norms(
     for layer in reversed(passes.layers):
         squares = _backwards(layer, squares, along * np.sqrt(behind)[:, None])
         behind = behind * layer.forwards
+    return Behind(squares, along, total, passes.first)
+
+
+def squared_norms(behind: Behind, d: float) -> Float[np.ndarray, "draws labels"]:
+    """‖∂_x L‖_2² over E‖∂_x f_k‖_2² at input dimension d, possibly infinite."""
     if d == np.inf:
-        return squares
-    across = _chi_square(np.full(len(total), d - 1), passes.first)
-    return (squares * across[:, None] + along**2 * total[:, None]) / d
+        return behind.squares
+    across = _chi_square(np.full(len(behind.total), d - 1), behind.first)
+    return (behind.squares * across[:, None] + behind.along**2 * behind.total[:, None]) / d
 
 
 def _passed(

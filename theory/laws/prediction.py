@@ -7,8 +7,9 @@ import numpy as np
 import sympy as sp
 
 from theory.initializers import unknown
-from theory.laws import gaussian, loss, wide
+from theory.laws import alignment, gaussian, loss, wide
 from theory.laws.energy import (
+    HALF_ACTIVE,
     NoRuleError,
     assumptions,
     energy_map,
@@ -31,6 +32,7 @@ from theory.laws.parts import (
     is_spatial,
     masked_sums,
 )
+from theory.laws.second_moment import TRUE_MASKS, breach
 from theory.laws.softmax import residual_expression
 from theory.network import (
     Branching,
@@ -54,6 +56,13 @@ CASCADE = (
 )
 
 RANDOM_LABEL = "the logits are independent Gaussians and independent of their gradients"
+
+ALIGNED = (
+    "the label is independent of the weights, logits are independent Gaussians and, but along the "
+    "features, independent of their gradients: Euler's identity gives the rest, to first order in "
+    "1/(channels · positions)",
+    "of averages, for the size of logits: pixels of the input are uncorrelated",
+)
 
 UNIFORM_DIRECTION = (
     "the input has mean square 1 and, unless q = 2, a uniformly random direction; the label is "
@@ -106,11 +115,12 @@ def predict(
     hidden = gaussian_hidden_layers(body) if flattened else None
     dense = flattened and not resolve
     rests_on = _DENSE_ASSUMPTIONS[basis] if dense else assumptions(body, shape)
+    if breach(network.body) is None:
+        rests_on = tuple(TRUE_MASKS if x == HALF_ACTIVE else x for x in rests_on)
     if basis != "exact":
         rests_on = (*rests_on, GAUSSIAN_COORDINATES, *(() if flattened else (CASCADE,)))
-    if quantity == "loss":
-        exact_loss = (UNIFORM_DIRECTION, loss.ERROR)
-        rests_on = (*rests_on, *(exact_loss if basis == "exact" else (RANDOM_LABEL,)))
+    if quantity == "loss" and basis == "exact":
+        rests_on = (*rests_on, UNIFORM_DIRECTION, loss.ERROR)
     if any(isinstance(x, Conv) and x.border != "circular" for x in layers):
         rests_on = (*rests_on, BORDER_NEGLECTED)
 
@@ -120,9 +130,13 @@ def predict(
     amplitude = sp.sqrt(energy / d)
     if not resolve:
         amplitude *= sp.Mul(*(finite_width(n, activation) for n, activation in hidden or []))
-    first, second, last = (
-        _loss_factors(network, logits, basis) if quantity == "loss" else (sp.Integer(1),) * 3
-    )
+    first, second, last = (sp.Integer(1),) * 3
+    if quantity == "loss" and basis == "exact":
+        first, second, last = _exact_loss_factors(network, logits)
+    elif quantity == "loss":
+        known = alignment.head(body, shape)
+        rests_on = (*rests_on, *((RANDOM_LABEL,) if known is None else ALIGNED))
+        first, second, last = _loss_factors(network, logits, known or alignment.UNKNOWN)
     norm = amplitude * first * gaussian.norm_expression(q, scales, shares, d)
     leading = gaussian.norm_asymptote(q, scales, shares, d)
     asymptote = settled(amplitude * last, d) * leading
@@ -231,22 +245,26 @@ def _simplified(expression: sp.Expr) -> sp.Expr:
 
 _DENSE_ASSUMPTIONS: dict[Basis, tuple[str, ...]] = {
     "exact": ("weights are independent Gaussians, without biases",),
-    "wide": (
-        "weights are uncorrelated with a symmetric distribution, without biases "
-        "(H1 then holds exactly in a dense network)",
-    ),
+    "wide": ("weights are uncorrelated, without biases", TRUE_MASKS),
 }
 
 
-def _loss_factors(network: Network, logits: sp.Expr, basis: Basis) -> tuple[Any, Any, Any]:
+def _exact_loss_factors(network: Network, logits: sp.Expr) -> tuple[Any, Any, Any]:
     """Loss over logit, in d: of the norm, of the second moment, and of the norm at large d."""
-    many = classes(network)
-    if basis != "exact":
-        first, second = (residual_expression(logits, many, power) for power in (1, 2))
-        return first, second, first
-    sums = masked_sums(network)
+    many, sums = classes(network), masked_sums(network)
     first, second = (loss.factor_expression(sums, many, logits, d, r) for r in (1, 2))
     return first, second, loss.factor_expression(sums, many, logits, sp.oo)
+
+
+def _loss_factors(network: Network, logits: sp.Expr, known: alignment.Head) -> tuple[Any, Any, Any]:
+    """The same for a network without an exact law; `known` in its side."""
+    side, many = sp.Symbol("side", positive=True, integer=True), classes(network)
+    share, averaged = (
+        x.subs(side, sp.sqrt(d / network.channels)) for x in (known.alignment, known.averaged)
+    )
+    first, second = (residual_expression(logits * averaged, many, power, share) for power in (1, 2))
+    ends = sp.limit(share, d, sp.oo), logits * sp.limit(averaged, d, sp.oo)
+    return first, second, residual_expression(ends[1], many, 1, ends[0])
 
 
 @lru_cache(maxsize=1024)

@@ -36,6 +36,12 @@ from theory.tokens import MixPositions, Patches
 
 SecondMomentBasis = Literal["exact", "hypothesis-H", "wide"]
 
+TRUE_MASKS = (
+    "weights are symmetric about 0 and every ReLU reads one sum of them: second moments are exact "
+    "with the network's own masks"
+)
+"""What an exact second moment rests on, in the place of the paper's hypothesis on masks."""
+
 
 @dataclass(frozen=True)
 class Stream:

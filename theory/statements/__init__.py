@@ -33,6 +33,7 @@ _MODULES = {
     "moments": "distribution",
     "distribution": "distribution",
     "joint-law": "joint",
+    "gaussian-head": "heads",
     "boundary-distance": "joint",
     "shared-kernels": "shared_kernels",
     "positions": "positions",

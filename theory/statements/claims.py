@@ -146,6 +146,18 @@ TERMS: dict[str, Terms] = {
         "enumeration of signs and masks",
         "the residual softmax − label is not independent of the gradients of the logits",
     ),
+    "gaussian-head": Terms(
+        (
+            "the last layer is dense, with independent Gaussian weights; any features h before it",
+            "for α: positively homogeneous layers of many units with independent weights",
+        ),
+        "E‖∂L‖_2² = σ²‖J‖_F² [(1 − α) E‖r‖² + α E(r·f)²/(σ²‖h‖²)], α = ‖Jᵀĥ‖²/‖J‖_F², J = ∂h/∂x; "
+        "to first order α = 1/d + Σ m_l/N_l over hidden layers of N_l = channels × positions units",
+        "proved for all features, for the identity (rows of J along and across h), and for all "
+        "slopes, for m; checked on three networks for the library's α. Sums over layers are first "
+        "order in 1/N; behind averages Euler's part stands for all that is known",
+        "the residual softmax − label is not independent of the gradients of the logits",
+    ),
     "boundary-distance": Terms(
         (DENSE, "the gradient of f_k − f_l is not 0"),
         "(f_k − f_l)²/(‖∂(f_k − f_l)‖_2² ‖x‖_2²) ~ Beta(1/2, (d − 1)/2), at every width and depth; "

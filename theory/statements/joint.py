@@ -17,7 +17,7 @@ LENGTH_SCALE = (
 
 value, other, t, u = sp.symbols("M N t u", real=True)
 first, second, third, fourth = sp.symbols("w_1 w_2 v_1 v_2", real=True)
-h1, h2, m, s, f, size, length, q, d = sp.symbols("h_1 h_2 m s f epsilon X c d", positive=True)
+h1, h2, m, s, f, size, length, d = sp.symbols("h_1 h_2 m s f epsilon X d", positive=True)
 NORMAL = sp.exp(-(t**2) / 2) / sp.sqrt(2 * sp.pi)
 
 WEIGHTS = (np.array([[1, 3], [2, 1]]), np.array([[2, 1], [1, 4]]), np.array([[1, 2]]))
@@ -35,9 +35,6 @@ def joint_law() -> Statement:
     """(f, J) = (A Z x, A Z) in law, and the loss gradient from a few numbers of each layer."""
     square, length_squared = sp.sqrt(h1**2 + h2**2), h1**2 + h2**2
     row = (f * h1 / length_squared - t * h2 / square, f * h2 / length_squared + t * h1 / square)
-    along, across = (m * first, m * second), (s * t * third, s * t * fourth)
-    energy = sum((x + y) ** 2 for x, y in zip(along, across, strict=True))
-    own, rest = first**2 + second**2, third**2 + fourth**2
     steps = (
         compute(
             eq(value, other),
@@ -69,19 +66,6 @@ def joint_law() -> Statement:
         derive(
             eq(row[0] ** 2 + row[1] ** 2, f**2 / length_squared + t**2),
             "so its square is f²/‖h‖² plus a χ² of one degree less than there are open units",
-        ),
-        derive(
-            eq(sp.Integral(energy * NORMAL, (t, -sp.oo, sp.oo)), m**2 * own + s**2 * rest),
-            "Any features h with Jacobian J and a Gaussian head, Wᵀr = m ĥ + s ξ, with "
-            "m = r · f/‖h‖, s = σ‖r‖ and ξ across h (of rows of J: one along h, one across)",
-        ),
-        derive(
-            eq(
-                (m**2 * own + s**2 * rest).subs(rest, (1 - q) * (own / q)),
-                own / q * ((1 - q) * s**2 + q * m**2),
-            ),
-            "With c = ‖Jᵀĥ‖²/‖J‖_F² this is E‖∂L‖² = ‖J‖_F² [(1 − c) s² + c m²]: the residual "
-            "is not independent of the gradient along h",
         ),
     )
     return Statement("joint-law", "Logits and gradients together", SOURCE, steps)

@@ -99,6 +99,15 @@ def test_a_law_has_no_error():
     assert "independent" not in found and "law" not in found
 
 
+def test_a_law_says_where_its_energies_are_exact():
+    """A convolution with a dense head; not where all is exact, nor behind a residual addition."""
+    for name, is_said in (("cnn", True), ("mlp", False), ("resnet", False)):
+        found = prediction.table(
+            {4: ARCHITECTURES[name].build(width=4)}, (4, 8), ("logit",), ("1",)
+        )
+        assert (prediction.EXACT_ENERGY in json.loads(found.attrs.get("rests", "[]"))) == is_said
+
+
 def test_a_sampled_prediction_is_a_mean_with_its_error_beside_the_law():
     network = ARCHITECTURES["cnn"].build(width=4, depth=2, head="gap", norm="layer")
     found = prediction.table({4: network}, *ASKED, beside=FEW).isel(width=0)

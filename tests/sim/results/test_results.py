@@ -52,7 +52,7 @@ def test_predictions(name, number):
     expected = numbers.expected_slope(verdicts.expected(predicted, "predicted_slope"))
     assert stated.same(says.removesuffix(", **contradicted**"), expected)
     assert tends_to == report.limit_cell(None if np.isnan(limit) else limit)
-    assert basis == str(predicted["basis"].item())
+    assert basis == report.basis_cell(str(predicted["basis"].item()), plan)
     assert int(width) == int(predicted["width"])
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from theory import architectures, predict
 from theory.initializers import VarianceScaling
-from theory.laws.second_moment import breach
+from theory.laws.prediction import bases, missing
+from theory.laws.second_moment import TRUE_MASKS, breach
 from theory.network import (
     AvgPool,
     Conv,
@@ -19,6 +20,7 @@ from theory.network import (
     concat,
     residual,
     serial,
+    walk,
 )
 from theory.statements.enumeration import Convolution, Example, convolutional, second_moments
 
@@ -84,6 +86,28 @@ def test_networks_that_break_it(body):
 def test_the_loss_keeps_the_basis_of_its_law():
     law = predict(architectures.cnn(), 1, "loss")
     assert law.second_moment_basis == law.basis
+
+
+@pytest.mark.parametrize("quantity", ["logit", "loss"])
+@pytest.mark.parametrize("name", list(architectures.ARCHITECTURES))
+def test_assumptions_have_h1_where_it_is_needed_alone(name, quantity):
+    """Exact second moments rest on one sum of symmetric weights for each ReLU, others on H1."""
+    found = architectures.find(name)
+    for options in [{}, *({"head": head} for head in found.heads), {"init": "glorot"}]:
+        network = found.build(**options)
+        if missing(network):
+            continue
+        sentences = predict(network, 2, quantity).assumptions
+        has_relu = any(isinstance(layer, ReLU) for layer in walk(network.body))
+        is_gaussian = bases(network) == ("exact",)
+        needs_h1 = breach(network.body) is not None
+        assert any("H1" in x for x in sentences) == (
+            has_relu and needs_h1 and "wide" not in bases(network)
+        )
+        assert (TRUE_MASKS in sentences) == (has_relu and not needs_h1 and not is_gaussian)
+    if name == "resnet":
+        paper = predict(found.build(), 2, quantity, "hypothesis-H")
+        assert any("H1" in x for x in paper.assumptions)
 
 
 def test_a_kink_is_refused():

@@ -153,8 +153,8 @@ MUTANTS = (
         ("else 1 / order - sp.Rational(1, 2)", "else 1 / order", "theorem-4"),
         ("amplitude = sp.sqrt(energy / d)", "amplitude = energy / d", "theorem-4"),
         (
-            "first, second = (residual_expression(",
-            "first, second = (2 * residual_expression(",
+            "residual_expression(logits * averaged, many, power, share)",
+            "2 * residual_expression(logits * averaged, many, power, share)",
             "expressions",
         ),
         (
@@ -201,14 +201,28 @@ MUTANTS = (
     ),
     *_of(
         "laws.softmax",
-        ("np.mean(squares ** (power / 2))", "np.mean(3 * squares ** (power / 2))", "softmax"),
+        ("(1 - alignment) * squares +", "3 * (1 - alignment) * squares +", "softmax"),
+        ("+ alignment * along)", "+ along)", "softmax"),
         (
             "return (1 - sp.Rational(1, classes)) **",
             "return 2 * (1 - sp.Rational(1, classes)) **",
             "loss-gradient",
         ),
         ("- 2 * p + 1", "- p + 1", "softmax"),
-        ("np.sqrt(variance) * special.ndtri", "variance * special.ndtri", "softmax"),
+        ("np.sqrt(variance) * g, axis=1", "variance * g, axis=1", "softmax"),
+        ("axis=1, keepdims=True) - g) ** 2", "axis=1, keepdims=True)) ** 2", "softmax"),
+    ),
+    *_of(
+        "laws.alignment",
+        (
+            "known = behind.forwards / number_of",
+            "known = 2 * behind.forwards / number_of",
+            "gaussian-head",
+        ),
+        ("fourth / second**2 * behind.along", "behind.along", "gaussian-head"),
+        ("known, behind.along + behind.across)", "known, behind.across)", "gaussian-head"),
+        ("replace(values, square=values.common + own)", "values", "alignment"),
+        ("2 * up[0] * up[1] /", "0 * up[0] * up[1] /", "gaussian-head"),
     ),
     *_of(
         "laws.cascade",
