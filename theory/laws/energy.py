@@ -222,13 +222,14 @@ def energy_map(
     are exact. Entries are floats if `out` is a float array, and exact rationals if it is an object
     array of SymPy rationals.
     """
+    channels = shape[-1]
     side = shape[0] if len(shape) > 1 else 1
     paths = connections(layer, side).astype(out.dtype)
     share = per_path(layer, shape)
     energies = paths.T @ out if len(shape) == 2 else paths.T @ out @ paths
     energies = energies * (share if out.dtype == object else float(share))
     if fluctuation is not None and isinstance(layer, Activation):
-        return fluctuation(layer, shape[-1], energies)
+        return fluctuation(layer, channels, energies)
     return energies
 
 

@@ -19,7 +19,6 @@ channels vary together at finite width (`Together`, which the cascade reads).
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache, singledispatch
-from typing import Any
 
 import numpy as np
 
@@ -34,13 +33,12 @@ from theory.laws.energy import (
     scaled_energy_map,
     shares,
 )
+from theory.laws.pairs import both, chosen, diagonal, meeting, union
 from theory.laws.resolved import Resolved, ResolvedNorm, relative_variance
 from theory.network import (
     Activation,
-    AvgPool,
     BatchNorm,
     Branching,
-    Conv,
     Flatten,
     GlobalAvgPool,
     GlobalMaxPool,
@@ -128,7 +126,7 @@ def together(body: Serial, shape: Shape) -> tuple[Serial, np.ndarray]:
         position, E(∂f_k/∂x)² over its value under hypothesis H (`energy_map`).
     """
     side = shape[0]
-    values = Values(_diagonal(side), np.ones((side, side if len(shape) == 3 else 1)), 1.0, 0.0)
+    values = Values(diagonal(side), np.ones((side, side if len(shape) == 3 else 1)), 1.0, 0.0)
     sizes_matter = any(isinstance(x, Resolved) and _is_smooth(x) for x in walk(body))
     pulls = []
     for inner in body.layers:
@@ -137,7 +135,8 @@ def together(body: Serial, shape: Shape) -> tuple[Serial, np.ndarray]:
         shape = output_shape(inner, shape)
         if not sizes_matter and not 1 / FAR < values.square < FAR:
             values = _values_times(values, 1 / values.square)
-    found, layers = Gradients(*[np.ones((1, 1))] * 3, 1), []
+    one = np.ones((1, 1))
+    found, layers = Gradients(one, one, one, 1), []
     for pull in reversed(pulls):
         found, layer = pull(found)
         layers.append(layer)
@@ -163,15 +162,24 @@ def _is_smooth(layer: Resolved) -> bool:
     return isinstance(layer.activation, SmoothActivation)
 
 
-def _diagonal(side: int) -> np.ndarray:
-    return np.stack([np.arange(side)] * 2, axis=1)
-
-
 @singledispatch
 def _push(layer: Layer, shape: Shape, values: Values) -> tuple[Values, Pull]:
     """What stands behind a layer, and the function that pulls gradients back through it."""
-    share = float(per_path(layer, shape))
-    return _values_times(values, share), lambda after: (_times(after, share), layer)
+    through = taps(layer, shape[0] if len(shape) > 1 else 1)
+    pairs, matrix = meeting(through, values.pairs)
+    reads = through.sum(axis=2)
+    counts = (reads[:, pairs[:, 0]] * reads[:, pairs[:, 1]]).sum(axis=0)
+    most = through.sum(axis=(0, 2)).max(), (reads**2).sum(axis=0).max()
+    behind, mix = _mixed(layer, shape, values, pairs, matrix, counts, most)
+    factor = getattr(layer, "stride", getattr(layer, "window", 1))
+
+    def pull(after: Gradients) -> tuple[Gradients, Layer]:
+        energies = energy_map(layer, shape, after.energies)
+        everywhere = isinstance(layer, GlobalAvgPool)
+        distinct = energies if everywhere else energy_map(layer, shape, after.distinct)
+        return Gradients(mix(after.products), energies, distinct, after.period * factor), layer
+
+    return behind, pull
 
 
 def _values_times(values: Values, factor: float) -> Values:
@@ -211,13 +219,13 @@ def _(layer: Serial, shape: Shape, values: Values) -> tuple[Values, Pull]:
 def _(layer: Branching, shape: Shape, values: Values) -> tuple[Values, Pull]:
     ways = [_push(way, shape, values) for way in (layer.branch, layer.shortcut)]
     weights = [float(share) for share in shares(layer, shape)]
-    pairs, places = _union([behind.pairs for behind, _ in ways])
+    pairs, places = union([behind.pairs for behind, _ in ways])
     total = Values(pairs, np.zeros(()), 0.0, 0.0)
     for (behind, _), weight, place in zip(ways, weights, places, strict=True):
-        chosen = _chosen(place, behind.products)
-        both = behind.products.shape[1] > 1
-        products = np.full((len(pairs), len(pairs) if both else 1), behind.common)
-        products[chosen] = behind.products
+        there = chosen(place, behind.products)
+        is_image = behind.products.shape[1] > 1
+        products = np.full((len(pairs), len(pairs) if is_image else 1), behind.common)
+        products[there] = behind.products
         total = Values(
             pairs,
             total.products + weight * products,
@@ -228,7 +236,7 @@ def _(layer: Branching, shape: Shape, values: Values) -> tuple[Values, Pull]:
     def pull(after: Gradients) -> tuple[Gradients, Layer]:
         found = []
         for (behind, pull_way), weight, place in zip(ways, weights, places, strict=True):
-            products = after.products[_chosen(place, behind.products)]
+            products = after.products[chosen(place, behind.products)]
             found.append(pull_way(_times(replace(after, products=products), weight)))
         (branch, branch_layer), (shortcut, shortcut_layer) = found
         before = Gradients(
@@ -242,62 +250,6 @@ def _(layer: Branching, shape: Shape, values: Values) -> tuple[Values, Pull]:
     return total, pull
 
 
-def _union(several: list[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
-    """All pairs, those of a position with itself first, and the place of each in the union."""
-    places: dict[tuple[int, int], int] = {}
-    found = []
-    for pairs in several:
-        found.append([places.setdefault((i, j), len(places)) for i, j in pairs.tolist()])
-    return np.array(list(places)), [np.array(x) for x in found]
-
-
-def _chosen(place: np.ndarray, products: np.ndarray) -> tuple[Any, ...]:
-    """The index of some pairs in an array over pairs, of an image or else."""
-    return np.ix_(place, place) if products.shape[1] > 1 else (place, slice(None))
-
-
-def meeting(through: np.ndarray, pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The pairs of outputs that read some of `pairs` through one tap.
-
-    Args:
-        through: `theory.geometry.taps` of a layer.
-        pairs: pairs of its inputs, (m, 2).
-
-    Returns:
-        Pairs of outputs (n, 2), those of a position with itself first, and the number of taps
-        through which each of them reads each of `pairs`, (n, m).
-    """
-    readers: list[dict[int, list[int]]] = []
-    for tap in through:
-        by_input: dict[int, list[int]] = {}
-        for output, read in zip(*np.nonzero(tap), strict=True):
-            by_input.setdefault(int(read), []).append(int(output))
-        readers.append(by_input)
-    counts: dict[tuple[int, int], dict[int, int]] = {(o, o): {} for o in range(through.shape[1])}
-    for column, (i, j) in enumerate(pairs.tolist()):
-        for by_input in readers:
-            for o in by_input.get(i, []):
-                for p in by_input.get(j, []):
-                    row = counts.setdefault((o, p), {})
-                    row[column] = row.get(column, 0) + 1
-    matrix = np.zeros((len(counts), len(pairs)))
-    for k, row in enumerate(counts.values()):
-        matrix[k, list(row)] = list(row.values())
-    return np.array(list(counts)), matrix
-
-
-@_push.register(Conv)
-@_push.register(AvgPool)
-@_push.register(GlobalAvgPool)
-def _(layer: Layer, shape: Shape, values: Values) -> tuple[Values, Pull]:
-    through = taps(layer, shape[0])
-    pairs, matrix = meeting(through, values.pairs)
-    reads = through.sum(axis=2)
-    counts = (reads[:, pairs[:, 0]] * reads[:, pairs[:, 1]]).sum(axis=0)
-    most = through.sum(axis=(0, 2)).max(), (reads**2).sum(axis=0).max()
-    return _mixed(layer, shape, values, pairs, matrix, counts, most)
-
-
 @_push.register(Flatten)
 @_push.register(MixPositions)
 @_push.register(MaxPool)
@@ -309,7 +261,13 @@ def _(layer: Layer, shape: Shape, values: Values) -> tuple[Values, Pull]:
     matrix[:, : shape[0]] = paths
     counts, own = matrix.sum(axis=1), int(paths.sum(axis=1).max())
     most = own, 0 if isinstance(layer, MixPositions) else own
-    return _mixed(layer, shape, values, _diagonal(len(paths)), matrix, counts, most)
+    behind, mix = _mixed(layer, shape, values, diagonal(len(paths)), matrix, counts, most)
+
+    def pull(after: Gradients) -> tuple[Gradients, Layer]:
+        energies = energy_map(layer, shape, after.energies)
+        return Gradients(mix(after.products), energies, np.zeros_like(energies), 1), layer
+
+    return behind, pull
 
 
 def _mixed(
@@ -320,14 +278,14 @@ def _mixed(
     matrix: np.ndarray,
     counts: np.ndarray,
     most: tuple[int, int],
-) -> tuple[Values, Pull]:
-    """Behind a layer that reads each of `pairs` of outputs through so many pairs of inputs.
+) -> tuple[Values, Callable[[np.ndarray], np.ndarray]]:
+    """Values behind a layer that mixes positions, and how products of gradients go back.
 
-    `matrix` has those that meet, `counts` all of them; `most` what a position away from borders
-    reads of itself and of any other position.
+    `matrix` says how often each of `pairs` of outputs reads pairs of inputs that can meet, `counts`
+    how many it reads; `most` what a position away from borders reads of itself, and of another.
     """
     share, axes = float(per_path(layer, shape)), len(shape) - 1
-    far = _both(counts, axes) - _both(matrix.sum(axis=1), axes)
+    far = both(counts, axes) - both(matrix.sum(axis=1), axes)
     products = matrix @ values.products @ matrix.T if axes == 2 else matrix @ values.products
     own, other = (float(count) ** axes for count in most)
     behind = Values(
@@ -337,30 +295,17 @@ def _mixed(
         share * other * values.common,
     )
 
-    def pull(after: Gradients) -> tuple[Gradients, Layer]:
-        products = matrix.T @ after.products @ (matrix if axes == 2 else np.ones((1, 1)))
-        energies = energy_map(layer, shape, after.energies)
-        if isinstance(layer, GlobalAvgPool):
-            distinct = energies
-        elif isinstance(layer, Conv | AvgPool):
-            distinct = energy_map(layer, shape, after.distinct)
-        else:
-            distinct = np.zeros_like(energies)
-        period = after.period * getattr(layer, "stride", getattr(layer, "window", 1))
-        return Gradients(share * products, energies, distinct, period), layer
+    def mix(after: np.ndarray) -> np.ndarray:
+        return share * (matrix.T @ after @ matrix if axes == 2 else matrix.T @ after)
 
-    return behind, pull
-
-
-def _both(counts: np.ndarray, axes: int) -> np.ndarray:
-    return np.outer(counts, counts) if axes == 2 else counts[:, None]
+    return behind, mix
 
 
 @_push.register
 def _(layer: Patches, shape: Shape, values: Values) -> tuple[Values, Pull]:
     tokens, side = output_shape(layer, shape)[0], shape[0]
     behind = Values(
-        _diagonal(tokens), np.full((tokens, 1), values.square), values.square, values.common
+        diagonal(tokens), np.full((tokens, 1), values.square), values.square, values.common
     )
 
     def pull(after: Gradients) -> tuple[Gradients, Layer]:
@@ -387,8 +332,8 @@ def _(layer: ResolvedNorm, shape: Shape, values: Values) -> tuple[Values, Pull]:
 @_push.register
 def _(layer: Activation, shape: Shape, values: Values) -> tuple[Values, Pull]:
     inner = layer.activation if isinstance(layer, Resolved) else layer
-    variances = [values.products[_chosen(places, values.products)] for places in values.pairs.T]
-    near = (*variances, values.products)
+    one, other = (values.products[chosen(places, values.products)] for places in values.pairs.T)
+    near = (one, other, values.products)
     v, c = np.array([values.square]), np.array([values.common])
     far, itself, apart = (v, v, c), (v, v, v), (v, v, 0 * v)
     behind = Values(
@@ -422,9 +367,9 @@ def _(layer: Activation, shape: Shape, values: Values) -> tuple[Values, Pull]:
         )
         r = np.divide(distinct, energy, out=np.zeros_like(energy), where=energy > 0)
         own = relative_variance(second, fourth)
-        other = float(np.clip(square_far - 1, 0, own))
-        alike = np.clip(square_far * (1 + 2 * r**2) - 1, other, own)
-        return before, Together(layer, own, alike, other)
+        least = float(np.clip(square_far - 1, 0, own))
+        alike = np.clip(square_far * (1 + 2 * r**2) - 1, least, own)
+        return before, Together(layer, own, alike, least)
 
     return behind, pull
 

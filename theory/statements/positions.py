@@ -5,6 +5,7 @@ cosine kernels are expectations over the cone where both are positive. Backwards
 the gradients of all outputs that read it through one tap before their square is taken.
 """
 
+from fractions import Fraction
 from functools import cache
 from itertools import product
 from typing import Any
@@ -114,7 +115,7 @@ def _images() -> dict[str, dict[sp.Symbol, Any]]:
         maps = logit_energy_map(body, (side, side, 1)) * together(body, (side, side, 1))[1]
         found[f"{layers} of side {side}"] = {
             energy: _enumerated(layers, side),
-            predicted: sp.Rational(float(maps.sum())).limit_denominator(10**9),
+            predicted: sp.Rational(Fraction(float(maps.sum())).limit_denominator(10**9)),
         }
     return found
 

@@ -240,9 +240,12 @@ MUTANTS = (
         ("(np.pi - np.arccos(rho)) / (2", "np.arccos(rho) / (2", "positions"),
     ),
     *_of(
+        "laws.pairs",
+        ("for p in by_input.get(j, [])", "for p in by_input.get(i, [])", "positions"),
+    ),
+    *_of(
         "laws.positions",
         ("after.products * kept", "after.products * second", "positions"),
-        ("for p in by_input.get(j, [])", "for p in by_input.get(i, [])", "positions"),
         ("values.common * far", "2 * values.common * far", "positions"),
         ("(1 + 2 * r**2)", "(1 + r**2)", "positions"),
         ("after.distinct * float", "0 * after.distinct * float", "positions"),
