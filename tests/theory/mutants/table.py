@@ -204,8 +204,8 @@ MUTANTS = (
         ("(1 - alignment) * squares +", "3 * (1 - alignment) * squares +", "softmax"),
         ("+ alignment * along)", "+ along)", "softmax"),
         (
-            "return (1 - sp.Rational(1, classes)) **",
-            "return 2 * (1 - sp.Rational(1, classes)) **",
+            "return (1 - 1 / sp.sympify(classes)) **",
+            "return 2 * (1 - 1 / sp.sympify(classes)) **",
             "loss-gradient",
         ),
         ("- 2 * p + 1", "- p + 1", "softmax"),
