@@ -1,4 +1,4 @@
-"""The joint law of logits and gradients in bias-free dense networks with Gaussian weights.
+"""The joint law of logits and gradients in dense networks with Gaussian weights.
 
 Rows of a Gaussian matrix may change their signs, and the columns of the next one absorb them. So
 the masks of (leaky) ReLUs are fair coins that are independent of everything else, and the K logits
@@ -9,7 +9,13 @@ f and their gradients J = ∂f/∂x are, jointly in law and at every width,
 with A Aᵀ a product of independent factors: the Wishart matrix of K Gaussian vectors behind the
 mask of each hidden layer. A layer of n units, B ~ Binomial(n, 1/2) of them open, contributes a
 Wishart matrix with B degrees of freedom, plus a² times one with n − B behind a leaky ReLU of slope
-a. Source: derived in the statement `joint-law`.
+a. Gaussian biases, of which a sign goes with its row, add independent Gaussians to f:
+
+    f = A Z x + Σ_l √s_l A_l ξ_l,   A_l the factors of layer l and those behind it.
+
+Weights that are not Gaussian (PyTorch's default is uniform, with biases) have masks that are fair
+coins as well, but products that are not Gaussian: this law is theirs at large width alone. Source:
+derived in the statement `joint-law`.
 
 A hidden layer is (units, slope) here: slope 0 is a ReLU, 1 no activation.
 """
@@ -37,7 +43,14 @@ class Joint:
     """J Jᵀ: the inner product of ∂f_k and ∂f_l."""
 
 
-def sample(hidden: Hidden, classes: int, d: int, draws: int, rng: np.random.Generator) -> Joint:
+def sample(
+    hidden: Hidden,
+    classes: int,
+    d: int,
+    draws: int,
+    rng: np.random.Generator,
+    biases: Sequence[float] = (),
+) -> Joint:
     """Logits and inner products of their gradients, at an input of length √d.
 
     The direction of the input does not matter. Time and memory are O(draws · K³) a layer, whatever
@@ -49,12 +62,18 @@ def sample(hidden: Hidden, classes: int, d: int, draws: int, rng: np.random.Gene
         d: the input dimension, at least 1.
         draws: number of independent networks.
         rng: source of the draws.
+        biases: mean square of the part of a logit that Gaussian biases make, for each hidden layer
+            and the last: Var(b) times E‖∂f_k/∂z‖_2², z what they are added to. None unless given.
     """
-    factor = factors(hidden, classes, draws, rng)
+    behind = factors(hidden, classes, draws, rng)
+    factor = behind[0]
     along = rng.standard_normal((draws, classes, 1))
     across = bartlett(np.full(draws, d - 1), classes, rng)
     gradients = factor @ np.concatenate([along, across], axis=2) / np.sqrt(d)
-    return Joint((factor @ along)[..., 0], gradients @ np.swapaxes(gradients, 1, 2))
+    logits = factor @ along
+    for share, own in zip(biases, behind, strict=bool(biases)):
+        logits = logits + np.sqrt(share) * own @ rng.standard_normal((draws, classes, 1))
+    return Joint(logits[..., 0], gradients @ np.swapaxes(gradients, 1, 2))
 
 
 def sample_gradients(
@@ -64,7 +83,7 @@ def sample_gradients(
 
     In the units of `Joint`, and with arguments as `sample` has them; O(draws · K² · d) more.
     """
-    factor = factors(hidden, classes, draws, rng)
+    factor = factors(hidden, classes, draws, rng)[0]
     gaussian = factor @ rng.standard_normal((draws, classes, d))
     direction = rng.standard_normal((draws, d, 1))
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
@@ -73,8 +92,8 @@ def sample_gradients(
 
 def factors(
     hidden: Hidden, classes: int, draws: int, rng: np.random.Generator
-) -> Float[np.ndarray, "draws classes classes"]:
-    """Draws of the matrix A of the law, with E A Aᵀ = I.
+) -> list[Float[np.ndarray, "draws classes classes"]]:
+    """Draws of A_1 = A, …, A_L of the law, with E A_l A_lᵀ = I, and at last the identity.
 
     Args:
         hidden: units and slope of every hidden layer, the one next to the input first.
@@ -82,11 +101,11 @@ def factors(
         draws: number of independent networks.
         rng: source of the draws.
     """
-    found = np.broadcast_to(np.eye(classes), (draws, classes, classes))
+    found = [np.broadcast_to(np.eye(classes), (draws, classes, classes))]
     for units, slope in reversed(hidden):
         mean = units * (1 + slope**2) / 2
-        found = found @ _layer(units, slope, classes, draws, rng) / np.sqrt(mean)
-    return found
+        found.append(found[-1] @ _layer(units, slope, classes, draws, rng) / np.sqrt(mean))
+    return found[::-1]
 
 
 def bartlett(

@@ -56,12 +56,12 @@ def _residuals(
     return squares, (np.sum(p * g, axis=1, keepdims=True) - g) ** 2
 
 
-def residual_expression(variance: Any, classes: int, power: int = 1, alignment: Any = 0) -> sp.Expr:
+def residual_expression(variance: Any, classes: Any, power: int = 1, alignment: Any = 0) -> sp.Expr:
     """`residual_value` as a SymPy expression in variance and α; it evaluates and lambdifies."""
     if classes == 1:
         return sp.Integer(0)
     if variance == 0 and alignment == 0:
-        return (1 - sp.Rational(1, classes)) ** sp.Rational(power, 2)
+        return (1 - 1 / sp.sympify(classes)) ** sp.Rational(power, 2)
     function: Any = implemented_function(
         f"residual_{classes}_{power}",
         lambda v, a: residual_value(float(v), classes, power, float(a)),

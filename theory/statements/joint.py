@@ -9,13 +9,14 @@ import sympy as sp
 
 from theory.laws import distance
 from theory.statements.derivation import Statement, compute, derive, eq, evaluate
+from theory.statements.sums import expectation
 
 SOURCE = "derived here"
 LENGTH_SCALE = (
     "derived here; arXiv 2104.03863 and arXiv 2004.05923 prove the scale ‖x‖/√d for wide networks"
 )
 
-value, other, t, u = sp.symbols("M N t u", real=True)
+value, other, t, u, covariance = sp.symbols("M N t u C", real=True)
 first, second, third, fourth = sp.symbols("w_1 w_2 v_1 v_2", real=True)
 h1, h2, m, s, f, size, length, d = sp.symbols("h_1 h_2 m s f epsilon X d", positive=True)
 NORMAL = sp.exp(-(t**2) / 2) / sp.sqrt(2 * sp.pi)
@@ -34,6 +35,7 @@ STATISTICS: dict[str, tuple[int, int, int]] = {
 def joint_law() -> Statement:
     """(f, J) = (A Z x, A Z) in law, and the loss gradient from a few numbers of each layer."""
     square, length_squared = sp.sqrt(h1**2 + h2**2), h1**2 + h2**2
+    shifts = (first * t + second * u) * (third * t + fourth * u)
     row = (f * h1 / length_squared - t * h2 / square, f * h2 / length_squared + t * h1 / square)
     steps = (
         compute(
@@ -66,6 +68,19 @@ def joint_law() -> Statement:
         derive(
             eq(row[0] ** 2 + row[1] ** 2, f**2 / length_squared + t**2),
             "so its square is f²/‖h‖² plus a χ² of one degree less than there are open units",
+        ),
+        compute(
+            eq(value, other),
+            "The sign of a row may go with its bias, if that is symmetric, too: masks are fair "
+            "coins of networks with biases as well. A network 1-2-2-1, all signs against all masks",
+            _signs_with_biases,
+        ),
+        derive(
+            eq(covariance, m**2 * (first * third + second * fourth)),
+            "Gaussian biases b of deviation m add P b to the logits, P their derivatives: Gaussian "
+            "with the covariance m² P Pᵀ given all weights (rows w, v of P). PyTorch's default "
+            "draws uniform weights, whose products are not Gaussian: there it is a limit of width",
+            meaning=lambda: {covariance: expectation(shifts, {t: (0, m**2), u: (0, m**2)})},
         ),
     )
     return Statement("joint-law", "Logits and gradients together", SOURCE, steps)
@@ -152,6 +167,41 @@ def _signs_and_coins() -> dict[str, dict[sp.Symbol, Any]]:
         name: {value: _mean(own, powers), other: _mean(coins, powers)}
         for name, powers in STATISTICS.items()
     }
+
+
+@cache
+def _signs_with_biases() -> dict[str, dict[sp.Symbol, Any]]:
+    """Rows of (weight, …, bias): two of the first layer, two of the second, one of the last."""
+    sizes = np.array([[3, 1], [1, 2], [2, 1, 3], [1, 4, 2], [1, 2]], dtype=object)
+    signs = np.array(list(product((-1, 1), repeat=sum(map(len, sizes)))))
+    rows = np.split(signs, np.cumsum([len(x) for x in sizes])[:-1], axis=1)
+    draws = [row * np.array(x) for row, x in zip(rows, sizes, strict=True)]
+    own = _with_biases(draws, None)
+    coins = [_with_biases(draws, masks) for masks in product((0, 1), repeat=4)]
+    found = {}
+    for name, (p, q, _) in STATISTICS.items():
+        both = [(logit**p * slope**q).tolist() for logit, slope in (own, *coins)]
+        if "∂_2" not in name:
+            found[name] = {value: _average(both[:1]), other: _average(both[1:])}
+    return found
+
+
+def _with_biases(draws: list[np.ndarray], masks: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Logit and derivative of networks 1-2-2-1 with biases at x = 10, by draw."""
+    h, slopes = [np.full(len(draws[0]), 10)], [np.ones(len(draws[0]), int)]
+    for layer in range(2):
+        rows = draws[2 * layer : 2 * layer + 2]
+        z = [sum(w * x for w, x in zip(row.T, h, strict=False)) + row[:, -1] for row in rows]
+        u = [sum(w * x for w, x in zip(row.T, slopes, strict=False)) for row in rows]
+        opened = [x > 0 for x in z] if masks is None else masks[2 * layer : 2 * layer + 2]
+        h = [mask * x for mask, x in zip(opened, z, strict=True)]
+        slopes = [mask * x for mask, x in zip(opened, u, strict=True)]
+    last = draws[4].T
+    return last[0] * h[0] + last[1] * h[1], last[0] * slopes[0] + last[1] * slopes[1]
+
+
+def _average(samples: list[list[int]]) -> sp.Expr:
+    return sp.Rational(sum(map(sum, samples)), sum(map(len, samples)))
 
 
 def _mean(found: list[tuple[int, int, int]], powers: tuple[int, int, int]) -> sp.Expr:

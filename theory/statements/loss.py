@@ -20,11 +20,16 @@ from theory.statements.derivation import (
     number,
 )
 from theory.statements.exponents import exponent, exponents, q
+from theory.statements.sums import expectation
 
 SOURCE = "Simon-Gabriel et al. (ICML 2019)"
 
-f = sp.symbols("f_1:4", real=True)
-x = sp.symbols("x_1:3", real=True)
+point, logit, labelled, slope, partial = sp.symbols("x f f_y g S", real=True)
+others, before = sp.symbols("A Q", positive=True)
+k = sp.Symbol("k", positive=True, integer=True)
+logits: Any = sp.Function("f", real=True)
+label: Any = sp.Function("f_y", real=True)
+total_of: Any = sp.Sum
 d, classes, i = sp.symbols("d K i", positive=True, integer=True)
 c, size, scale, z = sp.symbols("c epsilon a z", positive=True)
 residual, square, euler, output, bias = sp.symbols("r E D F B", real=True)
@@ -33,40 +38,39 @@ expected = sp.Symbol("M", real=True)
 
 
 def loss_gradient() -> Statement:
-    """∂_x L = Σ_k (softmax_k − label_k) ∂_x f_k for the cross-entropy loss."""
-    partition = sp.Add(*(sp.exp(y) for y in f))
-    loss = sp.log(partition) - f[0]
-    labels = (1, 0, 0)
-    residuals = [sp.exp(y) / partition - one for y, one in zip(f, labels, strict=True)]
-    slopes = ((2, -1), (0, 3), (1, 1))
-    logits = [u * x[0] + v * x[1] for u, v in slopes]
-    at = dict(zip(f, logits, strict=True))
+    """∂_x L = Σ_k (softmax_k − label_k) ∂_x f_k for the cross-entropy loss, for every K."""
+    partition = others + sp.exp(logit)
+    terms = total_of(sp.exp(logits(k, point)), (k, 1, classes))
+    weighted = sp.exp(logits(k, point)) * sp.Derivative(logits(k, point), point)
+    one_more = expectation((partial + residual * slope) ** 2, {slope: (0, mean_square)})
     steps = (
         derive(
-            eq(sp.Derivative(loss, f[0]), residuals[0]),
-            "L = log Σ exp f_j − f_1 with label 1: the derivative in the labelled logit is "
-            "softmax_1 − 1",
+            eq(sp.Derivative(sp.log(partition) - logit, logit), sp.exp(logit) / partition - 1),
+            "L = log Σ_j exp f_j − f_y with the label y. In the labelled logit, A the sum of the "
+            "K − 1 other terms, its derivative is softmax_y − 1",
         ),
         derive(
-            eq(sp.Derivative(loss, f[1]), residuals[1]),
-            "and in another logit softmax_2",
+            eq(sp.Derivative(sp.log(partition) - labelled, logit), sp.exp(logit) / partition),
+            "and in any other logit softmax_k, for every number of the others",
         ),
         derive(
-            eq(sp.Add(*residuals), 0),
-            "These residuals r_k = softmax_k − label_k sum to zero",
+            eq(sp.exp(logit) / partition - 1 + others / partition, 0),
+            "These residuals r_k = softmax_k − label_k sum to zero: the K − 1 others make A/Z",
         ),
         derive(
             eq(
-                sp.Derivative(loss.subs(at), x[0]),
-                sp.Add(*(r.subs(at) * u for r, (u, _) in zip(residuals, slopes, strict=True))),
+                sp.Derivative(sp.log(terms) - label(point), point),
+                total_of(weighted, (k, 1, classes)) / terms - sp.Derivative(label(point), point),
             ),
-            "Chain rule: ∂_x L = Σ_k r_k ∂_x f_k (logits linear in x, as a ReLU net is around x)",
+            "Chain rule, for all K and all differentiable logits of an input coordinate x: "
+            "∂_x L = Σ_k softmax_k ∂_x f_k − ∂_x f_y = Σ_k r_k ∂_x f_k",
         ),
-        compute(
-            eq(square, mean_square * residual),
-            "Logit gradients of mean zero that are uncorrelated, of mean square v: "
-            "E(Σ r_k ∂f_k)² = v ‖r‖_2² (signs ±√v enumerated, v = 9/4)",
-            _combined,
+        derive(
+            eq(square, mean_square * (before + residual**2)),
+            "Logit gradients of mean 0 that are uncorrelated, of mean square v, and residuals that "
+            "do not depend on them: E(Σ r_k ∂f_k)² = v ‖r‖_2², by induction over k: one more term "
+            "is uncorrelated with the sum S so far, so E(S + r ∂f)² = E S² + v r²",
+            meaning=lambda: {square: one_more.subs({partial**2: mean_square * before, partial: 0})},
         ),
         derive(
             eq((1 - 1 / classes) ** 2 + (classes - 1) / classes**2, 1 - 1 / classes),
@@ -75,16 +79,13 @@ def loss_gradient() -> Statement:
         derive(
             eq(residual, 1 - 1 / classes),
             "which is what `theory.laws.softmax` uses at logits of variance 0",
-            lambda: {
-                f"K = {k}": {residual: residual_expression(0, k, power=2), classes: k}
-                for k in (2, 3, 10, 1000)
-            },
+            meaning=lambda: {residual: residual_expression(0, classes, power=2)},
         ),
-        compute(
+        derive(
             eq(residual, 2 * (1 - 1 / classes)),
-            "Large logits: softmax is the one-hot guess; right with probability 1/K, else "
-            "‖r‖_2² = 2",
-            _one_hot,
+            "Large logits: softmax is the one-hot guess. Independent of the label it is right with "
+            "probability 1/K; else r has a 1 and a −1",
+            meaning=lambda: {residual: (1 - 1 / classes) * ((1 - 0) ** 2 + (0 - 1) ** 2)},
         ),
     )
     title = "The gradient of the loss from those of the logits"
@@ -190,27 +191,6 @@ def sqrt_d_law() -> Statement:
     )
     title = "The √d law for every attack norm"
     return Statement("sqrt-d-law", title, f"{SOURCE}, section 2", steps)
-
-
-def _combined() -> dict[str, dict[sp.Symbol, Any]]:
-    residuals = [sp.Rational(1, 2) - 1, sp.Rational(1, 3), sp.Rational(1, 6)]
-    draws = list(product((-sp.Rational(3, 2), sp.Rational(3, 2)), repeat=3))
-    sums = [sum(r * s for r, s in zip(residuals, draw, strict=True)) ** 2 for draw in draws]
-    values = {
-        square: sp.Add(*sums) / len(draws),
-        mean_square: sp.Rational(9, 4),
-        residual: sp.Add(*(r**2 for r in residuals)),
-    }
-    return {"softmax (1/2, 1/3, 1/6)": values}
-
-
-def _one_hot() -> dict[str, dict[sp.Symbol, Any]]:
-    found = {}
-    for k in (2, 3, 10):
-        eye = np.eye(k, dtype=int)
-        squares = [int(np.sum((eye[guess] - eye[0]) ** 2)) for guess in range(k)]
-        found[f"K = {k}"] = {residual: sp.Rational(sum(squares), k), classes: k}
-    return found
 
 
 def _rational(rows: Any) -> np.ndarray:

@@ -16,18 +16,22 @@ DRAWS = 20_000
 CASES = [((3,), 2, 5), ((9, 6), 5, 12), ((64, 16), 20, 9), ((5, 4, 6, 3, 7, 8), 3, 6)]
 
 
-def networks(widths, classes, d, draws, rng, slope=0.0):
-    """Loss gradients, and first-order distances between two classes over ‖x‖, of real networks."""
+def networks(widths, classes, d, draws, rng, slope=0.0, bias=0.0):
+    """Loss gradients, and first-order distances between two classes over ‖x‖, of real networks.
+
+    `bias` is the deviation of the biases of all layers.
+    """
     x = rng.standard_normal((draws, d))
     x *= np.sqrt(d) / np.linalg.norm(x, axis=1, keepdims=True)
     h, jacobian, fan_in = x, np.broadcast_to(np.eye(d), (draws, d, d)), d
     for n in widths:
         weights = rng.standard_normal((draws, n, fan_in)) * np.sqrt(2 / fan_in)
-        z = np.einsum("nij,nj->ni", weights, h)
+        z = np.einsum("nij,nj->ni", weights, h) + bias * rng.standard_normal((draws, n))
         mask = np.where(z > 0, 1, slope)
         h, jacobian, fan_in = mask * z, mask[:, :, None] * (weights @ jacobian), n
     weights = rng.standard_normal((draws, classes, fan_in)) / np.sqrt(fan_in)
     f, jacobian = np.einsum("nij,nj->ni", weights, h), weights @ jacobian
+    f = f + bias * rng.standard_normal(f.shape)
     gradients = np.einsum("nkd,nk->nd", jacobian, joint.residuals(f, rng))
     difference = jacobian[:, 0] - jacobian[:, 1]
     alive = np.any(difference != 0, axis=1)
@@ -82,6 +86,21 @@ def test_passes_and_matrices_agree(widths, classes, slope):
     law = LossLaw(7, hidden, classes, 1.5)
     assert stats.ks_2samp(norms, law.sample(DRAWS)).pvalue > LEVEL
     assert abs(norms.mean() / law.mean() - 1) < 4 * norms.std() / norms.mean() / DRAWS**0.5 + 0.01
+
+
+def test_networks_with_biases_have_the_joint_law():
+    """He weights, E‖∂f_k/∂z‖_2² = 1/2 behind a ReLU; the twin leaves biases out."""
+    widths, classes, d, bias = (9, 6), 5, 12, 1.5
+    rng = np.random.default_rng(4)
+    gradients, _ = networks(widths, classes, d, DRAWS, rng, bias=bias)
+    norms = np.linalg.norm(gradients, axis=1)
+    hidden = [(n, 0.0) for n in widths]
+    shares = (bias**2 / 2, bias**2 / 2, bias**2)
+    known = joint.sample(hidden, classes, d, DRAWS, rng, shares)
+    assert np.mean(known.logits**2) == pytest.approx(1 + sum(shares), rel=0.05)
+    assert stats.ks_2samp(norms, joint.loss_norms(known, 1.0, rng)).pvalue > LEVEL
+    without = joint.sample(hidden, classes, d, DRAWS, rng)
+    assert stats.ks_2samp(norms, joint.loss_norms(without, 1.0, rng)).pvalue < LEVEL
 
 
 def test_large_logits_and_large_widths():

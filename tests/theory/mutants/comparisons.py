@@ -130,6 +130,32 @@ def positions() -> bool:
     return _near(last.alike.item(), sampled, 0.03) and first.alike.min() > 0.1
 
 
+def streams() -> bool:
+    """One block relu(x + W_2 relu(W_1 x)), x = relu(z), as cones have it (`post-activation`).
+
+    The last ReLU passes 5/8, and 3/4 of what x > 0 brings. Backwards the block hands 5/4 + o to x,
+    where o is 1 if the last ReLU is open. So the first one passes 1/2 (5/4 + 3/4) of 5/4 + 5/8, and
+    1/2 (3/4 (9/4)² + 1/4 (5/4)²) of 5/8 (9/4)² + 3/8 (5/4)² in squared energies.
+    """
+    architectures, wide = (
+        import_module(f"theory.{name}") for name in ("architectures", "laws.wide")
+    )
+    body = wide.resolve(architectures.resnet(8, 1).body, (8, 8, 3)).body
+    walk = import_module("theory.network").walk
+    first, inner, last = (x for x in walk(body) if isinstance(x, wide.Resolved))
+    return all(
+        _near(float(found), expected, 2e-3)
+        for found, expected in (
+            (first.second_moment, 8 / 15),
+            (first.fourth_moment, 67 / 120),
+            (inner.second_moment, 1 / 2),
+            (inner.fourth_moment, 1 / 2),
+            (last.second_moment, 5 / 8),
+            (last.fourth_moment, 5 / 8),
+        )
+    )
+
+
 def masked_sum() -> bool:
     """E S² of four units behind a ReLU by simulation."""
     law = import_module("theory.laws.masked_sum").MaskedSum(4)

@@ -146,6 +146,9 @@ MUTANTS = (
     *_of(
         "laws.units",
         ("before = slopes**2 * energies", "before = 2 * slopes**2 * energies", "measured 10"),
+        ("return branch + shortcut, pull", "return branch, pull", "streams"),
+        ("before**2) / np.mean(energies**2)", "before**2)", "streams"),
+        ("return from_branch + from_shortcut", "return from_branch", "streams"),
     ),
     *_of(
         "laws.prediction",
@@ -204,8 +207,8 @@ MUTANTS = (
         ("(1 - alignment) * squares +", "3 * (1 - alignment) * squares +", "softmax"),
         ("+ alignment * along)", "+ along)", "softmax"),
         (
-            "return (1 - sp.Rational(1, classes)) **",
-            "return 2 * (1 - sp.Rational(1, classes)) **",
+            "return (1 - 1 / sp.sympify(classes)) **",
+            "return 2 * (1 - 1 / sp.sympify(classes)) **",
             "loss-gradient",
         ),
         ("- 2 * p + 1", "- p + 1", "softmax"),
@@ -289,10 +292,3 @@ MUTANTS = (
 
 QUICK = 12
 """Every so many-th mutant is in the default run."""
-
-SURVIVORS = _of(
-    "laws.units",
-    ("return branch + shortcut, pull", "return branch, pull", "measured 10"),
-    ("before**2) / np.mean(energies**2)", "before**2)", "measured 10"),
-)
-"""Mutants that nothing here catches: they move predictions by less than `comparisons.SLACK`."""
