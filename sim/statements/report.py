@@ -87,7 +87,7 @@ def page(config: Config, outcomes: dict[str, Outcome]) -> str:
 
 
 _PAGE = """\
-This page is printed by `python -m sim.statements --markdown`. Every statement is a derivation
+The first table is printed by `python -m sim.statements --markdown`. Every statement is a derivation
 whose steps check themselves: symbolic (SymPy decides for all values), exact (rational arithmetic
 on instances) or numeric (40 digits). `python -m theory NAME` prints one, and
 `python -m theory --check` runs all checks. The simulation tests the main claim; measured is a mean

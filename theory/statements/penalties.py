@@ -31,6 +31,7 @@ def cross_lipschitz() -> Statement:
     shares = (*s, 1 - s[0] - s[1])
     uniform = (sp.Rational(1, 3),) * 3
     between, lengths = _pairs((1, 1, 1)), sum(x**2 for x in (*first, *second))
+    every: Any = sp.Sum(sp.Sum(2 * energy, (i, 1, K)), (j, 1, K))
     steps = (
         derive(
             eq(between, 6 * lengths - 2 * (sum(first) ** 2 + sum(second) ** 2)),
@@ -68,7 +69,7 @@ def cross_lipschitz() -> Statement:
         ),
         derive(
             eq(
-                sp.Sum(sp.Sum(2 * energy, (i, 1, K)), (j, 1, K)) - sp.Sum(2 * energy, (i, 1, K)),
+                every - sp.Sum(2 * energy, (i, 1, K)),
                 2 * K * (K - 1) * energy,
             ),
             "so the penalty has the mean 2K(K − 1) E‖∂f_k‖_2², which d does not enter (Theorem 5)",
@@ -143,7 +144,12 @@ def _instance(k: int) -> dict[sp.Symbol, Any]:
     gradients = [np.array([(3 * n * n + n) % 7 - 3, (5 * n) % 11 - 4, n % 3]) for n in range(k)]
     between = sum(int(((a - b) ** 2).sum()) for a in gradients for b in gradients)
     lengths = sum(int((a**2).sum()) for a in gradients)
-    return {K: k, pairs: between, squares: lengths, total: int((sum(gradients) ** 2).sum())}
+    return {
+        K: k,
+        pairs: between,
+        squares: lengths,
+        total: int((np.sum(gradients, axis=0) ** 2).sum()),
+    }
 
 
 def _ratios() -> dict[str, dict[sp.Symbol, Any]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sympy as sp
 
@@ -50,7 +50,7 @@ DOMAINS = {
 
 def symbols(statement: Statement) -> dict[str, list[sp.Symbol]]:
     """The free symbols of all claims by their domains, which are named before the steps."""
-    free = {symbol for step in statement.steps for symbol in step.claim.free_symbols}
+    free: set[Any] = {symbol for step in statement.steps for symbol in step.claim.free_symbols}
     found: dict[str, list[sp.Symbol]] = {}
     for symbol in sorted(free, key=str):
         domain = next(name for name, holds in DOMAINS.items() if holds(symbol))
