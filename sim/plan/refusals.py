@@ -7,11 +7,11 @@ from theory.laws.norms import norm_order
 
 
 def check_lists(config: Any, *names: str) -> None:
-    """Refuse a field of a configuration that is an empty tuple, or that has a value twice.
+    """Refuses a field of a configuration that is an empty tuple, or that has a value twice.
 
     Args:
         config: any dataclass.
-        names: of its fields; None is a value that is not given.
+        names: the names of its fields; a field that is None was not given.
 
     Raises:
         ValueError: with one sentence that names the flag.
@@ -25,7 +25,7 @@ def check_lists(config: Any, *names: str) -> None:
 
 
 def check_seeds(seeds: int, seed: int) -> None:
-    """Refuse too few seeds, or a key that is none.
+    """Refuses too few seeds, or a key outside of its range.
 
     Raises:
         ValueError: with one sentence.
@@ -37,7 +37,7 @@ def check_seeds(seeds: int, seed: int) -> None:
 
 
 def check_attacks(attack_norms: tuple[str, ...], eps: tuple[float, ...]) -> None:
-    """Refuse orders p outside of [1, ∞], and sizes that are not positive numbers.
+    """Refuses orders p outside of [1, ∞], and sizes that are not positive numbers.
 
     Raises:
         ValueError: with one sentence.
