@@ -32,6 +32,15 @@ def check_seeds(seeds: int, seed: int) -> None:
     """
     if seeds < 2:
         raise ValueError(f"an interval needs at least two seeds, not --seeds {seeds}.")
+    check_key(seed)
+
+
+def check_key(seed: int) -> None:
+    """Refuses a key outside of its range.
+
+    Raises:
+        ValueError: with one sentence.
+    """
     if not 0 <= seed < 2**32:
         raise ValueError(f"--seed must lie between 0 and 2^32 - 1, not {seed}.")
 
