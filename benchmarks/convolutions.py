@@ -75,12 +75,8 @@ def plain(network: Network, side: int, seeds: int) -> Callable[[], object]:
 
 
 def _apply(layer: Layer, weights: layers.Weights, x: jax.Array) -> jax.Array:
-    if isinstance(layer, Serial):
-        for inner, inner_weights in zip(layer.layers, weights, strict=True):
-            x = _apply(inner, inner_weights, x)
-        return x
-    if isinstance(layer, Residual):
-        return _apply(layer.branch, weights[0], x) + _apply(layer.shortcut, weights[1], x)
+    if isinstance(layer, Serial | Residual):
+        return layers.through(layer, weights, x, _apply)
     if not isinstance(layer, Conv):
         return layers.apply(layer, weights, x)
     if layer.kernel > 1:

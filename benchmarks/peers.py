@@ -6,6 +6,7 @@ import importlib.util
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from sim.networks import layers
 from theory.fans import fan_in, weight_variance
 from theory.network import (
     Conv,
@@ -92,12 +93,8 @@ def _draw(layer: Layer, shape: Shape, seeds: tuple[int, ...]) -> Any:
 def _apply(layer: Layer, weights: Any, x: torch.Tensor) -> torch.Tensor:
     from torch.nn import functional
 
-    if isinstance(layer, Serial):
-        for inner, inner_weights in zip(layer.layers, weights, strict=True):
-            x = _apply(inner, inner_weights, x)
-        return x
-    if isinstance(layer, Residual):
-        return _apply(layer.branch, weights[0], x) + _apply(layer.shortcut, weights[1], x)
+    if isinstance(layer, Serial | Residual):
+        return layers.through(layer, weights, x, _apply)
     if isinstance(layer, Conv):
         if layer.kernel > 1:
             x = functional.pad(x, padding(layer) * 2, mode=PAD[layer.border])

@@ -68,7 +68,7 @@ def figure_of(samples: xr.Dataset) -> Any:
         panel.set_ylabel("accuracy")
     figure.suptitle(
         f"{appearance.heading(samples)}, side {side}, test images; 95 % intervals; joined by "
-        f"strength\nvulnerability: increase of the 0–1 loss, {appearance.norm(p)}, "
+        f"strength\nvulnerability: increase of the 0–1 loss, {style.ell(p)}, "
         rf"$\epsilon$ = {eps:g}",
         fontsize="small",
     )

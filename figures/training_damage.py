@@ -43,7 +43,7 @@ def figure_of(samples: xr.Dataset) -> Any:
             known += list(x)
         ends = np.array([np.nanmin(known), np.nanmax(known)])
         panel.plot(ends, radius * ends, color="black", linewidth=0.8, linestyle=":", zorder=0)
-        title = rf"attacked in {appearance.norm(p)} with $\epsilon$ = {eps:g}"
+        title = rf"attacked in {style.ell(p)} with $\epsilon$ = {eps:g}"
         if eps in correlations:
             title += f"\nrank correlation {correlations[eps]:.2f}"
         panel.set_title(title, loc="left")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import tyro
 
+from sim.plan import refusals
 from theory.initializers import unknown
 
 TABLES = ("coverage", "methods", "two-stages", "false-alarms", "power")
@@ -44,5 +45,4 @@ def check(config: Config) -> None:
         raise ValueError(f"a skewness needs at least three seeds, not {min(config.seeds)}.")
     if config.replicates < 16:
         raise ValueError(f"a share needs at least 16 --replicates, not {config.replicates}.")
-    if not 0 <= config.seed < 2**32:
-        raise ValueError(f"--seed must lie between 0 and 2^32 - 1, not {config.seed}.")
+    refusals.check_key(config.seed)

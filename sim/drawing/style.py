@@ -102,6 +102,11 @@ def norm(quantity: str, q: str) -> str:
     return rf"$\mathbb{{E}}\,\|\partial_x {what}\|_{{{order}}}$"
 
 
+def ell(p: str) -> str:
+    """The name of ℓ_p, typeset."""
+    return r"$\ell_\infty$" if p == "inf" else rf"$\ell_{{{p}}}$"
+
+
 def logarithmic(panel: Any, ds: Sequence[float | int] | None = None) -> None:
     """Logarithmic axes; along x, the values `ds` alone are marked where there are few of them."""
     panel.set_xscale("log")

@@ -29,7 +29,7 @@ class RunningBatchNorm(BatchNorm):
 
 
 def with_batch_norm(network: Network) -> Network:
-    """The same network with batch normalization before each activation outside of branches.
+    """The network with a batch normalization in front of each activation outside of branches.
 
     Until it is trained it computes what the network computes: mean 0, variance 1 (less epsilon).
     """
@@ -79,7 +79,7 @@ def apply_batch(
 
 
 def with_statistics(body: Serial, weights: Weights, moved: Weights) -> Weights:
-    """`weights` with the running statistics of `moved`."""
+    """The weights, with the running statistics of `moved` in the place of their own."""
     return tuple(
         own | {s: other[s] for s in STATISTICS} if isinstance(layer, RunningBatchNorm) else own
         for layer, own, other in zip(body.layers, weights, moved, strict=True)

@@ -72,12 +72,12 @@ convolve.defvjp(_forward, _backward)
 
 
 def _taps(weights: Float[Array, "kkc m"], channels: int) -> int:
-    """The kernel's side k."""
+    """The side k of a kernel, from the number of its rows."""
     return round((weights.shape[0] / channels) ** 0.5)
 
 
 def _kernels(weights: Float[Array, "kkc m"], channels: int) -> Float[Array, "k k c m"]:
-    """The weights by (row tap, column tap, input channel, output channel)."""
+    """The weights in the library's order: row tap, column tap, input channel, output channel."""
     taps = _taps(weights, channels)
     return weights.reshape(taps, taps, channels, -1).swapaxes(0, 1)
 
@@ -109,7 +109,7 @@ def _outputs(side: int, taps: int, stride: int, dilation: int) -> int:
 def _patches(
     x: Float[Array, "s s c"], taps: int, stride: int, dilation: int
 ) -> Float[Array, "rr kkc"]:
-    """What every output reads, in the order of the weights' rows."""
+    """What every output reads: one row each, in the order of the rows of the weights."""
     last = stride * (_outputs(len(x), taps, stride, dilation) - 1) + 1
     starts = [dilation * tap for tap in range(taps)]
     rows = jnp.concatenate([x[i : i + last : stride] for i in starts], axis=-1)
@@ -132,7 +132,7 @@ def _by_phases(
     stride: int,
     dilation: int,
 ) -> Float[Array, "s s c"]:
-    """The derivative with respect to an input of that shape."""
+    """The derivative with respect to an input of that shape, one phase of the stride at a time."""
     side, channels = shape[0], shape[2]
     taps = _taps(weights, channels)
     passed = g.reshape(-1, g.shape[2]) @ weights.T

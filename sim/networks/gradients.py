@@ -31,7 +31,8 @@ def norm(g: Float[Array, "..."], q: float) -> Float[Array, ""]:
     """The ℓ_q norm of all coordinates of g, q in [1, ∞].
 
     Scaled by the largest coordinate, so that no power over- or underflows, and summed in blocks,
-    so that float32 is good for 10⁷ coordinates. 0 for g = 0; not finite if g is not.
+    so that float32 is good for 10⁷ coordinates. The norm of g = 0 is 0, and that of a g that is not
+    finite is not finite.
     """
     a = jnp.abs(g).ravel()
     largest = jnp.max(a)
@@ -42,7 +43,7 @@ def norm(g: Float[Array, "..."], q: float) -> Float[Array, ""]:
 
 
 def total(a: Float[Array, " n"]) -> Float[Array, ""]:
-    """The sum, in blocks, so that float32 is good for 10⁷ terms."""
+    """The sum of all terms, taken in blocks, so that float32 is good for 10⁷ of them."""
     blocks = jnp.pad(a, (0, -a.size % BLOCK)).reshape(-1, BLOCK)
     return jnp.sum(jnp.sum(blocks, axis=1))
 
@@ -119,7 +120,7 @@ def gradient_norms(
 
 
 def mean(norms: Norms) -> Norms:
-    """The mean over the first axis, at the largest exponent."""
+    """The mean over the first axis, with the largest exponent along it."""
     values, exponents = norms
     if exponents is None:
         return values.mean(axis=0), None

@@ -64,7 +64,7 @@ _fold_in = jax.jit(jax.random.fold_in)
 
 @singledispatch
 def init(layer: Layer, key: Key[Array, ""], shape: Shape, lazy: bool = False) -> Weights:
-    """Random weights of `layer` for an input of `shape`; () for layers without weights.
+    """Draws the weights of `layer` for an input of `shape`: () if it has none.
 
     The key of a layer inside a composite one is folded from its place there, never from a size.
     With `lazy`, Gaussian weights of dense layers are not formed, which is exact in law for one

@@ -58,8 +58,9 @@ FAR = 60
 def needed(body: Layer, shape: Shape, dtype: Any) -> bool:
     """Whether plain arithmetic might not do: numbers or their squares leave the range of `dtype`.
 
-    Adds up |log2 √(fan-in · Var(w))| + `SPREAD` over the layers of weights. Or logits are expected
-    to be so large that the softmax saturates.
+    That is so if |log2 √(fan-in · Var(w))| + `SPREAD`, added up over the layers of weights, comes
+    near to the range of exponents, or if logits are expected to be so large that the softmax
+    saturates. Networks with normalizations keep themselves in range.
     """
     if any(isinstance(layer, Normalization) for layer in walk(body)):
         return False
@@ -79,7 +80,7 @@ def needed(body: Layer, shape: Shape, dtype: Any) -> bool:
 
 
 def plain(layer: Layer, weights: Weights, pair: Pair) -> Pair:
-    """`forward` without moving any powers of two."""
+    """What `forward` gives as long as no powers of two are moved."""
     return apply(layer, weights, pair[0]), pair[1]
 
 
@@ -147,7 +148,7 @@ def _once(block: Serial, weights: tuple[Weights, ...], pair: Pair) -> Pair:
 
 
 def _repeated(block: Serial, weights: tuple[Weights, ...], pair: Pair) -> Pair:
-    """Many equal blocks, compiled once."""
+    """The output of many equal blocks, which are compiled once."""
     by_place = [weights[i :: len(block.layers)] for i in range(len(block.layers))]
     stacked = tuple(jax.tree.map(lambda *parts: jnp.stack(parts), *same) for same in by_place)
     return jax.lax.scan(lambda pair, own: (_once(block, own, pair), None), pair, stacked)[0]
@@ -161,7 +162,7 @@ def power(e: Float[Array, "..."]) -> Float[Array, "..."]:
 
 @jax.custom_vjp
 def normalized(x: Float[Array, "..."], e: Float[Array, ""]) -> Pair:
-    """The same numbers with max|x| in [1/2, 1); zeros and what is not finite as they are."""
+    """The same numbers, with max|x| in [1/2, 1) unless all are zero or some are not finite."""
     largest = jnp.max(jnp.abs(x))
     _, k = jnp.frexp(largest)
     k = jnp.where(jnp.isfinite(largest), k, 0).astype(e.dtype)
@@ -183,7 +184,7 @@ def _sum(one: Pair, other: Pair) -> Pair:
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _beside(count: int, one: Pair, other: Pair) -> Pair:
-    """Two normalized pairs, the first of `count` channels, next to each other."""
+    """Two normalized pairs next to each other along the channels; the first has `count` of them."""
     x, y, top = _aligned(one, other)
     return jnp.concatenate([x, y], axis=-1), top
 
@@ -209,7 +210,7 @@ def _activated(layer: SmoothActivation, pair: Pair) -> Pair:
 
 
 def _activate(layer: SmoothActivation, pair: Pair) -> tuple[Pair, Array]:
-    """The activation of a pair, and where it was taken."""
+    """The activation of a pair, and the numbers z at which it was taken."""
     x, e = pair
     near = jnp.clip(e, -FAR, FAR)
     z = x * power(near)

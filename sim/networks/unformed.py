@@ -141,7 +141,7 @@ def _pulled_back(
     a: Float[Array, "k rows"],
     v: Float[Array, "k c columns"],
 ) -> Float[Array, "k c rows"]:
-    """W v for each of the c cotangents at each input, given A W."""
+    """Draws W v for each of the c cotangents at each input, given A W."""
     flat = v.reshape(-1, v.shape[2])
     basis, _ = _orthonormal(a)
     _, coefficients = _orthonormal(flat)

@@ -41,7 +41,7 @@ LEAST_CHANNELS = 32
 
 
 def pays(taps: int, stride: int, dilation: int, side: int, *channels: int) -> bool:
-    """Whether it can be used, and is faster: `side` outputs along an axis, channels of both."""
+    """Whether it can be used and is faster, for `side` outputs along an axis and these channels."""
     fits = taps == 3 and stride == 1 and dilation == 1
     return fits and side >= LEAST_SIDE and min(channels) >= LEAST_CHANNELS
 

@@ -76,9 +76,9 @@ class Plan(Generic[Config]):
 
     @cached_property
     def sampler(self) -> Literal["lazy", "dense"]:
-        """How dense layers can be sampled: "lazy" if there is a Gaussian matrix to leave unformed.
+        """How dense layers are sampled: "lazy" if there is a Gaussian matrix to leave unformed.
 
-        "dense" as well if the configuration asks for it.
+        It is "dense" if there is none, or if the configuration asks for it.
         """
         if getattr(self.config, "sampler", "auto") == "dense":
             return "dense"
@@ -169,16 +169,16 @@ def _networks(config: Experiment) -> dict[int, Network]:
 
 
 def check_memory(plan: Plan[Config], lazy: bool, inputs: int, together: int = 1) -> None:
-    """Refuse networks that do not fit the memory, or the shapes of their layers.
+    """Refuses networks whose layers do not fit each other, or that do not fit the memory.
 
     Args:
         plan: which networks, at which sizes.
         lazy: whether Gaussian matrices of dense layers are not formed.
         inputs: points of a network that are differentiated at once.
-        together: networks that are.
+        together: networks that are computed side by side.
 
     Raises:
-        ValueError: with one sentence.
+        ValueError: with one sentence that says which.
     """
     itemsize = 8 if plan.config.dtype == "float64" else 4
     for width, net in plan.networks.items():

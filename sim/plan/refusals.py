@@ -7,13 +7,13 @@ from theory.laws.norms import norm_order
 
 
 def check_lists(config: Any, *names: str) -> None:
-    """Refuse a field of a configuration that is an empty tuple, or that has a value twice.
+    """Refuses a field of a configuration that is an empty tuple, or that has a value twice.
 
     1 and 1.0, inf and Infinity, pgd-linf:0.1 and pgd-linf:0.10 are the same.
 
     Args:
         config: any dataclass.
-        names: of its fields; None is a value that is not given.
+        names: the names of its fields; a field that is None was not given.
 
     Raises:
         ValueError: with one sentence that names the flag.
@@ -38,19 +38,28 @@ def _meaning(value: Any) -> tuple[float | str, ...]:
 
 
 def check_seeds(seeds: int, seed: int) -> None:
-    """Refuse too few seeds, or a key that is none.
+    """Refuses too few seeds, or a key outside of its range.
 
     Raises:
         ValueError: with one sentence.
     """
     if seeds < 2:
         raise ValueError(f"an interval needs at least two seeds, not --seeds {seeds}.")
+    check_key(seed)
+
+
+def check_key(seed: int) -> None:
+    """Refuses a key outside of its range.
+
+    Raises:
+        ValueError: with one sentence.
+    """
     if not 0 <= seed < 2**32:
         raise ValueError(f"--seed must lie between 0 and 2^32 - 1, not {seed}.")
 
 
 def check_attacks(attack_norms: tuple[str, ...], eps: tuple[float, ...]) -> None:
-    """Refuse orders p outside of [1, ∞], and sizes that are not positive numbers.
+    """Refuses orders p outside of [1, ∞], and sizes that are not positive numbers.
 
     Raises:
         ValueError: with one sentence.

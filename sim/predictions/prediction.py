@@ -72,7 +72,7 @@ class Beside:
 
     @classmethod
     def of(cls, config: Experiment) -> Beside:
-        """That of an experiment."""
+        """The measurement that an experiment's plan describes."""
         return cls(
             seeds=config.seeds,
             seed=config.seed,
@@ -85,7 +85,7 @@ class Beside:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Of one network; NaN where there is no number."""
+    """What is expected of one network; NaN stands where there is no number."""
 
     norm: np.ndarray
     """E‖∂‖_q by (quantity, q, size)."""
@@ -351,7 +351,7 @@ def _none(
     norms: Sequence[Any],
     sizes: Sequence[int],
 ) -> Prediction:
-    """The law, or nothing, where sampling failed."""
+    """What is left where sampling failed: the law, or nothing."""
     if law is not None:
         note = f"the law alone, since {BASIS} could not be sampled: {words(error)}"
         return replace(law, notes=(note,))

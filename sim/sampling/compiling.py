@@ -53,19 +53,21 @@ def in_threads(
 
 
 def platform() -> str:
+    """What kind of machine computes: "cpu", or "gpu" for everything else."""
     return "cpu" if jax.default_backend() == "cpu" else "gpu"
 
 
 def on(place: Place) -> AbstractContextManager[Any]:
+    """While it is open, JAX computes at this place."""
     return nullcontext() if place is None else jax.default_device(place)
 
 
 def places(
     network: Network, side: int, draws: Draws, devices: Sequence[Place] | None
 ) -> list[Place]:
-    """Where seeds are computed at the same time: the devices, or the cores of a processor.
+    """Where seeds are computed at the same time: on the devices, or the cores of a processor.
 
-    On a processor no more of them than the memory allows.
+    Of the cores there are no more than have room in memory.
     """
     if platform() != "cpu":
         return list(devices or [None])
@@ -75,6 +77,7 @@ def places(
 
 
 def bytes_per_seed(network: Network, side: int, draws: Draws) -> int:
+    """The memory that one seed of these draws needs (`sim.running.memory`)."""
     itemsize = jax.dtypes.canonicalize_dtype(float).itemsize
     shape = network.input_shape(side)
     points = draws.inputs_per_seed * draws.labels_per_seed
@@ -91,7 +94,7 @@ def is_worth_optimizing(network: Network, side: int) -> bool:
 
 
 def jitted(network: Network, function: Callable[..., Any]) -> Any:
-    """`jax.jit`; a user's decompositions must not wait for each other (`decompositions`)."""
+    """The function under `jax.jit`, so that a user's decompositions never wait for each other."""
     is_own = any(isinstance(layer, loading.Own) for layer in walk(network.body))
     return jax.jit(decompositions.one_at_a_time(function) if is_own else function)
 

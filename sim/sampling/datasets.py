@@ -67,7 +67,7 @@ class Split:
         return replace(self, images=np.stack([inputs.prepared(x, side) for x in self.images]))
 
     def first(self, count: int) -> "Split":
-        """The first so many, or all if there are fewer."""
+        """The first `count` images, or all if there are fewer."""
         return Split(self.images[:count], self.labels[:count])
 
 

@@ -20,7 +20,7 @@ Paths = dict[tuple[Any, ...], np.ndarray]
 
 
 def why_degenerate(network: Network, side: int, draws: Draws) -> str | None:
-    """The reason, without a full stop; None if a few networks at Gaussian inputs show none.
+    """The reason as a clause; None if a few networks at Gaussian inputs show none.
 
     Args:
         network: One whose gradient norms at this side are all zero, or all not finite.
@@ -78,7 +78,7 @@ class _Look:
         self.found = jax.jit(decompositions.one_at_a_time(found))
 
     def name(self, path: tuple[Any, ...]) -> str:
-        """Of an array of weights; a user's model is the only layer of its network."""
+        """The name of an array of weights: a user knows it without the number of the layer."""
         inner = path[1:] if self.is_own else path
         name = jax.tree_util.keystr(inner, simple=True, separator="/")
         shape = "×".join(map(str, self.weights[path].shape))
@@ -87,7 +87,7 @@ class _Look:
     def seen(self, filled: list[tuple[Any, ...]] | None = None) -> tuple[bool, float, float]:
         """Whether logits are finite, and the largest entries of gradients of logits and loss.
 
-        Arrays at the paths `filled` are random numbers instead.
+        Arrays at the paths `filled` are replaced by random numbers.
         """
 
         def value(path: Any, leaf: Any) -> Any:

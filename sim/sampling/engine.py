@@ -57,9 +57,9 @@ key of what else is random."""
 
 
 def batch_size(network: Network, side: int, draws: Draws) -> int:
-    """Seeds computed side by side: a power of two between 1 and 64 that fits `MEMORY`.
+    """How many seeds are computed side by side: a power of two up to 64 that fits `MEMORY`.
 
-    On a processor 1 if there are convolutions (why: see `sim.networks.convolution`).
+    On a processor it is 1 if there are convolutions (`sim.networks.convolution` says why).
     """
     if platform() == "cpu" and any(isinstance(layer, Conv) for layer in walk(network.body)):
         return 1
@@ -68,7 +68,7 @@ def batch_size(network: Network, side: int, draws: Draws) -> int:
 
 
 def arrays(found: Any) -> Any:
-    """A pytree of NumPy arrays."""
+    """The same pytree, with NumPy arrays."""
     return jax.tree.map(np.asarray, found)
 
 

@@ -41,7 +41,7 @@ JOINING = 300
 
 @dataclass(frozen=True)
 class Spread:
-    """Over which devices and processes."""
+    """Over which devices and processes a run is spread."""
 
     devices: int | None = None
     """Devices that compute in this process, the first ones; on a processor, so many CPU devices of
@@ -235,7 +235,7 @@ def meet() -> None:
 
 
 def _gathered(values: Any) -> np.ndarray:
-    """Arrays of the same shape from every process, by process."""
+    """Arrays of the same shape from every process, stacked by process."""
     import jax
 
     if jax.process_count() == 1:

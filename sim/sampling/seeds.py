@@ -38,7 +38,7 @@ def weights(network: Network, side: int, draws: Draws, key: Key[Array, ""]) -> l
 def chosen(
     network: Network, side: int, draws: Draws, paths: Iterable[Path], key: Key[Array, ""]
 ) -> list[Array]:
-    """Some of the arrays of weights."""
+    """Those of the arrays of weights that are asked for."""
     leaves = dict(jax.tree.leaves_with_path(weights(network, side, draws, key)))
     return [leaves[path] for path in paths]
 
@@ -50,10 +50,10 @@ def labels(keys: Key[Array, " n"], count: int, classes: int) -> Int[Array, "n co
 
 
 def shared(network: Network, sides: Sequence[int], draws: Draws) -> dict[Path, Any]:
-    """Shapes of the weights that are the same at all sides, by their paths in the tree of weights.
+    """The shapes of the weights that all sides share, by their paths in the tree of weights.
 
-    A user's initializer may use the side in any way, so weights of one shape need not be the same:
-    those are that are computed alike from the key.
+    A user's initializer may use the side in any way, so weights of one shape need not be the same;
+    weights that are computed alike from the key are.
     """
     dtype = jax.dtypes.canonicalize_dtype(float)
     first, *others = [_leaves(network, side, draws.lazy, dtype) for side in sides]

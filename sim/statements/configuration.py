@@ -5,6 +5,7 @@ from typing import Annotated
 
 import tyro
 
+from sim.plan import refusals
 from theory.initializers import unknown
 from theory.statements import STATEMENTS
 
@@ -34,5 +35,4 @@ def check(config: Config) -> None:
         raise ValueError(f"a statement is named twice: {' '.join(config.names)}.")
     if config.seeds < 2:
         raise ValueError(f"a standard error needs at least two seeds, not --seeds {config.seeds}.")
-    if not 0 <= config.seed < 2**32:
-        raise ValueError(f"--seed must lie between 0 and 2^32 - 1, not {config.seed}.")
+    refusals.check_key(config.seed)

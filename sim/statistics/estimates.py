@@ -22,15 +22,13 @@ SECOND_STAGE = 0.01
 
 
 @dataclass(frozen=True)
-class Slope:
-    """An exponent of d with its standard error and 95 % interval (Student's t over seeds)."""
+class OverSeeds:
+    """A number measured on independent seeds, with its standard error and 95 % interval."""
 
     value: float
     standard_error: float
     interval: tuple[float, float]
     seeds: int
-    degrees: float | int
-    """Degrees of freedom of the standard error."""
 
     @property
     def half_width(self) -> float:
@@ -39,17 +37,21 @@ class Slope:
 
 
 @dataclass(frozen=True)
-class Mean:
-    """A mean over seeds with its standard error and 95 % interval.
+class Slope(OverSeeds):
+    """An exponent of d; its interval is Student's t over seeds."""
+
+    degrees: float | int
+    """Degrees of freedom of the standard error."""
+
+
+@dataclass(frozen=True)
+class Mean(OverSeeds):
+    """A mean over seeds.
 
     The interval is Hall's (`sim.statistics.intervals.transformed`), which allows for the skewness
     of the norms and is longer on the side of the larger ones.
     """
 
-    value: float
-    standard_error: float
-    interval: tuple[float, float]
-    seeds: int
     skewness: float
     """Of one seed's norm."""
 
@@ -104,12 +106,12 @@ def exponent(
     """
     first = norms[:pilot]
     if np.any(np.count_nonzero(first, axis=0) < 2):
-        return _undefined(len(norms))
+        return undefined(len(norms))
     value, error = (float(x) for x in intervals.exponent(norms, ds))
     if len(first) < len(norms):
         error = float(intervals.exponent(first, ds)[1]) * np.sqrt(len(first) / len(norms))
     if not np.isfinite(error):
-        return _undefined(len(norms))
+        return undefined(len(norms))
     return slope_of(value, error, len(norms), len(first) - 1)
 
 
@@ -125,10 +127,10 @@ def exponent_difference(
     """
     there = [rows[np.all(np.isfinite(rows), axis=1)] for rows in (norms, others)]
     if any(np.any(np.count_nonzero(rows, axis=0) < 2) for rows in there):
-        return _undefined(len(norms))
+        return undefined(len(norms))
     found = intervals.exponent_difference(norms, others, ds)
     if not np.isfinite(found.error):
-        return _undefined(len(norms))
+        return undefined(len(norms))
     return slope_of(float(found.value), float(found.error), len(norms), float(found.degrees))
 
 
@@ -178,7 +180,7 @@ def log_exponent(
     is_alive = np.all(norms > 0, axis=1)
     alive, first = norms[is_alive], int(is_alive[:pilot].sum())
     if first < 2:
-        return _undefined(len(alive))
+        return undefined(len(alive))
     slopes = np.log(alive) @ slope_weights(ds)
     error = float(slopes[:first].std(ddof=1) / np.sqrt(len(alive)))
     return slope_of(float(slopes.mean()), error, len(alive), first - 1)
@@ -190,7 +192,8 @@ def slope_of(value: float, error: float, seeds: int, degrees: float | int) -> Sl
     return Slope(value, error, (value - half, value + half), seeds, degrees)
 
 
-def _undefined(seeds: int) -> Slope:
+def undefined(seeds: int) -> Slope:
+    """The exponent of so many seeds that have none: NaN."""
     return Slope(np.nan, np.nan, (np.nan, np.nan), seeds, 0)
 
 

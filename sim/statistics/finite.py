@@ -11,28 +11,18 @@ from jaxtyping import Float
 from scipy import stats
 
 from sim.statistics import estimates
-from sim.statistics.estimates import LEVEL, Slope
+from sim.statistics.estimates import LEVEL, OverSeeds, Slope
 from sim.statistics.verdicts import FALSE_ALARM
 
 
 @dataclass(frozen=True)
-class Ratio:
-    """A ratio of two means with its 95 % interval (Student's t over seeds)."""
-
-    value: float
-    standard_error: float
-    interval: tuple[float, float]
-    seeds: int
+class Ratio(OverSeeds):
+    """A ratio of two means; its interval is Student's t over seeds."""
 
     def allows(self, value: float | int, comparisons: int) -> bool:
         """Whether a t test at level FALSE_ALARM / comparisons is compatible with that value."""
         allowed = stats.t.ppf(1 - FALSE_ALARM / comparisons / 2, self.seeds - 1)
         return bool(abs(self.value - value) <= allowed * self.standard_error)
-
-    @property
-    def half_width(self) -> float:
-        """Half the length of the interval."""
-        return (self.interval[1] - self.interval[0]) / 2
 
 
 def ratio(above: Float[np.ndarray, " seeds"], below: Float[np.ndarray, " seeds"]) -> Ratio:
@@ -53,7 +43,7 @@ def exponent(rows: Float[np.ndarray, "seeds sizes"], ds: np.ndarray) -> Slope:
     """
     finite = rows[np.all(np.isfinite(rows), axis=1)].astype(float)
     if not _has_logarithm(finite):
-        return _undefined(finite)
+        return estimates.undefined(len(finite))
     return estimates.exponent(finite, ds)
 
 
@@ -69,13 +59,9 @@ def exponent_difference(
     finite = np.all(np.isfinite(rows) & np.isfinite(others), axis=1)
     first, second = rows[finite].astype(float), others[finite].astype(float)
     if not (_has_logarithm(first) and _has_logarithm(second)):
-        return _undefined(first)
+        return estimates.undefined(len(first))
     return estimates.exponent_difference(first, second, ds)
 
 
 def _has_logarithm(rows: np.ndarray) -> bool:
     return len(rows) >= 2 and bool(np.all(rows.mean(axis=0) > 0))
-
-
-def _undefined(rows: np.ndarray) -> Slope:
-    return Slope(np.nan, np.nan, (np.nan, np.nan), len(rows), 0)

@@ -19,11 +19,6 @@ def heading(samples: xr.Dataset) -> str:
     return f"{config.data}, {config.seeds} networks each, {config.epochs} epochs"
 
 
-def norm(p: str) -> str:
-    """The name of ℓ_p, typeset."""
-    return r"$\ell_\infty$" if p == "inf" else rf"$\ell_{{{p}}}$"
-
-
 def colour_and_marker(training: str) -> tuple[str, str]:
     """Of a regularizer, whatever its strength; black circles without one, gray before training."""
     if training == BEFORE:

@@ -32,7 +32,7 @@ def figure_of(samples: xr.Dataset) -> Any:
     sizes = sorted({float(samples["eps"].min()), float(samples["eps"].max())})
     shown = {r"$\|\partial_x L\|_1$": Quantity("norm", "1")}
     for eps in sizes:
-        name = rf"damage, {appearance.norm(p)}, $\epsilon$ = {eps:g}"
+        name = rf"damage, {style.ell(p)}, $\epsilon$ = {eps:g}"
         damage = Quantity("damage", None, "pgd", p, eps)
         if np.isfinite(damage.of(samples)).any():
             shown[name] = damage

@@ -8,7 +8,7 @@ import sympy as sp
 
 from sim.networks import layers
 from sim.networks.gradients import loss_residual
-from theory.architectures import ARCHITECTURES
+from theory.architectures import ARCHITECTURES, densenet, resnet
 from theory.initializers import Scheme
 from theory.network import (
     AvgPool,
@@ -22,6 +22,7 @@ from theory.network import (
     Normalization,
     output_shape,
     padding,
+    parts,
     walk,
 )
 
@@ -110,3 +111,27 @@ def test_a_layer_without_a_rule_is_named():
     with pytest.raises(TypeError, match="no rule for Strange"):
         layers.apply(Strange(), (), jnp.ones(3))
     assert layers.init(Dense(2, HE), KEY, (3,)).shape == (3, 2)
+
+
+@pytest.mark.parametrize("net", [resnet(width=2), densenet(width=2, depth=1)])
+def test_the_walk_meets_every_layer_once_and_in_order(net):
+    """The broken twin forgets what the shortcut gets."""
+    shape = net.input_shape(8)
+    weights, x = layers.init(net.body, KEY, shape), jax.random.normal(KEY, shape)
+
+    def walked(**ways):
+        met = []
+
+        def step(layer, own, x):
+            if parts(layer):
+                return layers.through(layer, own, x, step, **ways)
+            met.append(layer)
+            return layers.apply(layer, own, x)
+
+        return met, step(net.body, weights, x)
+
+    met, found = walked()
+    assert met == [layer for layer in walk(net.body) if not parts(layer)]
+    np.testing.assert_array_equal(found, layers.apply(net.body, weights, x))
+    _, other = walked(fork=lambda x: (x, 0 * x))
+    assert not np.allclose(other, found)
