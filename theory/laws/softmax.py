@@ -30,11 +30,11 @@ def residual_value(variance: float, classes: int, power: int = 1, alignment: flo
         variance: the mean square v of a logit, possibly infinite.
         classes: the number K of logits.
         power: 1 for the norm, 2 for its square.
-        alignment: α in [0, 1].
+        alignment: α, a share; to first order in 1/N that of few units may exceed 1, and is 1 then.
     """
     if classes == 1:
         return 0.0
-    variance = min(variance, LARGEST)
+    variance, alignment = min(variance, LARGEST), min(alignment, 1.0)
     if variance < 1e-12 and alignment == 0:
         return float((1 - 1 / classes) ** (power / 2))
     squares, along = _residuals(variance, classes)
