@@ -1,9 +1,8 @@
 """The convolution of one padded image with one set of kernels, and its derivatives.
 
 On a processor the library's convolution runs near the peak of its matrix products where the image
-is large; 3×3 kernels of stride 1 need fewer products there (`sim.networks.winograd`). Its
-derivative with respect to the input of a strided convolution does not. So that derivative is
-written here:
+is large. Its derivative with respect to the input of a strided convolution does not. So that
+derivative is written here:
 
 - stride 1: the convolution of the cotangent with the reversed kernels;
 - otherwise, and for small images: one matrix product gives what every output passes to every tap.
@@ -19,8 +18,6 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
-
-from sim.networks import winograd
 
 FEW_CHANNELS = 8
 """With fewer input channels a matrix product of patches is faster than the library (measured)."""
@@ -85,21 +82,14 @@ def _kernels(weights: Float[Array, "kkc m"], channels: int) -> Float[Array, "k k
 def _by_library(
     x: Float[Array, "s s c"], kernels: Float[Array, "k k c m"], stride: int, dilation: int
 ) -> Float[Array, "r r m"]:
-    def direct(x: Array, kernels: Array) -> Array:
-        return jax.lax.conv_general_dilated(
-            x[None],
-            kernels,
-            (stride, stride),
-            "VALID",
-            rhs_dilation=(dilation, dilation),
-            dimension_numbers=("NHWC", "HWIO", "NHWC"),
-        )[0]
-
-    taps = len(kernels)
-    side = _outputs(len(x), taps, stride, dilation)
-    if winograd.pays(taps, stride, dilation, side, *kernels.shape[2:]):
-        return jax.lax.platform_dependent(x, kernels, cpu=winograd.convolve, default=direct)
-    return direct(x, kernels)
+    return jax.lax.conv_general_dilated(
+        x[None],
+        kernels,
+        (stride, stride),
+        "VALID",
+        rhs_dilation=(dilation, dilation),
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )[0]
 
 
 def _outputs(side: int, taps: int, stride: int, dilation: int) -> int:

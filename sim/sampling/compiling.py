@@ -10,13 +10,10 @@ from typing import Any
 import jax
 
 from sim.models import loading
-from sim.networks import decompositions, winograd
+from sim.networks import decompositions
 from sim.running import memory
 from sim.sampling.draws import Draws
-from theory.network import Conv, Network, walk
-
-LARGE_SIDE = 64
-"""From this side on images are large enough that better code is worth twice the compilation."""
+from theory.network import Network, walk
 
 Place = Any
 """Where a thread computes: a jax.Device (which has no type stub), or None for JAX's default one."""
@@ -84,33 +81,21 @@ def bytes_per_seed(network: Network, side: int, draws: Draws) -> int:
     return memory.bytes_per_seed(network.body, shape, points, draws.lazy, itemsize)
 
 
-def is_worth_optimizing(network: Network, side: int) -> bool:
-    """Whether the simulator's own convolutions (`sim.networks.winograd`) take most of the time."""
-    return side >= LARGE_SIDE and any(
-        winograd.pays(x.kernel, x.stride, x.dilation, side, x.channels)
-        for x in walk(network.body)
-        if isinstance(x, Conv)
-    )
-
-
 def jitted(network: Network, function: Callable[..., Any]) -> Any:
     """The function under `jax.jit`, so that a user's decompositions never wait for each other."""
     is_own = any(isinstance(layer, loading.Own) for layer in walk(network.body))
     return jax.jit(decompositions.one_at_a_time(function) if is_own else function)
 
 
-def compiled(lowered: Any, alone: bool, optimize: bool) -> Callable[..., Any]:
+def compiled(lowered: Any, alone: bool) -> Callable[..., Any]:
     """On a processor the work is in library calls: optimizing the rest less, with the older of
     XLA's two code generators and without dividing the code, compiles in less than half the time
-    and runs no slower (measured), except where `optimize` is set: there it takes twice as long to
-    compile and two thirds of the time to run. A call is divided over cores only where the memory
-    has room for one seed `alone`: divided sums round in another way, so this cannot depend on the
-    other work.
+    and runs no slower (measured). A call is divided over cores only where the memory has room for
+    one seed `alone`: divided sums round in another way, so this cannot depend on the other work.
     """
     if platform() != "cpu":
         return lowered.compile()
-    level = 3 if optimize else 1
-    options = {"xla_backend_optimization_level": level, "xla_cpu_multi_thread_eigen": alone}
+    options = {"xla_backend_optimization_level": 1, "xla_cpu_multi_thread_eigen": alone}
     faster = {"xla_cpu_use_fusion_emitters": False, "xla_cpu_parallel_codegen_split_count": 1}
     try:
         return lowered.compile(options | faster)

@@ -23,7 +23,6 @@ from sim.sampling.compiling import (
     bytes_per_seed,
     compiled,
     in_threads,
-    is_worth_optimizing,
     jitted,
     on,
     places,
@@ -200,14 +199,14 @@ def _compiled(
         place, step = task
         with on(place):
             if step is None:
-                return compiled(jitted(network, drawn).lower(some), alone, optimize=False)
+                return compiled(jitted(network, drawn).lower(some), alone)
             side, seeds_together = step
             of_batch = batched(partial(one_seed, side, measure_at(side)))
             mapped = partial(_mapped, of_batch, seeds_together)
             images = of_seed.images(network, side, some, draws)
             arguments = jax.eval_shape(drawn, some), images
             lowered = jitted(network, mapped).lower(arguments, np.int32(0), np.int32(0))
-            return compiled(lowered, alone, is_worth_optimizing(network, side))
+            return compiled(lowered, alone)
 
     tasks = list(product(dict.fromkeys(where), [None, *steps]))
     found = in_threads(function, tasks, [None] * len(where))

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("sqrt-d-law", "jax", "jaxlib", "numpy", "scipy", "sympy", "xarray", "zarr")
-BITWISE = ("jax", "jaxlib")
-"""Packages whose versions must stay while samples are added: another one rounds in another way."""
+ARITHMETIC = "2"
+"""The version of our own arithmetic; the first one had Winograd's convolutions."""
+BITWISE = ("jax", "jaxlib", "arithmetic")
+"""What must stay while samples are added: another version of it rounds in another way."""
 
 
 def session(backend: str, processes: int, devices: int) -> dict[str, Any]:
@@ -42,8 +44,8 @@ def now() -> str:
 
 
 def versions() -> dict[str, str | None]:
-    """Versions of the packages that the samples depend on; None for one that is not installed."""
-    found: dict[str, str | None] = {}
+    """Versions of all that the samples depend on; None for a package that is not installed."""
+    found: dict[str, str | None] = {"arithmetic": ARITHMETIC}
     for name in PACKAGES:
         try:
             found[name] = metadata.version(name)
@@ -61,7 +63,7 @@ def other_versions(session: dict[str, Any]) -> list[str]:
     Returns:
         Text such as "jax 0.8.0", one for each of `BITWISE` whose version has changed since.
     """
-    now, then = versions(), session["versions"]
+    now, then = versions(), {"arithmetic": "1"} | session["versions"]
     return [f"{name} {then[name]}" for name in BITWISE if then[name] != now[name]]
 
 

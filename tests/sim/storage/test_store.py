@@ -260,9 +260,12 @@ def test_another_configuration_is_refused(tmp_path, changed, sentence):
 
 def test_what_rounds_differently_is_refused(tmp_path, monkeypatch):
     sample(tmp_path / "run")
-    monkeypatch.setattr(provenance, "versions", lambda: {"jax": "9.9", "jaxlib": "9.9"})
-    with pytest.raises(RunError, match=r"was sampled with jax .* rounds in another way"):
-        sample(tmp_path / "run")
+    for name, then in (("jax", "jax "), ("arithmetic", "arithmetic 2")):
+        other = provenance.versions() | {name: "9.9"}
+        with monkeypatch.context() as patch:
+            patch.setattr(provenance, "versions", lambda other=other: other)
+            with pytest.raises(RunError, match=f"was sampled with {then}.* rounds in another way"):
+                sample(tmp_path / "run")
 
 
 def test_folders_that_are_no_runs_are_left_alone(tmp_path):
