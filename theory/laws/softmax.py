@@ -30,7 +30,7 @@ def residual_value(variance: float, classes: int, power: int = 1, alignment: flo
         variance: the mean square v of a logit, possibly infinite.
         classes: the number K of logits.
         power: 1 for the norm, 2 for its square.
-        alignment: α in [0, 1].
+        alignment: α, taken as 1 if it is larger.
     """
     if classes == 1:
         return 0.0
@@ -38,6 +38,7 @@ def residual_value(variance: float, classes: int, power: int = 1, alignment: flo
     if variance < 1e-12 and alignment == 0:
         return float((1 - 1 / classes) ** (power / 2))
     squares, along = _residuals(variance, classes)
+    alignment = min(alignment, 1.0)
     return float(np.mean(((1 - alignment) * squares + alignment * along) ** (power / 2)))
 
 
