@@ -19,8 +19,8 @@ exact for one hidden layer, and otherwise to first order, where α = 1/d + Σ m_
 
 Behind a dense head α vanishes for large images, behind a global average it does not. Two ways
 through a residual addition add up what they know along the stream; what they know in common
-elsewhere is left out, a sixth of α in pre-activation networks (see the tests). Source: derived in the statement
-`gaussian-head`.
+elsewhere is left out, a sixth of α in pre-activation networks (see the tests). Source: derived in
+the statement `gaussian-head`.
 """
 
 from dataclasses import dataclass, replace
