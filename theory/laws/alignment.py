@@ -11,13 +11,16 @@ every place: a · ∂‖h‖/∂a = ‖h‖ for its units a. So weights that rea
 on a part (r · f) a/‖a‖², which is known; all else becomes noise in them. That part is the share
 v_f/(N v E) of the energy, v_f the mean square of a logit and E that of its derivative by a unit,
 times N. Behind a (leaky) ReLU it counts m = E φ'⁴/(E φ'²)² times, 2 for a ReLU, which lets its own
-output through more than anything else. Without averages v_f = v E: to first order
+output through more than anything else. Without averages v_f = v E, and
 
-    α = 1/d + Σ_l m_l/N_l  over the hidden layers, of N_l = channels × positions units.
+    1 − α = (1 − 1/d) Π_l (1 − m_l/N_l)  over the hidden layers, N_l = channels × positions,
+
+exact for one hidden layer, and otherwise to first order, where α = 1/d + Σ m_l/N_l.
 
 Behind a dense head α vanishes for large images, behind a global average it does not. Two ways
-through a residual addition add up what they know along the stream. Source: derived in the statement
-`gaussian-head`.
+through a residual addition add up what they know along the stream; what they know in common
+elsewhere is left out, a sixth of α in pre-activation networks (see the tests). Source: derived in
+the statement `gaussian-head`.
 """
 
 from dataclasses import dataclass, replace
@@ -86,7 +89,11 @@ class _Aligned:
     along: Any
     """What the last weights hand on, parallel to what they read."""
     across: Any
-    """All else."""
+    """All else, in units of what the first leaves."""
+
+    @property
+    def total(self) -> Any:
+        return self.along + (1 - self.along) * self.across
 
 
 @lru_cache(maxsize=1024)
@@ -103,7 +110,7 @@ def head(body: Serial, shape: Shape) -> Head | None:
     values = _Values(one, none)
     found = _pull(body, shape, values, _Aligned(one, none, none))
     averaged = _push(body, shape, values).square / forward_gain(body, shape)
-    return Head(found.along + found.across, averaged)
+    return Head(found.total, averaged)
 
 
 def _is_homogeneous(layer: Layer) -> bool:
@@ -163,7 +170,7 @@ def _pull(layer: Layer, shape: Shape, values: _Values, behind: _Aligned) -> _Ali
 @_pull.register
 def _(layer: Weighted, shape: Shape, values: _Values, behind: _Aligned) -> _Aligned:
     known = behind.forwards / number_of(shape)
-    return _Aligned(behind.forwards, known, behind.along + behind.across)
+    return _Aligned(behind.forwards, known, behind.total)
 
 
 @_pull.register
@@ -199,5 +206,5 @@ def _(layer: Branching, shape: Shape, values: _Values, behind: _Aligned) -> _Ali
         found = _pull(way, shape, values, replace(behind, forwards=behind.forwards * own / sum(up)))
         parallel = sp.Min(found.along, found.forwards / number_of(shape))
         along += energy / sum(down) * parallel
-        across += energy / sum(down) * (found.across + found.along - parallel)
+        across += energy / sum(down) * (found.total - parallel)
     return _Aligned(forwards, along, across)

@@ -1,7 +1,7 @@
 """A Gaussian head on the features of any network: the gradient of its loss."""
 
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 import sympy as sp
 
@@ -84,7 +84,7 @@ def gaussian_head() -> Statement:
             meaning=_shares,
         ),
         compute(
-            eq(known, 1 / d + 2 / STEM + 2 / FEATURES),
+            eq(1 - known, (1 - 1 / d) * (1 - 2 / STEM) * (1 - 2 / FEATURES)),
             "which `theory.laws.alignment` has for dense networks, and for convolutions, whose "
             "layers have channels × positions units",
             _chains,
@@ -97,11 +97,11 @@ def gaussian_head() -> Statement:
             "Two ways of gains A and B through a residual addition know A/(A + B) and B/(A + B) "
             "of ‖h‖. What they hand back points along one stream: amplitudes add, to A + B",
         ),
-        compute(
-            eq(known, 1 / d + 7 / (2 * FEATURES)),
-            "x + W_2 relu(W_1 relu(x)) between layers of N units, by hand in units of 1/N: 1 is "
-            "known along x, and 5/2 is what weights behind it have handed on and noise carries",
-            _blocks,
+        derive(
+            eq(known, 7 / (2 * units)),
+            "x + W_2 relu(W_1 relu(x)) between layers of N units, by hand, for large d, to first "
+            "order in 1/N: 1/N is known along x, 5/(2N) is what weights behind it handed on",
+            meaning=_block,
         ),
         derive(
             eq(
@@ -124,16 +124,15 @@ def _shares() -> dict[sp.Symbol, Any]:
     return {share: fourth_moment * square / (second_moment * square * second_moment)}
 
 
-@cache
-def _blocks() -> dict[str, dict[sp.Symbol, Any]]:
-    found, he, last = {}, VarianceScaling(2), VarianceScaling(1)
-    for n in (5, 16):
-        branch = serial(ReLU(), Dense(n, he), ReLU(), Dense(n, he))
-        body = serial(Flatten(), Dense(n, he), residual(branch), ReLU(), Dense(2, last))
-        alignment = head(body, (4, 4, 3))
-        assert alignment is not None
-        found[f"N = {n}"] = {known: alignment.alignment, d: 48, FEATURES: n}
-    return found
+def _block() -> dict[sp.Symbol, Any]:
+    """α of the library for a symbolic number of units."""
+    he, side, n = VarianceScaling(2), sp.Symbol("s", positive=True), sp.Symbol("N", positive=True)
+    branch = serial(ReLU(), Dense(cast(int, n), he), ReLU(), Dense(cast(int, n), he))
+    stem = (Flatten(), Dense(cast(int, n), he))
+    found = head(serial(*stem, residual(branch), ReLU(), Dense(2, he)), (side, side, 3))
+    assert found is not None
+    first_order = sp.limit(n * sp.limit(found.alignment, side, sp.oo), n, sp.oo)
+    return {known: first_order / units}
 
 
 @cache

@@ -223,7 +223,7 @@ MUTANTS = (
             "gaussian-head",
         ),
         ("fourth / second**2 * behind.along", "behind.along", "gaussian-head"),
-        ("known, behind.along + behind.across)", "known, behind.across)", "gaussian-head"),
+        ("known, behind.total)", "known, behind.across)", "gaussian-head"),
         ("replace(values, square=values.common + own)", "values", "alignment"),
         ("2 * up[0] * up[1] /", "0 * up[0] * up[1] /", "gaussian-head"),
     ),
