@@ -18,7 +18,6 @@ class Command:
     """A command `python -m sim.scaling …` whose widest network is a row of a table."""
 
     flags: str
-    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,16 +47,8 @@ README = (
     Command("--arch mlp"),
     Command("--arch cnn"),
     Command("--arch resnet"),
-    Command("--arch resnet-preact"),
-    Command("--arch convnet-avdim", " (the paper's, reflecting border)"),
-    Command("--arch cnn --border zero --widths 32"),
-    Command("--arch cnn --head avgpool --widths 32"),
     Command("--arch cnn --head gap"),
-    Command("--arch cnn --head gmaxpool --widths 32"),
-    Command("--arch convnet-avdim --pooling max --widths 32"),
-    Command("--arch mlp --init glorot --norms 1"),
     Command("--arch mlp --init he-fan-out --norms 1"),
-    Command("--arch mlp --init he-fan-out --norms 1 --quantity logit"),
 )
 
 INITIALIZERS = ("he-fan-out", "glorot", "constant")

@@ -26,7 +26,7 @@ def cells(row: Row, fit: Fit) -> Cells:
     if fit.agrees is False or fit.constant_agrees is False:
         predicted += ", **contradicted**"
     width = "–" if fit.width is None else str(fit.width)
-    described = f"`{row.command.flags}`{row.command.remark}"
+    described = f"`{row.command.flags}`"
     rests_on = basis_cell(fit.basis, experiment.widest(experiment.of_command(row)))
     found = (described, width, measured, predicted, limit_cell(fit.limit), rests_on)
     if not row.table.has_ratio:
