@@ -107,9 +107,9 @@ def test_a_study_that_was_stopped_goes_on_to_the_same_bits(study, tmp_path):
     assert [file.name for file in (tmp_path / "run/checkpoints").iterdir()] == [
         "ordinary-side8.npz"
     ]
-    (tmp_path / "run/cells/.left.npz").write_bytes(b"")  # by a process that was killed
+    (tmp_path / "run/cells/.sqrt-d-law-left.npz").write_bytes(b"")  # by a process that was killed
     same(run(config, out), samples.drop_sel(training="penalty-l1:1e38"))
-    assert not (tmp_path / "run/cells/.left.npz").exists()
+    assert not (tmp_path / "run/cells/.sqrt-d-law-left.npz").exists()
     assert list((tmp_path / "run/checkpoints").iterdir()) == []
 
 
