@@ -87,8 +87,8 @@ def test_json_to_a_file(tmp_path):
 
 def test_check_is_the_exit_status():
     assert call(*QUICK, "--check").returncode == 0
-    # two channels are far from the large width that the law of the largest coordinate rests on
-    narrow = "--arch cnn --widths 2 --depth 6 --sizes 16 64 --seeds 500 --norms inf"
+    # one channel is far from the large width that the law rests on
+    narrow = "--arch resnet --head gap --widths 1 --sizes 4 32 --seeds 1000 --norms inf"
     done = call(*narrow.split(), "--quantity", "logit", "--input", "gaussian", "--check")
     assert done.returncode == 1
     assert "CONTRADICTS" in done.stdout
