@@ -77,9 +77,9 @@ def _linked(text: str) -> str:
     """The same text with links to the repository's files pointing to the pages of the site."""
 
     def target(match: re.Match[str]) -> str:
-        link = match[1]
+        link, anchor = match[1], match[2] or ""
         if link.startswith("docs/"):
-            return f"]({link.removeprefix('docs/')})"
+            return f"]({link.removeprefix('docs/')}{anchor})"
         package = link.split("/")[0]
         if package in PACKAGES and (link.endswith(".py") or "." not in link):
             name = link.removesuffix(".py").strip("/").replace("/", ".")
@@ -90,4 +90,4 @@ def _linked(text: str) -> str:
             return "](index.md)"
         return match[0]
 
-    return re.sub(r"\]\(([^)#:]+)\)", target, text)
+    return re.sub(r"\]\(([^)#:]+)(#[^)]*)?\)", target, text)
