@@ -256,6 +256,12 @@ def _exact_loss_factors(network: Network, logits: sp.Expr) -> tuple[Any, Any, An
     return first, second, loss.factor_expression(sums, many, logits, sp.oo)
 
 
+def _at_large_d(bounded: sp.Expr) -> sp.Expr:
+    """The limit of a bounded expression in d, as a number: SymPy's limits of long ones take minutes."""
+    value = sp.N(bounded.subs(d, sp.Integer(10) ** 30))
+    return sp.Integer(round(value)) if abs(value - round(value)) < 1e-12 else value
+
+
 def _loss_factors(network: Network, logits: sp.Expr, known: alignment.Head) -> tuple[Any, Any, Any]:
     """The same for a network without an exact law; `known` in its side."""
     side, many = sp.Symbol("side", positive=True, integer=True), classes(network)
@@ -263,7 +269,7 @@ def _loss_factors(network: Network, logits: sp.Expr, known: alignment.Head) -> t
         x.subs(side, sp.sqrt(d / network.channels)) for x in (known.alignment, known.averaged)
     )
     first, second = (residual_expression(logits * averaged, many, power, share) for power in (1, 2))
-    ends = sp.limit(share, d, sp.oo), logits * sp.limit(averaged, d, sp.oo)
+    ends = _at_large_d(share), logits * _at_large_d(averaged)
     return first, second, residual_expression(ends[1], many, 1, ends[0])
 
 
