@@ -257,7 +257,7 @@ def _exact_loss_factors(network: Network, logits: sp.Expr) -> tuple[Any, Any, An
 
 
 def _at_large_d(bounded: sp.Expr) -> sp.Expr:
-    """The limit of a bounded expression in d, as a number: SymPy's limits of long ones take minutes."""
+    """The limit of a bounded expression in d, as a number: SymPy takes minutes for long ones."""
     value = sp.N(bounded.subs(d, sp.Integer(10) ** 30))
     return sp.Integer(round(value)) if abs(value - round(value)) < 1e-12 else value
 
