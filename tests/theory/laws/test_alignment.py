@@ -143,7 +143,7 @@ def test_the_loss_over_the_logit_as_measured(build, options, ratio, error):
 
 
 def test_very_deep_networks_have_a_loss():
-    """The share is at most 1, whatever the depth; narrower than this it counts as 1."""
+    """The share is at most 1, whatever the depth; at width 1, where it is not, it counts as 1."""
     net = architectures.cnn(2, depth=60, head="gap")
-    assert 0.9 < float(head(net.body, (16, 16, 3)).alignment) <= 1.2
+    assert 0.9 < float(head(net.body, (16, 16, 3)).alignment) <= 1 + 1e-9
     assert np.isfinite(predict(net, 2, "loss")(768))
