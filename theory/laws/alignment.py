@@ -32,6 +32,7 @@ import sympy as sp
 
 from theory import activations
 from theory.fans import in_degree
+from theory.laws import kernels
 from theory.laws.energy import forward_gain, gain, shares
 from theory.laws.resolved import Resolved, ResolvedNorm
 from theory.network import (
@@ -130,12 +131,12 @@ def _(layer: Activation, shape: Shape, values: _Values) -> _Values:
     inner = layer.activation if isinstance(layer, Resolved) else layer
     if isinstance(inner, Identity) or values.common == values.square:
         return behind
-    # the arc-cosine kernel of Cho & Saul (2009) for a ReLU; z = relu(z) − relu(−z) for a leaky one
-    rho, a = float(values.common / values.square), float(activations.negative_slope(inner))
-    angle = np.arccos(rho)
-    relu = (np.sin(angle) + (np.pi - angle) * rho) / (2 * np.pi)
-    share = ((1 - a) ** 2 * relu + a * rho) * 2 / (1 + a**2)
-    return replace(behind, common=behind.square * sp.Float(share))
+    one = np.ones(())
+    common, square = (
+        kernels.values(inner, one, one, one * float(c))
+        for c in (values.common / values.square, 1.0)
+    )
+    return replace(behind, common=behind.square * sp.Float(float(common / square)))
 
 
 @_push.register(AvgPool)

@@ -305,15 +305,18 @@ def test_an_interruption_writes_nothing(tmp_path):
     terminal, stderr = os.openpty()  # only a terminal gets a progress bar
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr)
     os.close(stderr)
-    with os.fdopen(terminal, "rb", buffering=0) as screen:
-        shown = screen.read(4096)
-        while b"sampling networks" not in shown:
-            shown += screen.read(4096)
-        process.send_signal(signal.SIGINT)
-        with contextlib.suppress(OSError):  # a terminal's other end ends with an input/output error
-            while more := screen.read(4096):
-                shown += more
-    out, _ = process.communicate()
+    try:
+        with os.fdopen(terminal, "rb", buffering=0) as screen:
+            shown = screen.read(4096)
+            while b"sampling networks" not in shown:
+                shown += screen.read(4096)
+            process.send_signal(signal.SIGINT)
+            with contextlib.suppress(OSError):  # how the other end of a terminal ends
+                while more := screen.read(4096):
+                    shown += more
+        out, _ = process.communicate()
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert out == b""
     assert shown.rstrip().endswith(b"interrupted; nothing was written.")
