@@ -31,7 +31,7 @@ def copy(tmp_path_factory):
     for name, text in EXPERIMENT.items():
         (here / "sim/zeros" / name).write_text(text, encoding="utf-8")
     (here / "figures/zeros.py").write_text(FIGURE, encoding="utf-8")
-    replace(here / "figures/__main__.py", '"vulnerability",\n)', '"vulnerability", "zeros",\n)')
+    replace(here / "figures/__main__.py", "FIGURES = (\n", 'FIGURES = (\n    "zeros",\n')
     return here
 
 

@@ -30,7 +30,7 @@ def residual_value(variance: float, classes: int, power: int = 1, alignment: flo
         variance: the mean square v of a logit, possibly infinite.
         classes: the number K of logits.
         power: 1 for the norm, 2 for its square.
-        alignment: α, a share; to first order in 1/N that of few units may exceed 1, and is 1 then.
+        alignment: α, a share; at width 1, where its first order in 1/N exceeds 1, it counts as 1.
     """
     if classes == 1:
         return 0.0
