@@ -1,8 +1,8 @@
 """Norms of input gradients under gradient independence, sampled with the measurement's networks.
 
-Every seed has the weights, inputs and labels that it has in the measurement. What the two norms
-have in common, the activations above all, leaves their ratio, so that its error is seldom larger
-than the measurement's own. The copies W′ come from a key of their own.
+Seed s has the weights, inputs and labels of seed s of the measurement, so that the two are paired.
+The copies W′ come from a key of their own. One forward pass serves several labels, or logits: what
+they have in common is little more than the activations.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,9 +18,23 @@ from jaxtyping import Array, Float, Int, Key
 from sim.independence.backward import Backward, Reading
 from sim.independence.counterfactual import counterfactual, random_leaves, read
 from sim.networks import gradients, layers
+from sim.running import memory
 from sim.sampling import engine
 from sim.sampling.draws import Draws
-from theory.network import Network
+from theory.network import Network, output_shape
+
+LABELS = 2
+"""Labels, or logits, of one forward pass, at most. More cost more than they save: each has its own
+backward pass, and the activations, which they have in common, make most of the spread."""
+
+PILOT = 64
+"""Seeds from which the number of all of them is found."""
+
+MOST = 4
+"""No more seeds than so many times those of the measurement."""
+
+TARGET = 0.5
+"""The prediction's standard error over the measurement's, at most."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +42,7 @@ class Sampled:
     """Of one network."""
 
     norms: Float[np.ndarray, "seeds sizes quantities qs"]
-    """Of the measurement's seeds, each a mean over its inputs, and over labels or logits."""
+    """Of the first seeds of the run, each a mean over its inputs, and over labels or logits."""
     coupled: tuple[str, ...]
     """Weights that could not be copied, one sentence each."""
 
@@ -66,9 +80,10 @@ def cotangents(
 
 
 def measure(network: Network, side: int, draws: Draws, found: Reading) -> engine.Measure:
-    """Mean norms of one seed (quantities, qs), over its inputs and `draws.labels_per_seed` labels.
+    """Of one seed, over `draws.labels_per_seed` labels: mean norms and their mean square.
 
-    `found` is the `reading` of the network.
+    Both have shape (quantities, qs); norms are means over the inputs of the seed. `found` is the
+    `reading` of the network.
     """
     apply_model, count = batched(network), draws.labels_per_seed
     random, backward = random_leaves(initializer(network, side)), Backward(head=found.head)
@@ -83,7 +98,8 @@ def measure(network: Network, side: int, draws: Draws, found: Reading) -> engine
             return jnp.stack([gradients.norm(g.astype(xs.dtype), q) for q in draws.norms])
 
         by_label = jax.vmap(jax.vmap(norms))(found).mean(axis=1)
-        return by_label.reshape(len(draws.quantities), count, len(draws.norms)).mean(axis=1)
+        each = by_label.reshape(len(draws.quantities), count, len(draws.norms))
+        return each.mean(axis=1), jnp.mean(each**2, axis=1)
 
     return function
 
@@ -95,7 +111,7 @@ def sample(
     seeds: int,
     advance: Callable[..., None] = lambda done, more=0: None,
 ) -> Sampled:
-    """Norms under gradient independence of the networks of a measurement with so many seeds.
+    """Norms under gradient independence, beside a measurement with so many seeds.
 
     Args:
         network: a described network or a user's own model.
@@ -105,17 +121,30 @@ def sample(
         advance: called with the seeds finished at one side, and with those that are added.
 
     Returns:
-        Norms of each seed.
+        Norms of as many seeds as make the prediction's standard error half of the measurement's,
+        as far as the first `PILOT` seeds tell.
     """
-    own = replace(draws, lazy=False)
-    advance(0, seeds * len(sides))
+    own = replace(draws, lazy=False, labels_per_seed=labels_together(network, max(sides), draws))
+    first, most = min(seeds, PILOT), MOST * seeds
+    advance(0, first * len(sides))
     found = {side: reading(network, side, draws.inputs_per_seed) for side in sides}
 
     def at(side: int) -> engine.Measure:
         return measure(network, side, own, found[side])
 
-    norms = engine.sampler(network, sides, own, at, seeds, twice=True)(range(seeds), advance)
-    return Sampled(np.stack(norms, axis=1).astype(float), tuple(found[min(sides)].coupled))
+    run = engine.sampler(network, sides, own, at, most, twice=True)
+    pilot = run(range(first), advance)
+    labels = own.labels_per_seed, draws.labels_per_seed
+    shares = [_share(means, squares, *labels) for means, squares in pilot]
+    needed = seeds * np.mean(shares) / TARGET**2
+    count = int(np.clip(needed, first, most))
+    advance(0, (count - first) * len(sides))
+    norms = [means for means, _ in pilot]
+    if count > first:
+        rest = [means for means, _ in run(range(first, count), advance)]
+        norms = [np.concatenate(parts) for parts in zip(norms, rest, strict=True)]
+    coupled = found[min(sides)].coupled
+    return Sampled(np.stack(norms, axis=1).astype(float), tuple(coupled))
 
 
 def reading(network: Network, side: int, inputs: int, masks: bool = False) -> Reading:
@@ -124,3 +153,35 @@ def reading(network: Network, side: int, inputs: int, masks: bool = False) -> Re
     weights = jax.eval_shape(init, jax.random.key(0))
     xs = jax.ShapeDtypeStruct((inputs, *shape), jnp.zeros(()).dtype)
     return read(batched(network), weights, xs, random_leaves(init), masks)
+
+
+def labels_together(network: Network, side: int, draws: Draws) -> int:
+    """Labels of one forward pass: all of them, but no more than `LABELS` and than the memory takes.
+
+    At least as many as the measurement has.
+    """
+    shape = network.input_shape(side)
+    most = min(LABELS, output_shape(network.body, shape)[0])
+    itemsize = jax.dtypes.canonicalize_dtype(float).itemsize
+
+    def fits(count: int) -> bool:
+        points = draws.inputs_per_seed * count
+        return memory.bytes_per_seed(network.body, shape, points, False, itemsize) < (
+            memory.physical() // 8
+        )
+
+    return max(1, *(count for count in range(1, most + 1) if fits(count)))
+
+
+def _share(means: np.ndarray, squares: np.ndarray, together: int, labels: int) -> float:
+    """The variance of a seed of the prediction over that of a seed of the measurement.
+
+    `means` and `squares` (seeds, quantities, qs) are of `together` labels a seed; the measurement
+    has `labels` of them. The variance of a mean over labels is a + b / labels.
+    """
+    of_mean = np.var(means.astype(float), axis=0, ddof=1)
+    of_one = np.mean(squares.astype(float), axis=0) - np.mean(means.astype(float), axis=0) ** 2
+    each = (of_one - of_mean) / (1 - 1 / together) if together > 1 else np.zeros_like(of_one)
+    of_measured = of_one - each * (1 - 1 / labels)
+    known = of_measured > 0
+    return float(np.mean(of_mean[known] / of_measured[known])) if known.any() else 1.0

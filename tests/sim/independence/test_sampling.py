@@ -12,7 +12,6 @@ from sim.models.loading import Own
 from sim.networks import layers
 from sim.sampling import norms
 from sim.sampling.draws import Draws
-from sim.statistics import intervals
 from theory import architectures, predict
 from theory.network import Network, serial
 
@@ -54,28 +53,23 @@ def test_seeds_are_those_of_the_measurement(monkeypatch):
         return lambda x: apply_model(weights, x)
 
     monkeypatch.setattr(sampling, "counterfactual", uncopied)
+    monkeypatch.setattr(sampling, "LABELS", 1)
     found = sampling.sample(MLP, (SIDE,), draws, 8).norms[:, 0]
-    np.testing.assert_allclose(found, measured, rtol=1e-5)
+    np.testing.assert_allclose(found[:8], measured, rtol=1e-5)
 
 
 def test_more_seeds_begin_with_the_same_ones():
     few, many = (sampling.sample(MLP, (SIDE,), DRAWS, count).norms for count in (8, 40))
-    np.testing.assert_allclose(few, many[:8], rtol=1e-5)
+    np.testing.assert_allclose(few, many[: len(few)], rtol=1e-5)
 
 
-def test_the_ratio_is_known_as_well_as_the_measurement():
-    """What measurement and prediction have in common leaves their ratio: its error is that of the
-    measurement. With other networks it would be 1.3 times that, which is caught."""
+def test_the_error_is_half_of_the_measurement_s():
+    """As far as a pilot of 32 networks tells: below 0.65 of it."""
     draws = replace(DRAWS, quantities=("logit",), lazy=False)
-    measured = norms.sample(MLP, SIDE, range(256), draws)[:, 0, 0].astype(float)
-    found = sampling.sample(MLP, (SIDE,), draws, 256).norms[:, 0, 0, 0]
-    alone = measured.std(ddof=1) / measured.mean() / len(measured) ** 0.5
-    paired, shuffled = (
-        intervals.log_ratio(measured[None], x[None]).error.item() / alone
-        for x in (found, np.roll(found, 1))
-    )
-    assert paired < 1.05
-    assert shuffled > 1.15
+    measured = norms.sample(MLP, SIDE, range(128), draws)[:, 0, 0]
+    found = sampling.sample(MLP, (SIDE,), draws, 128).norms[:, 0, 0, 0]
+    error, other = (x.std(ddof=1) / x.mean() / len(x) ** 0.5 for x in (found, measured))
+    assert error < 0.65 * other
 
 
 @pytest.mark.parametrize("classes", [1, 2])
