@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -45,12 +45,19 @@ def labelled(plan: Plan[Config], norms: np.ndarray, predicted: xr.Dataset) -> xr
 
 
 def predictions(
-    plan: Plan[Config], advance: Callable[..., None] = lambda done, more=0: None
+    plan: Plan[Config],
+    advance: Callable[..., None] = lambda done, more=0: None,
+    seeds: int | None = None,
 ) -> xr.Dataset:
-    """What is predicted for every network, size, quantity and q (`prediction.table`)."""
+    """What is predicted for every network, size, quantity and q (`prediction.table`).
+
+    `seeds` is the number that is measured, where it is not the configuration's.
+    """
     config = plan.config
     asked = plan.sizes, config.quantity, config.norms
     beside = prediction.Beside.of(config)
+    if seeds is not None:
+        beside = replace(beside, seeds=seeds)
     return prediction.table(plan.networks, *asked, True, beside, advance)
 
 

@@ -70,10 +70,10 @@ def run(
         # would have to share them
         nets = plan.networks.values()
         late = any(prediction.is_sampled(network, plan.config.input) for network in nets)
-        work = partial(predictions, plan, advance)
-        predicted = work if late else background.started(work)
+        laws = None if late else background.started(partial(predictions, plan))
         sampled = _sample(plan, advance, None, devices)
-        return _diagnosed(plan, labelled(plan, sampled, predicted()))
+        predicted = laws() if laws else predictions(plan, advance, sampled.shape[2])
+        return _diagnosed(plan, labelled(plan, sampled, predicted))
     plan = planned(plan.explicit, out)
     where = store.Where(jax.default_backend(), jax.process_count(), jax.device_count())
     with ExitStack() as stack:
