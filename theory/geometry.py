@@ -4,7 +4,7 @@ All layers treat both axes alike, so matrices for one axis say everything; a vec
 with a single position, and a sequence has one axis.
 """
 
-from functools import singledispatch
+from functools import lru_cache, singledispatch
 
 import numpy as np
 
@@ -23,14 +23,16 @@ from theory.tokens import MixPositions
 PAD_MODE = {"circular": "wrap", "reflect": "reflect"}
 
 
+@lru_cache(maxsize=4096)
 def connections(layer: Layer, side: int) -> np.ndarray:
     """How often output position o reads input position i: an integer array (outputs, inputs).
 
     `side` is the side of the input. A border that folds back can make a count exceed one.
     """
-    if isinstance(layer, MixPositions):
-        return np.ones((side, side), dtype=int)
-    return taps(layer, side).sum(axis=0)
+    mixes = isinstance(layer, MixPositions)
+    found = np.ones((side, side), dtype=int) if mixes else taps(layer, side).sum(axis=0)
+    found.flags.writeable = False
+    return found
 
 
 @singledispatch

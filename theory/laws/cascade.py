@@ -9,6 +9,7 @@ for the limit of large width: they share a part with all positions, another part
 are read through the same taps, and have a third part for themselves. Each part is a gamma variable.
 """
 
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
@@ -94,24 +95,48 @@ def scaled(m: float, k: int) -> float:
 @lru_cache(maxsize=4096)
 def scaled_norm_value(body: Serial, shape: Shape, q: float) -> tuple[float, int]:
     """`norm_value` as (m, k), standing for m · 2^k."""
+    sample = _sample(body, shape)
+    norms = gaussian.norm_values(q, sample.groups)
+    # a norm goes like the square root of the total energy, whose mean is known to be 1
+    return sample.outside * float(norms.mean() * (1 - (sample.total - 1) / 2)), sample.power
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """Gradients of one logit, Gaussian given their energies."""
+
+    groups: gaussian.Groups
+    """By (draw, group), in units of 2^`power`."""
+    total: float
+    """The mean total energy, over what it is known to be."""
+    outside: float
+    """What every norm is multiplied with."""
+    power: int
+
+
+@lru_cache(maxsize=256)
+def _sample(body: Serial, shape: Shape) -> _Sample:
     side, channels = shape[0], shape[2]
     draws = int(np.clip(2**18 // side**2, 16, 128))
     maps, k, outside = _sampled(body, shape, draws)
     exact, exact_k = coherent_energy_map(body, shape)
-    norms = np.array([gaussian.norm_value(q, _groups(x.ravel(), channels)) for x in maps])
-    totals = maps.sum(axis=(1, 2)) / (exact.sum() * 4.0 ** (exact_k - k))
-    # a norm goes like the square root of the total energy, whose mean is known to be 1
-    return outside * float(norms.mean() - norms.mean() / 2 * (totals.mean() - 1)), k
+    total = maps.mean(axis=0).sum() / (exact.sum() * 4.0 ** (exact_k - k))
+    return _Sample(_groups(maps.reshape(draws, -1), channels), total, outside, k)
 
 
 def _groups(energies: np.ndarray, channels: int) -> gaussian.Groups:
-    """Energies gathered in narrow logarithmic bins, each represented by its mean."""
-    energies = energies[energies > 0]
-    if energies.size == 0:
-        return gaussian.Groups([0.0], [1])
-    logs = np.log(energies)
-    width = max(float(np.ptp(logs)) / BINS, 1e-9)
-    bins = ((logs - logs.min()) / width).astype(int)
-    counts = np.bincount(bins)
-    means = np.bincount(bins, weights=energies)[counts > 0] / counts[counts > 0]
-    return gaussian.Groups(np.sqrt(means / channels), counts[counts > 0] * channels)
+    """Energies (draws, positions) gathered in narrow logarithmic bins, represented by means."""
+    some = energies > 0
+    logs = np.log(energies, out=np.full(energies.shape, np.nan), where=some)
+    least, most = (
+        f(logs, axis=1, initial=x, where=some, keepdims=True)
+        for f, x in ((np.min, np.inf), (np.max, -np.inf))
+    )
+    width = np.maximum((most - least) / BINS, 1e-9)
+    bins = np.where(some, (logs - least) / width, 0).astype(int)
+    index = bins + (BINS + 1) * np.arange(len(energies))[:, None]
+    size = (len(energies), BINS + 1)
+    counts = np.bincount(index[some], minlength=size[0] * size[1]).reshape(size)
+    sums = np.bincount(index[some], weights=energies[some], minlength=size[0] * size[1])
+    means = sums.reshape(size) / np.maximum(counts, 1)
+    return gaussian.Groups(np.sqrt(means / channels), counts * channels)

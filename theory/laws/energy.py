@@ -14,7 +14,7 @@ Theorem 5 of Simon-Gabriel et al. (ICML 2019): with He initialization and ReLU t
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import singledispatch
+from functools import lru_cache, singledispatch
 from typing import Any
 
 import numpy as np
@@ -224,15 +224,22 @@ def energy_map(
     """
     channels = shape[-1]
     side = shape[0] if len(shape) > 1 else 1
-    paths = connections(layer, side).astype(out.dtype)
-    share = per_path(layer, shape)
-    energies = paths.T @ out if len(shape) == 2 else paths.T @ out @ paths
-    energies = energies * (share if out.dtype == object else float(share))
+    paths, share = connections(layer, side), per_path(layer, shape)
+    if not np.array_equal(paths, np.eye(side)):
+        out = _before(paths.astype(out.dtype), out, 1 if len(shape) == 2 else 2)
+    energies = out * (share if out.dtype == object else float(share))
     if fluctuation is not None and isinstance(layer, Activation):
         return fluctuation(layer, channels, energies)
     return energies
 
 
+def _before(paths: np.ndarray, out: np.ndarray, axes: int) -> np.ndarray:
+    """A map over outputs brought to the inputs, along one axis or both, by one product each."""
+    rows = np.tensordot(out.swapaxes(-1, -2), paths, 1).swapaxes(-1, -2)
+    return rows if axes == 1 else np.tensordot(rows, paths, 1)
+
+
+@lru_cache(maxsize=4096)
 def per_path(layer: Layer, shape: Shape) -> sp.Expr:
     """What one connection of positions hands on of an energy that is summed over channels.
 

@@ -7,14 +7,18 @@ how many coordinates share each of them.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 import sympy as sp
+from jaxtyping import Float
 from scipy import integrate, interpolate, special
 
 t, u = sp.symbols("t u", positive=True)
+
+STEP = 0.16
+"""Of the trapezoidal rule: the integrand is analytic for |Im y| < π/2, its error e^{-π²/STEP}."""
 
 
 @dataclass(frozen=True)
@@ -101,40 +105,87 @@ def norm_value(q: float, groups: Groups) -> float:
 
     Raises ValueError for q < 1.
     """
+    scales, counts = np.asarray(groups.scales, float), np.asarray(groups.counts, float)
+    return float(norm_values(q, Groups(scales[None], counts[None]))[0])
+
+
+def norm_values(q: float, groups: Groups) -> Float[np.ndarray, " vectors"]:
+    """`norm_value` of many vectors; scales and counts by (vector, group).
+
+    Scales are brought to a common grid first, so that what depends on them is computed once and
+    summed by a matrix product. Raises ValueError for q < 1.
+    """
     if not q >= 1:
         raise ValueError(f"a norm needs q >= 1, not {q}.")
     scales, counts = np.asarray(groups.scales, float), np.asarray(groups.counts, float)
-    keep = (scales > 0) & (counts > 0)
-    scales, counts = scales[keep], counts[keep]
-    if scales.size == 0:
-        return 0.0
     if q == 1:
-        return float(np.sqrt(2 / np.pi) * np.sum(scales * counts))
-    if q == np.inf:
-        return _maximum(scales, counts)
-    if q == 2 and scales.size == 1:
-        return float(scales[0]) * chi_mean_value(float(counts[0]))
-    unit = float(scales.max())
-    return unit * power_mean(1 / q, lambda y: _log_laplace(q, y, scales / unit, counts))
+        return np.sqrt(2 / np.pi) * np.sum(scales * counts, axis=1)
+    counts = np.where(scales > 0, counts, 0.0)
+    several = _maxima if q == np.inf else partial(_power_norms, q)
+    units = np.where(counts > 0, scales, 0.0).max(axis=1)
+    some = units > 0
+    found = np.zeros(len(scales))
+    if some.any():
+        relative = scales[some] / units[some, None]
+        found[some] = units[some] * several(*_on_grid(relative, counts[some], q))
+    return found
 
 
-def _maximum(scales: np.ndarray, counts: np.ndarray) -> float:
+def _on_grid(
+    scales: np.ndarray, counts: np.ndarray, q: float
+) -> tuple[Float[np.ndarray, " grid"], Float[np.ndarray, "grid vectors"]]:
+    """Scales on a common logarithmic grid, and the counts there of each vector.
+
+    A sum Σ_j n_j g(log σ_j) of any smooth g becomes one over the grid, with the weights of
+    Lagrange's interpolation between six neighbours. A single scale stays as it is.
+    """
+    present = counts > 0
+    distinct = np.unique(scales[present])
+    if len(distinct) <= len(_LAGRANGE):
+        return distinct, np.stack([np.where(scales == x, counts, 0).sum(axis=1) for x in distinct])
+    step = 0.01 if q == np.inf else 0.1 / q
+    places = np.log(np.where(present, scales, 1.0)) / step
+    first = np.floor(places[present].min()) - 2
+    below = np.where(present, np.floor(places), first + 2)
+    between = places - below
+    size = int(below.max() - first) + 4
+    found, rows = np.zeros((size, len(scales))), np.arange(len(scales))[:, None]
+    for node, others in _LAGRANGE.items():
+        share = np.prod([(between - x) / (node - x) for x in others], axis=0)
+        index = (below - first).astype(int) + node
+        np.add.at(found, (index, rows), np.where(present, counts * share, 0.0))
+    return np.exp(step * (first + np.arange(size))), found
+
+
+_LAGRANGE = {x: [y for y in range(-2, 4) if y != x] for x in range(-2, 4)}
+"""Six neighbours on a grid, and the others of each of them."""
+
+
+def _maxima(scales: np.ndarray, counts: np.ndarray) -> Any:
     # P(max > x) = 1 - exp(Σ n_j log P(|σ_j z| ≤ x)), integrated from 0 to where it vanishes
-    top = float(scales.max()) * float(4 - special.ndtri(min(0.25, 0.5 / counts.sum())))
-    x = np.linspace(0, top, 1001)[:, None]
-    with np.errstate(divide="ignore"):  # log P = -inf at x = 0
-        above = -np.expm1(np.log(special.erf(x / (np.sqrt(2) * scales))) @ counts)
-    return float(integrate.simpson(above, x=x[:, 0]))
+    most = counts.sum(axis=0).max()
+    top = float(scales.max()) * float(4 - special.ndtri(min(0.25, 0.5 / most)))
+    x = np.linspace(0, top, 1001)
+    with np.errstate(divide="ignore"):
+        each = np.log(special.erf(x[1:, None] / (np.sqrt(2) * scales)))
+    above = np.vstack([np.ones(counts.shape[1]), -np.expm1(each @ counts)])
+    return integrate.simpson(above, x=x, axis=0)
 
 
-def _log_laplace(q: float, y: np.ndarray, scales: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """log E exp(−x Σ|σ_i z_i|^q) at x = e^y."""
+def _power_norms(q: float, scales: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    if q == 2 and len(scales) == 1:
+        return scales[0] * np.array([chi_mean_value(float(n)) for n in counts[0]])
+    return power_means(1 / q, lambda y: _log_laplace(q, y, scales) @ counts)
+
+
+def _log_laplace(q: float, y: np.ndarray, scales: np.ndarray) -> np.ndarray:
+    """log E exp(−x |σ z|^q) at x = e^y, by (y, σ)."""
     shifted = y[:, None] + q * np.log(scales)
     if q == 2:
-        return -0.5 * np.log1p(2 * np.exp(np.minimum(shifted, 700))) @ counts
+        return -0.5 * np.log1p(2 * np.exp(np.minimum(shifted, 700)))
     missing = np.exp(_log_missing(q)(np.clip(shifted, -700, 700)))
     with np.errstate(divide="ignore"):
-        return np.log1p(-np.minimum(missing, 1)) @ counts
+        return np.log1p(-np.minimum(missing, 1))
 
 
 @lru_cache(maxsize=32)
@@ -156,23 +207,31 @@ def chi_mean_value(n: float) -> float:
 
 
 def power_mean(a: float, log_laplace: Callable[[np.ndarray], np.ndarray]) -> float:
-    """E S^a of a variable S ≥ 0, for 0 < a < 1, from log E exp(−x S) as a function of y = log x.
+    """E S^a of a variable S ≥ 0, for 0 < a < 1, from log E exp(−x S) as a function of y = log x."""
+    return float(power_means(a, lambda y: log_laplace(y)[:, None])[0])
+
+
+def power_means(
+    a: float, log_laplace: Callable[[np.ndarray], np.ndarray]
+) -> Float[np.ndarray, " variables"]:
+    """`power_mean` of several variables, whose logarithms come by (y, variable).
 
     E S^a = a / Γ(1−a) ∫_0^∞ (1 − E e^{−xS}) x^{−1−a} dx, by the trapezoidal rule in y, which
     converges geometrically here. On the left 1 − E e^{−xS} is linear in x, on the right it is
     constant: both tails are added in closed form.
     """
-    low, high = -690.0, 690.0  # bisect for the y where E e^{-xS} = 1/e
-    while high - low > 1e-2:
-        middle = (low + high) / 2
-        low, high = (middle, high) if log_laplace(np.array([middle]))[0] > -1 else (low, middle)
+    # where E e^{-xS} falls below 1/e, for the first and the last of the variables
+    starts = np.arange(-690.0, 690.0)
+    with np.errstate(invalid="ignore"):
+        low = starts[(log_laplace(starts) > -1).sum(axis=0) - 1]
     # |z|^{1/a} has its moments far out: the linear regime begins that much further to the left
-    left, right = max(low - 24 - np.log1p(1 / a) / a, -700.0), min(low + min(32 / a, 480), 700.0)
-    y = np.linspace(left, right, int((right - left) / 0.08))
+    left = max(low.min() - 24 - np.log1p(1 / a) / a, -700.0)
+    right = min(low.max() + 1 + min(32 / a, 480), 700.0)
+    y = np.linspace(left, right, int((right - left) / STEP))
     # e^{a(low − y)} instead of e^{−ay}, so that neither factor leaves the range of floats
-    integrand = -np.expm1(log_laplace(y)) * np.exp(a * (low - y))
-    total = np.trapezoid(integrand, y) + integrand[0] / (1 - a) + integrand[-1] / a
-    return float(a / special.gamma(1 - a) * total * np.exp(-a * low))
+    integrand = -np.expm1(log_laplace(y)) * np.exp(a * (low - y[:, None]))
+    total = np.trapezoid(integrand, y, axis=0) + integrand[0] / (1 - a) + integrand[-1] / a
+    return a / special.gamma(1 - a) * total * np.exp(-a * low)
 
 
 def masked_chi_mean(n: int, slope: Any = 0) -> sp.Expr:

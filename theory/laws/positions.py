@@ -56,7 +56,7 @@ FAR = 1e60
 """Mean squares are brought back to 1 beyond this, unless gains depend on them."""
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Together(Activation):
     """An activation with what it does to squared gradients at two positions.
 

@@ -13,6 +13,7 @@ from theory.laws.gaussian import (
     norm_asymptote,
     norm_expression,
     norm_value,
+    norm_values,
 )
 
 D = sp.Symbol("d", positive=True)
@@ -29,6 +30,18 @@ def test_values_agree_with_sampling(q, scales, counts):
     norms = np.linalg.norm(rng.standard_normal((40_000, sigma.size)) * sigma, ord=q, axis=1)
     z = (norms.mean() - norm_value(q, Groups(scales, counts))) / (norms.std() / 200)
     assert abs(z) < Z_BOUND
+
+
+@pytest.mark.parametrize("q", [1, 1.3, 2, 3, 40, 500, np.inf])
+def test_many_vectors_at_once_agree_with_each_by_itself(q):
+    """Scales on a common grid: five scales are not moved to it, forty are."""
+    rng = np.random.default_rng(4)
+    scales = np.exp(rng.normal(size=(8, 5)))
+    scales[2, 1:], scales[3] = 0, 0
+    counts = rng.integers(1, 50, scales.shape)
+    each = [norm_value(q, Groups(*pair)) for pair in zip(scales, counts, strict=True)]
+    np.testing.assert_allclose(norm_values(q, Groups(scales, counts)), each, rtol=1e-7)
+    assert each[3] == 0
 
 
 @pytest.mark.parametrize("q", [2, sp.oo])
