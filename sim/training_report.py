@@ -18,7 +18,7 @@ class Stored:
     """Which study."""
 
     run: Positional[str]
-    """The folder that python -m sim.training --out has written."""
+    """The folder or URL that python -m sim.training --out has written."""
 
 
 def main(args: list[str] | None = None) -> int:

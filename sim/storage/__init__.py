@@ -1,8 +1,10 @@
 """Runs and studies on disk and at URLs, with the provenance of their samples.
 
-`store` writes runs of random networks and `studies` writes studies of training; `layout` knows the
-files of a run, `folder` the places where it can be, `merge` reads runs back and joins them,
-`attributes` encodes what datasets say of themselves, `refusals` says what goes wrong.
+`store` writes runs of random networks and `studies` writes studies of training; both are described
+alike (`descriptions`, `attributes`), under `checksums`. `layout` knows the files of a run, `damage`
+which of them are not what was written, `folder` the places where it can be, `leftovers` what a
+killed process leaves there, `earlier` the format before; `merge` reads runs back and joins them;
+`refusals` says what goes wrong.
 
 Needs no jax. May import `sim.running`.
 """

@@ -9,6 +9,12 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+GROWS = ("seeds", "widths", "sizes")
+"""What a run may have more of when it is continued; all else must stay."""
+
+ADDED = {"labels_per_seed": 1, "integrate_first": False, "flips": False}
+"""Fields that runs of earlier versions lack, with what they had instead."""
+
 
 def as_read(config: Mapping[str, Any]) -> dict[str, Any]:
     """A configuration as it will be read back: JSON has lists for tuples."""
@@ -26,6 +32,15 @@ def configuration(attributes: Mapping[str, Any]) -> dict[str, Any]:
     `sim.plan.configuration.restored` makes a dataclass of it.
     """
     return json.loads(attributes["config"])
+
+
+def lasting(config: Mapping[str, Any], grows: tuple[str, ...] = GROWS) -> dict[str, Any]:
+    """What a configuration keeps while its run grows, and whatever fields are added to it."""
+    return {
+        name: value
+        for name, value in config.items()
+        if name not in grows and not (name in ADDED and value == ADDED[name])
+    }
 
 
 def experiment(attributes: Mapping[str, Any]) -> str:

@@ -40,6 +40,10 @@ class Folder(ABC):
         """Whether there is a file or a folder of that name; of the place itself for none."""
 
     @abstractmethod
+    def is_file(self, name: str) -> bool:
+        """Whether there is a file of that name."""
+
+    @abstractmethod
     def read(self, name: str) -> bytes:
         """The content of one file."""
 
@@ -82,6 +86,9 @@ class Local(Folder):
 
     def exists(self, name: str = "") -> bool:
         return (self.path / name).exists()
+
+    def is_file(self, name: str) -> bool:
+        return (self.path / name).is_file()
 
     def read(self, name: str) -> bytes:
         return (self.path / name).read_bytes()
@@ -143,6 +150,10 @@ class Remote(Folder):
     def exists(self, name: str = "") -> bool:
         self._ask("invalidate_cache")
         return self._ask("exists", self._path(name))
+
+    def is_file(self, name: str) -> bool:
+        self._ask("invalidate_cache")
+        return self._ask("isfile", self._path(name))
 
     def read(self, name: str) -> bytes:
         return self._ask("cat_file", self._path(name))

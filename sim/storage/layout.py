@@ -1,4 +1,4 @@
-"""The files of a run on disk: how they are laid out, which of them are damaged.
+"""The files of a run on disk: how they are laid out.
 
 A layout is everything but the chunks of samples: labels, predictions, shapes, attributes. A new one
 is written beside the old one and then copied in place, file by file; after a process that is killed
@@ -9,23 +9,23 @@ their places when a run grows.
 import json
 import re
 import warnings
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
 
-from sim.running.files import PART
-from sim.storage.folder import LOCK, Folder
+from sim.storage import checksums, descriptions
+from sim.storage.folder import Folder
+from sim.storage.leftovers import BESIDE, COMPLETE
 from sim.storage.refusals import RunError
 
-FORMAT = 2
-"""Version of the layout on disk."""
+AXES = ("seed", "width", "size")
+"""The first axes of samples."""
 
-BESIDE = f"{PART}new"
-"""Where a new layout is written."""
-
-COMPLETE = f"{BESIDE}/complete"
-"""What says that it has been, to its end."""
+BESIDES = ("finished", "checksum")
+"""Arrays by these axes alone that say something of each sample; written after it, the first one
+last."""
 
 BLOCK = 64
 """Seeds in one chunk of a file; a chunk holds one width and one size."""
@@ -33,77 +33,30 @@ BLOCK = 64
 
 def open_zarr(folder: Folder) -> xr.Dataset:
     """The dataset in a folder, its arrays not yet read."""
-    return _open(str(folder))
+    return xr.open_zarr(
+        str(folder), chunks=None, decode_times=False, consolidated=True, zarr_format=3
+    )
 
 
-def _open(path: str) -> xr.Dataset:
-    return xr.open_zarr(path, chunks=None, decode_times=False)
+def open_arrays(folder: Folder, mode: Literal["r", "r+"]) -> dict[str, Any]:
+    """`BESIDES` and the arrays of samples, by their names.
 
-
-def described(folder: Folder) -> dict[str, Any]:
-    """The attributes of a run, read without its arrays (see `sim.storage.attributes`).
-
-    Raises:
-        RunError: The folder is no run, is damaged, or was written by another version.
+    In an order in which they can be read while another process writes.
     """
-    try:
-        attributes = json.loads(folder.read("zarr.json"))["attributes"]
-        version = attributes["format"]
-    except FileNotFoundError:
-        there = folder.exists()
-        message = "is not a run." if there else "does not exist."
-        raise RunError(f"{folder} {message}") from None
-    except OSError as error:
-        raise RunError(f"cannot read {folder}: {error.strerror or error}.") from None
-    except (ValueError, KeyError, TypeError):
-        raise RunError(
-            f"{folder} is not a run, or its zarr.json, which describes it, is damaged."
-        ) from None
-    if version != FORMAT:
-        raise RunError(f"{folder} was written by another version of this program.")
-    return attributes
+    import zarr
+
+    group: Any = zarr.open_group(str(folder), mode=mode, zarr_format=3, use_consolidated=True)
+    names = (*BESIDES, *sampled(open_zarr(folder)))
+    return {name: group[name] for name in names if name in group}
 
 
 def sampled(dataset: xr.Dataset) -> list[str]:
     """Names of the variables that hold samples: by (seed, width, size, …)."""
-    first = ("seed", "width", "size")
     return [
         str(name)
         for name, variable in dataset.data_vars.items()
-        if variable.dims[:3] == first and name != "finished"
+        if variable.dims[:3] == AXES and name not in BESIDES
     ]
-
-
-def damaged(folder: Folder) -> list[tuple[int, int, int]]:
-    """Places (block of seeds, width, size) whose chunks are unreadable, or gone though finished."""
-    import zarr
-
-    group: Any = zarr.open_group(str(folder), mode="r")
-    samples = {name: group[name] for name in sampled(open_zarr(folder))}
-    finished = group["finished"]
-
-    def readable(array: Any, selection: Any) -> np.ndarray | None:
-        try:
-            return array[selection]
-        except Exception:  # whatever a codec makes of damaged bytes
-            return None
-
-    whole = all(readable(array, ...) is not None for array in (*samples.values(), finished))
-    everything = finished[...] if whole else None
-    found = []
-    for place in np.ndindex(-(-finished.shape[0] // BLOCK), *finished.shape[1:3]):
-        block = (slice(place[0] * BLOCK, (place[0] + 1) * BLOCK), *place[1:])
-        flags = readable(finished, block) if everything is None else everything[block]
-        if flags is None or (
-            flags.any()
-            and not all(
-                folder.exists(chunk(name, place, array.ndim))
-                and (whole or readable(array, block) is not None)
-                for name, array in samples.items()
-            )
-        ):
-            found.append(place)
-    return found
 
 
 def chunk(array: str, place: tuple[int, int, int], axes: int) -> str:
@@ -116,7 +69,7 @@ def lay_out(folder: Folder, dataset: xr.Dataset) -> None:
 
     Args:
         folder: Where the run is kept.
-        dataset: The run, its samples by (seed, width, size, …), `finished` by (seed, width, size).
+        dataset: The run, its samples by (seed, width, size, …), `BESIDES` by (seed, width, size).
     """
     from zarr.codecs import Crc32cCodec
     from zarr.errors import ZarrUserWarning
@@ -127,7 +80,7 @@ def lay_out(folder: Folder, dataset: xr.Dataset) -> None:
     encoding: dict[str, Any] = {
         str(name): {"compressors": (Crc32cCodec(),)} for name in dataset.variables
     }
-    for name in (*(names := sampled(dataset)), "finished"):
+    for name in (*(names := sampled(dataset)), *BESIDES):
         encoding[name]["chunks"] = (BLOCK, 1, 1, *dataset[name].shape[3:])
     for name in names:
         encoding[name]["fill_value"] = np.nan
@@ -136,34 +89,68 @@ def lay_out(folder: Folder, dataset: xr.Dataset) -> None:
         warnings.simplefilter("ignore", ZarrUserWarning)
         beside = f"{folder}/{BESIDE}"
         dataset.to_zarr(beside, zarr_format=3, encoding=encoding, consolidated=True)
+    found = json.loads(folder.read(f"{BESIDE}/{descriptions.FILE}"))
+    found["attributes"]["labels"] = _labels(folder, found, f"{BESIDE}/")
+    descriptions.write(folder, found, f"{BESIDE}/")
     folder.write(COMPLETE, b"")
     finish(folder)
 
 
-def is_begun(folder: Folder) -> bool:
-    """Whether there is nothing in a folder but what a process that was killed has laid out."""
-    return folder.exists(COMPLETE) or all(
-        name == LOCK or name.startswith(PART) for name in folder.files()
-    )
+def is_whole(folder: Folder, found: Mapping[str, Any], below: str = "") -> bool:
+    """Whether all but the chunks of samples is what was laid out.
+
+    Args:
+        folder: Where the run is kept.
+        found: Its description (`sim.storage.descriptions.document`).
+        below: The folder of a layout within, with a slash; none for the one in its place.
+    """
+    try:
+        return _labels(folder, found, below) == found["attributes"]["labels"]
+    except OSError:
+        return False
 
 
-def is_half_written(name: str) -> bool:
-    """Whether a file is what a process that was killed, or Zarr within it, was writing."""
-    last = name.rpartition("/")[2]
-    return last.startswith(PART) or bool(re.fullmatch(r"(zarr|\d+)\.[0-9a-f]{32}\.partial", last))
+def _labels(folder: Folder, found: Mapping[str, Any], below: str) -> int:
+    """The checksum of all files of a run but its description and the chunks of samples."""
+    contents = {}
+    for array, is_staying in _staying(found).items():
+        names = [f"{below}{array}/zarr.json"]
+        if not is_staying:
+            names += [
+                name
+                for name in folder.files(f"{below}{array}")
+                if re.fullmatch(r"c(/\d+)*", name.removeprefix(f"{below}{array}/"))
+            ]
+        contents |= {name.removeprefix(below): folder.read(name) for name in names}
+    return checksums.of_files(contents)
+
+
+def _staying(found: Mapping[str, Any]) -> dict[str, bool]:
+    """Which arrays of a run have chunks that stay in their places when it is laid out again."""
+    arrays = found["consolidated_metadata"]["metadata"]
+    return {name: tuple(array["dimension_names"][:3]) == AXES for name, array in arrays.items()}
 
 
 def finish(folder: Folder) -> None:
     """Put a layout that was written to its end in place, and remove one that was not."""
-    if folder.exists(COMPLETE):
+    if folder.exists(COMPLETE) and (found := _laid_out(folder)) is not None:
+        arrays = _staying(found)
+        for array, is_staying in sorted(arrays.items()):
+            if not is_staying:
+                folder.remove_all(array)
         written = [name.removeprefix(f"{BESIDE}/") for name in folder.files(BESIDE)]
-        stay = {*sampled(_open(f"{folder}/{BESIDE}")), "finished"}  # whose chunks stay
-        arrays = {name.split("/")[0] for name in written if "/" in name}
-        for array in sorted(arrays - stay):
-            folder.remove_all(array)
         for name in sorted(set(written) - {"complete"}, key=lambda name: name == "zarr.json"):
             array, _, within = name.partition("/")
-            if not (array in stay and within.startswith("c/")):
+            if not (arrays.get(array) and within.startswith("c/")):
                 folder.write(name, folder.read(f"{BESIDE}/{name}"))
         folder.remove(COMPLETE)
     folder.remove_all(BESIDE)
+
+
+def _laid_out(folder: Folder) -> dict[str, Any] | None:
+    """The description of a new layout; None if that is damaged."""
+    try:
+        found = descriptions.document(folder, f"{BESIDE}/")
+    except RunError:
+        return None
+    return found if is_whole(folder, found, f"{BESIDE}/") else None

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from sim.storage import attributes, layout
+from sim.storage import attributes, damage, descriptions, layout
+from sim.storage.folder import Folder
 from sim.storage.folder import folder as open_folder
 from sim.storage.refusals import RunError, flag
 
@@ -24,17 +25,13 @@ def read(path: str) -> xr.Dataset:
         RunError: The place holds no run, or chunks of it are damaged.
     """
     folder = open_folder(path)
-    layout.described(folder)
-    try:
-        places = layout.damaged(folder)
-        samples = layout.open_zarr(folder).load() if not places else None
-    except Exception:  # whatever a library makes of damaged files
-        samples, places = None, []
-    if samples is None:
-        chunks = f" ({len(places)} of its chunks)" if places else ""
+    found = descriptions.document(folder)
+    kept = found["attributes"]
+    if attributes.experiment(kept) == "training":
         raise RunError(
-            f"{folder} is damaged{chunks}; the command that wrote it computes again what is lost."
+            f"{folder} holds a study of training: python -m sim.training_report reports it."
         )
+    samples = _whole(folder, found)
     for name, words in samples.variables.items():
         if words.dtype.kind in "OT":
             samples[name] = words.dims, np.array(words.values.tolist()), words.attrs
@@ -42,6 +39,29 @@ def read(path: str) -> xr.Dataset:
     samples.attrs |= attributes.encoded(config | {"sizes": sorted(config["sizes"])})
     samples.attrs["experiment"] = attributes.experiment(samples.attrs)
     return samples.sortby("size")
+
+
+def _whole(folder: Folder, found: dict[str, Any]) -> xr.Dataset:
+    """All of a run, if nothing is damaged."""
+    kept, places, samples = found["attributes"], [], None
+    try:
+        if kept["format"] != descriptions.FORMAT or layout.is_whole(folder, found):
+            places = damage.damaged(folder, kept)
+            samples = layout.open_zarr(folder)
+            samples["finished"].load()  # before the samples, which another process may be adding
+            samples.load()
+    except Exception:  # whatever a library makes of damaged files
+        samples = None
+    if samples is None or places:
+        what = ""
+        if samples is not None:
+            at = samples["width"].values.tolist(), samples["size"].values.tolist()
+            others = f" and {len(places) - 1} others" if len(places) > 1 else ""
+            what = f" at {damage.named(places[0], *at)}{others}"
+        raise RunError(
+            f"{folder} is damaged{what}; the command that wrote it computes again what is lost."
+        )
+    return samples.drop_vars("checksum", errors="ignore")
 
 
 def finished(samples: xr.Dataset) -> xr.Dataset:

@@ -27,6 +27,8 @@ def sentences(path: str) -> Generator[None, None, None]:
         yield
     except BusyError as busy:
         raise RunError(f"{busy}.") from None
+    except IsADirectoryError as error:
+        raise RunError(f"cannot write {error.filename or path}: Is a directory.") from None
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror or error}.") from None
 

@@ -3,31 +3,34 @@
 `xarray.open_zarr(path)` reads it: the samples by (seed, width, size, …), such as `norm`, `finished`
 by (seed, width, size), the predictions, and attributes with the configuration and the provenance of
 every process that sampled. A sample that is not finished is NaN; one that is finished and not
-finite is what the network gave. Chunks carry CRC-32C checksums. Each is replaced as a whole,
-`finished` after the samples, so a process may be killed at any moment.
+finite is what the network gave. Chunks carry CRC-32C checksums, and `checksum` has one of every
+sample and what it is (`sim.storage.checksums`). Each chunk is replaced as a whole, that of
+`finished` after the others, so a process may be killed at any moment.
 """
 
-import json
 import threading
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import xarray as xr
 
-from sim.storage import attributes, layout, provenance, refusals
+from sim.storage import (
+    attributes,
+    checksums,
+    damage,
+    descriptions,
+    layout,
+    leftovers,
+    provenance,
+    refusals,
+)
+from sim.storage.attributes import ADDED, GROWS
 from sim.storage.folder import Folder
 from sim.storage.folder import folder as open_folder
-from sim.storage.layout import BLOCK, FORMAT
 from sim.storage.refusals import RunError
-
-GROWS = ("seeds", "widths", "sizes")
-"""What a run may have more of when it is continued; all else must stay."""
-
-ADDED = {"labels_per_seed": 1, "integrate_first": False, "flips": False}
-"""Fields that runs of earlier versions lack, with what they had instead."""
 
 Draw = Callable[..., Any]
 Describe = Callable[[dict[str, Any]], xr.Dataset]
@@ -73,21 +76,22 @@ def opened(
     """
     with refusals.sentences(path):
         folder = open_folder(path)
-        _refuse_other_folders(folder)
+        leftovers.refuse_other_folders(folder)
         folder.make()
         with folder.locked():
             run = Run(folder)
             run.clear()
             run.grow(config, describe, where.backend, experiment, computations or {})
             run.mend(tell)
-            with run.session(where):
+            now = provenance.session(where.backend, where.processes, where.devices)
+            with descriptions.session(folder, now):
                 yield run
 
 
 def sessions(out: str | None, where: Where, started: str) -> list[dict[str, Any]]:
     """The provenance of a run that has just ended; of all its sessions if it is kept in `out`."""
     if out is not None:
-        return layout.described(open_folder(out))["sessions"]
+        return descriptions.described(open_folder(out))["sessions"]
     now = provenance.session(where.backend, where.processes, where.devices)
     return [now | {"started": started, "ended": provenance.now()}]
 
@@ -117,9 +121,7 @@ class Run:
     def clear(self) -> None:
         """Finish or remove what a killed process was writing."""
         layout.finish(self.folder)
-        for name in self.folder.files():
-            if layout.is_half_written(name):
-                self.folder.remove(name)
+        leftovers.clear(self.folder)
 
     def grow(
         self,
@@ -142,12 +144,10 @@ class Run:
             RunError: What cannot change differs from what is stored; the message names it.
         """
         config = attributes.as_read(config)
-        kept: dict[str, Any] = {"format": FORMAT, "experiment": experiment, "sessions": []}
-        if self.folder.exists("zarr.json"):
-            kept = layout.described(self.folder)
+        kept = descriptions.begun(experiment)
+        if self.folder.exists(descriptions.FILE):
+            kept = descriptions.continued(self.folder, experiment)
             stored = attributes.configuration(kept)
-            if (there := attributes.experiment(kept)) != experiment:
-                raise RunError(f"{self.folder} holds a run of python -m sim.{there}.")
             what = f"{self.folder} holds a run"
             refusals.refuse_differences(what, stored, config, GROWS, ADDED)
             _refuse_other_computations(self.folder, kept, computations)
@@ -157,72 +157,41 @@ class Run:
                 new = [value for value in config[name] if value not in stored[name]]
                 config[name] = stored[name] + new
             known = attributes.computations(kept)
-            if config == stored and computations.items() <= known.items() and self._is_whole():
+            is_there = config == stored and computations.items() <= known.items()
+            if is_there and layout.is_whole(self.folder, descriptions.document(self.folder)):
                 self.find()
                 return
             computations = known | computations
         dataset = describe(config).sel(size=config["sizes"])
-        axes = ("seed", "width", "size")
-        dataset["finished"] = axes, np.zeros([dataset.sizes[axis] for axis in axes], bool)
-        dataset["finished"].attrs = {"long_name": "whether the sample has been computed"}
+        shape = [dataset.sizes[axis] for axis in layout.AXES]
+        about = {"long_name": "whether the sample has been computed"}
+        dataset["finished"] = layout.AXES, np.zeros(shape, bool), about
+        about = {"long_name": "CRC-32 of the sample and what it is"}
+        dataset["checksum"] = layout.AXES, np.zeros(shape, np.uint32), about
         dataset.attrs |= kept | attributes.encoded(config)
         if computations:
             dataset.attrs["computations"] = computations
         layout.lay_out(self.folder, dataset)
         self.find()
 
-    def _is_whole(self) -> bool:
-        """Whether everything but the samples can be read, and all agrees on the shapes."""
-        import zarr
-
-        try:
-            dataset = layout.open_zarr(self.folder)
-            dataset.drop_vars([*layout.sampled(dataset), "finished"]).load()
-            arrays: Any = zarr.open_group(str(self.folder), mode="r", use_consolidated=False)
-            return all(arrays[name].shape == there.shape for name, there in dataset.items())
-        except Exception:  # whatever a library makes of damaged files
-            return False
-
     def find(self) -> None:
         """Read where samples lie in what has been laid out."""
-        import zarr
-
-        group: Any = zarr.open_group(str(self.folder), mode="r+")
         labels = layout.open_zarr(self.folder)
-        self.samples = {name: group[name] for name in layout.sampled(labels)}
-        self.finished = group["finished"]
+        self.samples = layout.open_arrays(self.folder, "r+")
+        self.finished, self.checksum = map(self.samples.pop, layout.BESIDES)
         self.widths = labels["width"].values.tolist()
         self.sizes = labels["size"].values.tolist()
+        self.about = damage.about(descriptions.described(self.folder))
 
     def mend(self, tell: Callable[[str], None]) -> None:
-        """Forget chunks that cannot be read, so that they are computed again."""
-        for place in layout.damaged(self.folder):
-            for name, array in (*self.samples.items(), ("finished", self.finished)):
+        """Forget chunks that are not what was written there, so that they are computed again."""
+        kept = descriptions.described(self.folder)
+        besides = dict(zip(layout.BESIDES, (self.finished, self.checksum), strict=True))
+        for place in damage.damaged(self.folder, kept):
+            for name, array in (*self.samples.items(), *besides.items()):
                 self.folder.remove(layout.chunk(name, place, array.ndim))
-            block, width, size = place
-            tell(
-                f"{self.folder}: the chunk of seeds {block * BLOCK} to {(block + 1) * BLOCK - 1}, "
-                f"width {self.widths[width]}, size {self.sizes[size]} is damaged and computed "
-                "again."
-            )
-
-    @contextmanager
-    def session(self, where: Where) -> Generator[None, None, None]:
-        """Record this process in the attributes, when it starts and when it ends."""
-        now = provenance.session(where.backend, where.processes, where.devices)
-        sessions = [*layout.described(self.folder)["sessions"], now]
-        self._record(sessions)
-        try:
-            yield
-        finally:
-            sessions[-1]["ended"] = provenance.now()
-            with suppress(OSError):  # a full disk must not hide what went wrong before
-                self._record(sessions)
-
-    def _record(self, sessions: list[dict[str, Any]]) -> None:
-        content = json.loads(self.folder.read("zarr.json"))
-        content["attributes"]["sessions"] = sessions
-        self.folder.write("zarr.json", json.dumps(content, indent=1).encode())
+            chunk = damage.named(place, self.widths, self.sizes)
+            tell(f"{self.folder}: {chunk} is damaged and computed again.")
 
     def completing(
         self, width: int, sizes: Sequence[int], make: Callable[[tuple[int, ...]], Draw]
@@ -271,24 +240,18 @@ class Run:
         place = self._place(width, size)
         # a chunk without any number is written too: only then a missing one is a damaged one
         with self.writing, zarr.config.set({"array.write_empty_chunks": True}):
-            for name, values in samples.items():
-                self.samples[name].set_orthogonal_selection((seeds, *place), values)
+            stored = [
+                np.asarray(samples[name], array.dtype)
+                for name, array in sorted(self.samples.items())
+            ]
+            sums = checksums.of_samples(self.about(width, size), seeds, stored)
+            for (_, array), values in zip(sorted(self.samples.items()), stored, strict=True):
+                array.set_orthogonal_selection((seeds, *place), values)
+            self.checksum.set_orthogonal_selection((seeds, *place), sums)
             self.finished.set_orthogonal_selection((seeds, *place), np.ones(len(seeds), bool))
 
     def _place(self, width: int, size: int) -> tuple[int, int]:
         return self.widths.index(width), self.sizes.index(size)
-
-
-def _refuse_other_folders(folder: Folder) -> None:
-    """Refuses a place with files that are neither a run nor what a killed process left of one."""
-    try:
-        begun = layout.is_begun(folder)
-    except NotADirectoryError:
-        raise RunError(f"{folder} is not a folder.") from None
-    except OSError as error:
-        raise RunError(f"cannot read {folder}: {error.strerror or error}.") from None
-    if not begun:
-        layout.described(folder)
 
 
 def _refuse_other_computations(

@@ -1,30 +1,38 @@
-"""A study of training on disk: one file for each finished cell, and checkpoints of the others.
+"""A study of training: one file for each finished cell, and checkpoints of the others.
 
-A cell of the study's design is one training at one side of the images. `study.json` holds the
-configuration and the provenance of every process that worked on it, `cells/NAME.npz` the results of
-a cell, `checkpoints/NAME.npz` the state of one that is under way. Every file is replaced as a
-whole, so a process may be killed at any moment.
+A cell of the study's design is one training at one side of the images. The study is described like
+a run (`sim.storage.descriptions`); `cells/NAME.npz` has the results of a cell,
+`checkpoints/NAME.npz` the state of one that is under way, each with a checksum of what it is and of
+all its arrays. Every file is replaced as a whole, so a process may be killed at any moment.
 """
 
-import json
-import zipfile
+import io
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from sim.running.files import PART, replacing
-from sim.storage import attributes, provenance, refusals
-from sim.storage.folder import LOCK, Local
+from sim.storage import (
+    attributes,
+    checksums,
+    descriptions,
+    earlier,
+    leftovers,
+    provenance,
+    refusals,
+)
+from sim.storage.folder import Folder
+from sim.storage.folder import folder as open_folder
 from sim.storage.refusals import RunError
 
 Arrays = dict[str, np.ndarray]
 
-FORMAT = 1
-"""Version of the files of a study."""
+EXPERIMENT = "training"
+
+CHECKSUM = "checksum"
+"""The array of a file that is not of its cell."""
 
 
 @contextmanager
@@ -35,101 +43,88 @@ def opened(
     backend: str,
     tell: Callable[[str], None] = lambda line: None,
 ) -> Generator["Study", None, None]:
-    """The study in a folder, which is created if it is not there.
+    """The study in a folder or at a URL, which is created if it is not there.
 
-    No other process can open the study meanwhile.
+    No other process can open a folder of this machine meanwhile.
 
     Args:
-        path: The folder; None keeps nothing.
+        path: The place; None keeps nothing.
         config: The configuration as JSON.
         grows: Its fields that may differ from what is stored; all others may not.
         backend: What computes: cpu, gpu or tpu.
         tell: Hears a sentence for each file that is damaged, which is then computed again.
 
     Raises:
-        RunError: The folder cannot be used, or holds a study of another configuration.
+        RunError: The place cannot be used, or holds a study of another configuration.
     """
     if path is None:
-        yield Study(None, tell)
+        yield Study(None)
         return
-    if "://" in path:
-        raise RunError(f"a study is kept in a folder of this machine, not at a URL like {path}.")
-    folder = Path(path)
+
+    def damaged(file: str) -> None:
+        tell(f"{file} is damaged and computed again.")
+
     with refusals.sentences(path):
-        _refuse_other_folders(folder)
-        for inner in ("cells", "checkpoints"):
-            (folder / inner).mkdir(parents=True, exist_ok=True)
-        with Local(folder).locked():
-            for inner in (".", "cells", "checkpoints"):  # what a killed process was writing
-                for left in (folder / inner).glob(f"{PART}*"):
-                    left.unlink()
-            with _session(folder, attributes.as_read(config), grows, backend):
-                yield Study(folder, tell)
+        folder = open_folder(path)
+        leftovers.refuse_other_folders(folder)
+        folder.make()
+        with folder.locked():
+            leftovers.clear(folder)
+            wanted = attributes.as_read(config)
+            _describe(folder, wanted, grows)
+            with descriptions.session(folder, provenance.session(backend, 1, 1)):
+                yield Study(folder, attributes.lasting(wanted, grows), damaged)
 
 
-def described(path: str) -> dict[str, Any]:
-    """The configuration of the study in a folder, as JSON has it.
+def stored(path: str, grows: tuple[str, ...]) -> tuple["Study", dict[str, Any]]:
+    """A study to read, and its configuration as JSON has it.
+
+    Args:
+        path: The folder or URL of the study.
+        grows: Fields that may differ while it is continued.
 
     Raises:
-        RunError: There is no study, or one of another version of this program.
+        RunError: There is no study, it is damaged, or was written by another version.
     """
-    try:
-        content = json.loads((Path(path) / "study.json").read_text())
-        version, config = content["format"], content["config"]
-    except (OSError, ValueError, KeyError, TypeError):
-        raise RunError(f"{path} holds no study of training.") from None
-    if version != FORMAT:
-        raise RunError(f"{path} was written by another version of this program.")
-    return config
+    folder = open_folder(path)
+    kept = descriptions.described(folder)
+    if (there := attributes.experiment(kept)) != EXPERIMENT:
+        raise RunError(f"{folder} holds a run of python -m sim.{there}, no study of training.")
+
+    def refuse(file: str) -> None:
+        raise RunError(f"{file} is damaged; the command that wrote it computes it again.")
+
+    config = attributes.configuration(kept)
+    is_checked = kept["format"] == descriptions.FORMAT
+    return Study(folder, attributes.lasting(config, grows) if is_checked else None, refuse), config
 
 
-def _refuse_other_folders(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise RunError(f"{folder} is not a folder.")
-    begun = (LOCK, PART)  # of a study that a killed process had just created
-    if any(file.is_file() and not file.name.startswith(begun) for file in folder.rglob("*")):
-        described(str(folder))
-
-
-@contextmanager
-def _session(
-    folder: Path, config: dict[str, Any], grows: tuple[str, ...], backend: str
-) -> Generator[None, None, None]:
-    """Record the configuration and this process, when it starts and when it ends."""
-    file, sessions = folder / "study.json", []
-    if file.exists():
-        stored = described(str(folder))
-        refusals.refuse_differences(f"{folder} holds a study", stored, config, grows, {})
-        sessions = json.loads(file.read_text())["sessions"]
-        if before := provenance.other_versions(sessions[-1]):
+def _describe(folder: Folder, config: dict[str, Any], grows: tuple[str, ...]) -> None:
+    """Write the configuration, if it may be in the place of what is stored."""
+    kept = descriptions.begun(EXPERIMENT)
+    if any(map(folder.exists, (descriptions.FILE, earlier.STUDY))):
+        kept = descriptions.continued(folder, EXPERIMENT)
+        before = attributes.configuration(kept)
+        refusals.refuse_differences(f"{folder} holds a study", before, config, grows, {})
+        if kept["sessions"] and (others := provenance.other_versions(kept["sessions"][-1])):
             raise RunError(
-                f"{folder} was made with {' and '.join(before)}, which rounds in another way; "
+                f"{folder} was made with {' and '.join(others)}, which rounds in another way; "
                 "choose another --out."
             )
-    sessions.append(provenance.session(backend, 1, 1))
-    content = {"format": FORMAT, "config": config, "sessions": sessions}
-    _replace(file, content)
-    try:
-        yield
-    finally:
-        sessions[-1]["ended"] = provenance.now()
-        with suppress(OSError):  # a full disk must not hide what went wrong before
-            _replace(file, content)
-
-
-def _replace(file: Path, content: dict[str, Any]) -> None:
-    with replacing(str(file)) as part:
-        part.write_text(json.dumps(content, indent=1))
+    group = {"zarr_format": 3, "node_type": "group"}
+    descriptions.write(folder, group | {"attributes": kept | attributes.encoded(config)})
 
 
 @dataclass(frozen=True)
 class Study:
     """A study that this process may read and write, cell by cell."""
 
-    folder: Path | None
+    folder: Folder | None
     """Where it is kept; None keeps nothing."""
-    tell: Callable[[str], None] = lambda line: None
-    """Hears a sentence for each file that is damaged."""
+    config: dict[str, Any] | None = None
+    """What stays of its configuration while it grows; None checks no checksums."""
+    damaged: Callable[[str], None] = lambda file: None
+    """Hears of each file that is damaged."""
 
     def finished(self, name: str) -> Arrays | None:
         """What is stored of a finished cell; None if it is not finished."""
@@ -147,25 +142,38 @@ class Study:
         """Store what a cell gave, and remove its checkpoint."""
         self._write("cells", name, arrays)
         if self.folder is not None:
-            self._file("checkpoints", name).unlink(missing_ok=True)
-
-    def _file(self, kind: str, name: str) -> Path:
-        assert self.folder is not None
-        return self.folder / kind / f"{name.replace(':', '_')}.npz"
+            self.folder.remove(_file("checkpoints", name))
 
     def _read(self, kind: str, name: str) -> Arrays | None:
-        if self.folder is None or not self._file(kind, name).exists():
+        file = _file(kind, name)
+        if self.folder is None or not self.folder.exists(file):
             return None
-        file = self._file(kind, name)
+        if not self.folder.is_file(file):
+            raise RunError(f"{self.folder}/{file} is a folder where a file should be.")
         try:
-            with np.load(file, allow_pickle=False) as stored:  # checks every array's CRC-32
-                return {key: stored[key] for key in stored.files}
-        except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile):
-            self.tell(f"{file} is damaged and computed again.")
-            return None
+            content = io.BytesIO(self.folder.read(file))
+            with np.load(content, allow_pickle=False) as stored:  # checks every array's CRC-32
+                arrays = {key: stored[key] for key in stored.files}
+            if self.config is None or arrays.pop(CHECKSUM) == self._checksum(kind, name, arrays):
+                return arrays
+        except Exception:  # whatever a library makes of damaged bytes
+            pass
+        self.damaged(f"{self.folder}/{file}")
+        return None
 
     def _write(self, kind: str, name: str, arrays: Arrays) -> None:
         if self.folder is None:
             return
-        with replacing(str(self._file(kind, name))) as part, part.open("wb") as file:
-            np.savez(file, allow_pickle=False, **arrays)
+        found = {key: np.asarray(array) for key, array in arrays.items()}
+        checksum = np.uint32(self._checksum(kind, name, found))
+        content = io.BytesIO()
+        np.savez(content, allow_pickle=False, **found, **{CHECKSUM: checksum})
+        self.folder.write(_file(kind, name), content.getvalue())
+
+    def _checksum(self, kind: str, name: str, arrays: Arrays) -> int:
+        about = checksums.of_words(EXPERIMENT, self.config, kind, name)
+        return checksums.of_arrays(about, arrays)
+
+
+def _file(kind: str, name: str) -> str:
+    return f"{kind}/{name.replace(':', '_')}.npz"

@@ -23,8 +23,8 @@ class Keep:
     """Where trainings are kept."""
 
     out: str | None = None
-    """Keep finished trainings, and checkpoints of others, in this folder; the same command
-    continues."""
+    """Keep finished trainings, and checkpoints of others, in this folder or at this URL of fsspec;
+    the same command continues."""
 
 
 def main(args: list[str] | None = None) -> int:

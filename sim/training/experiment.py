@@ -4,7 +4,6 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 import jax
 import xarray as xr
@@ -25,11 +24,11 @@ def run(
     advance: Callable[[int], None] = lambda done: None,
     tell: Callable[[str], None] = lambda line: None,
 ) -> xr.Dataset:
-    """Train and measure; what is in the folder `out` already is not computed again.
+    """Train and measure; what is in the place `out` already is not computed again.
 
     Args:
         config: What to train.
-        out: The folder of the study; None keeps nothing.
+        out: The folder or URL of the study; None keeps nothing.
         advance: Called with the number of epochs that are done.
         tell: Hears a sentence about what goes wrong.
 
@@ -66,13 +65,13 @@ def run(
 
 
 def stored(path: str) -> xr.Dataset:
-    """What is finished of the study in a folder, as `run` returns it.
+    """What is finished of the study in a folder or at a URL, as `run` returns it.
 
     Raises:
-        RunError: The folder holds no study.
+        RunError: The place holds no study, or something in it is damaged.
     """
-    config = configuration.restored(Completed, studies.described(path))
-    study = studies.Study(Path(path))
+    study, kept = studies.stored(path, GROWS)
+    config = configuration.restored(Completed, kept)
     read = {cell: study.finished(cell.name) for cell in design(config)}
     return labelled(config, {cell: arrays for cell, arrays in read.items() if arrays is not None})
 

@@ -17,7 +17,7 @@ from sim.models import loading
 from sim.plan.plan import completed
 from sim.scaling.configuration import Config, planned
 from sim.scaling.experiment import run
-from sim.storage import layout
+from sim.storage import descriptions
 from sim.storage.folder import folder
 from sim.storage.merge import merge, read
 from sim.storage.refusals import RunError
@@ -185,7 +185,7 @@ def test_a_stored_run_does_not_go_on_with_a_model_that_has_changed(tmp_path, mon
     config = loaded(tmp_path, monkeypatch, other_words)
     again = run(dataclasses.replace(config, sizes=(2, 4, 6)), out=out)
     np.testing.assert_array_equal(again["norm"].sel(size=[2, 4]), first["norm"])
-    stored = layout.described(folder(out))["computations"]
+    stored = descriptions.described(folder(out))["computations"]
     assert list(stored) == ["2", "4", "6"]
 
     for broken in (SOURCE.replace("@ w", "@ w * 2"), SOURCE.replace("/ d**0.5", "/ d")):

@@ -17,7 +17,7 @@ import xarray as xr
 from sim.scaling.configuration import Config, planned
 from sim.scaling.dataset import unsampled
 from sim.scaling.experiment import run
-from sim.storage import provenance, store, studies
+from sim.storage import merge, provenance, store, studies
 from sim.storage.refusals import RunError
 
 CONFIG = Config(
@@ -221,7 +221,7 @@ def test_a_layout_is_put_in_place_whole_or_not_at_all(tmp_path, monkeypatch):
     larger = replace(CONFIG, widths=(4, 8, 2), sizes=(1, 2, 4), seeds=130)
     sample(tmp_path / "small")
     kind, move = type(tmp_path), type(tmp_path).replace
-    for operations in (0, 1, 6, 12):
+    for operations in (0, 1, 2, 7, 13):
         path, left = tmp_path / str(operations), [operations]
         shutil.copytree(tmp_path / "small", path)
 
@@ -235,7 +235,7 @@ def test_a_layout_is_put_in_place_whole_or_not_at_all(tmp_path, monkeypatch):
         with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
             patched.setattr(kind, "replace", stopping)
             sample(path, larger)
-        assert (path / ".sqrt-d-law-new/complete").exists() == (operations > 0)
+        assert (path / ".sqrt-d-law-new/complete").exists() == (operations > 1)
         norms, more = sample(path, larger)
         np.testing.assert_array_equal(norms, expected(larger))
         assert len(more) == 3 * 3 * 130 - 400
@@ -295,7 +295,7 @@ def test_a_lock_of_others_opens_no_folder(tmp_path):
     with pytest.raises(RunError, match="is not a run"):
         sample(tmp_path)
     with (
-        pytest.raises(RunError, match="holds no study of training"),
+        pytest.raises(RunError, match="is not a run"),
         studies.opened(str(tmp_path), {}, (), "cpu"),
     ):
         pass
@@ -324,22 +324,27 @@ def test_samples_without_their_description_are_refused(tmp_path):
 
 
 def test_a_study_and_a_run_share_no_folder(tmp_path):
-    with studies.opened(str(tmp_path / "study"), {}, (), "cpu"):
+    study, path = str(tmp_path / "study"), str(tmp_path / "run")
+    with studies.opened(study, {}, (), "cpu"):
         pass
-    with pytest.raises(RunError, match="is not a run"):
-        sample(tmp_path / "study")
-    sample(tmp_path / "run", replace(CONFIG, seeds=4))
+    with pytest.raises(RunError, match=r"holds a run of python -m sim\.training; choose another"):
+        sample(study)
+    with pytest.raises(RunError, match=r"a study of training: python -m sim\.training_report"):
+        merge.read(study)
+    sample(path, replace(CONFIG, seeds=4))
     with (
-        pytest.raises(RunError, match="holds no study of training"),
-        studies.opened(str(tmp_path / "run"), {}, (), "cpu"),
+        pytest.raises(RunError, match=r"holds a run of python -m sim\.scaling; choose another"),
+        studies.opened(path, {}, (), "cpu"),
     ):
         pass
+    with pytest.raises(RunError, match=r"a run of python -m sim\.scaling, no study of training"):
+        studies.stored(path, ())
 
 
 def test_runs_of_other_versions_are_refused(tmp_path):
     sample(tmp_path / "run", replace(CONFIG, seeds=4))
     path = tmp_path / "run/zarr.json"
-    path.write_text(path.read_text().replace('"format": 2', '"format": 1'))
+    path.write_text(path.read_text().replace('"format": 3', '"format": 1'))
     with pytest.raises(RunError, match="another version of this program"):
         sample(tmp_path / "run")
     path.write_text("{")

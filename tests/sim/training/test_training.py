@@ -1,6 +1,7 @@
 """The training experiment: studies that stop and go on, what they refuse, what they report."""
 
 import json
+import shutil
 from dataclasses import asdict, replace
 from importlib import resources
 from pathlib import Path
@@ -9,7 +10,7 @@ import jsonschema
 import numpy as np
 import pytest
 
-from sim import training
+from sim import training, training_report
 from sim.storage import studies
 from sim.storage.refusals import RunError
 from sim.training import (
@@ -118,12 +119,91 @@ def test_damaged_files_are_computed_again(study, tmp_path):
     said, name = [], "initialization-side8"
     with training_cells(out, said.append) as there:
         assert there.finished(name) is not None
-        file = there.folder / "cells" / f"{name}.npz"
+        file = Path(out) / "cells" / f"{name}.npz"
         whole = file.read_bytes()
         file.write_bytes(whole[:300] + b"damage" + whole[306:])
         assert there.finished(name) is None
     assert said == [f"{file} is damaged and computed again."]
     same(run(TINY, out), samples)
+
+
+def test_a_study_at_a_url_is_the_study_in_a_folder(study):
+    """Memory keeps no files. The second time nothing is trained."""
+    samples, _, _ = study
+    config, done = replace(TINY, compared=()), []
+    for _ in range(2):
+        found = run(config, "memory://deep/study", done.append)
+        same(found, samples.drop_sel(training="penalty-l1:1e38"))
+    same(found, training.stored("memory://deep/study"))
+    assert sum(done) == 2 * sum(
+        TINY.epochs for cell in design(completed(config)) if cell[0] != BEFORE
+    )
+
+
+def test_a_cell_in_the_place_of_another_is_noticed(study, tmp_path, capsys):
+    samples, out, _ = study
+    shutil.copytree(out, tmp_path / "run")
+    cells, said = tmp_path / "run/cells", []
+    shutil.copy(cells / "ordinary-side8.npz", cells / "ordinary-side16.npz")
+    for flags in ([], ["--check"]):
+        with pytest.raises(SystemExit) as stop:
+            training_report.main([str(tmp_path / "run"), *flags])
+        assert stop.value.code == 2
+        assert capsys.readouterr() == (
+            "", f"{cells}/ordinary-side16.npz is damaged; the command that wrote it computes it "
+            "again.\n",
+        )  # fmt: skip
+    same(run(TINY, str(tmp_path / "run"), tell=said.append), samples)
+    assert said == [f"{cells}/ordinary-side16.npz is damaged and computed again."]
+
+
+def test_a_folder_in_the_place_of_a_cell_is_refused(study, tmp_path):
+    _, out, _ = study
+    shutil.copytree(out, tmp_path / "run")
+    cell = tmp_path / "run/cells/ordinary-side16.npz"
+    cell.unlink()
+    cell.mkdir()
+    for read in (training.stored, lambda path: run(TINY, path)):
+        with pytest.raises(RunError, match=r"ordinary-side16\.npz is a folder where a file should"):
+            read(str(tmp_path / "run"))
+
+
+def test_an_edited_configuration_is_refused(study, tmp_path):
+    _, out, _ = study
+    shutil.copytree(out, tmp_path / "run")
+    file = tmp_path / "run/zarr.json"
+    file.write_text(file.read_text().replace('\\"seed\\": 0', '\\"seed\\": 7'))
+    assert '\\"seed\\": 7' in file.read_text()
+    for read in (training.stored, lambda path: run(replace(TINY, seed=7), path)):
+        with pytest.raises(RunError, match=r"its zarr\.json, which describes it, is damaged or"):
+            read(str(tmp_path / "run"))
+
+
+def test_studies_of_before_are_reported_and_not_continued(study, tmp_path):
+    """They had a study.json, and no checksums."""
+    samples, out, _ = study
+    shutil.copytree(out, tmp_path / "run")
+    file = tmp_path / "run/zarr.json"
+    about = json.loads(file.read_text())["attributes"]
+    content = {"format": 1, "config": json.loads(about["config"]), "sessions": about["sessions"]}
+    (tmp_path / "run/study.json").write_text(json.dumps(content))
+    file.unlink()
+    for cell in (tmp_path / "run/cells").iterdir():
+        with np.load(cell) as there:
+            arrays = {name: there[name] for name in there.files if name != studies.CHECKSUM}
+        np.savez(cell, **arrays)
+    same(training.stored(str(tmp_path / "run")), samples)
+    with pytest.raises(RunError, match="can be reported, but not continued; choose another --out"):
+        run(TINY, str(tmp_path / "run"))
+    for damaged in (
+        {},
+        content | {"sessions": 3},
+        content | {"config": []},
+        content | {"format": 9},
+    ):
+        (tmp_path / "run/study.json").write_text(json.dumps(damaged))
+        with pytest.raises(RunError):
+            training.stored(str(tmp_path / "run"))
 
 
 def training_cells(out, tell):
@@ -137,18 +217,16 @@ def test_other_configurations_and_folders_are_refused(study, tmp_path):
     with training_cells(out, print), pytest.raises(RunError, match="another process is working"):
         run(TINY, out)
     (tmp_path / "mine.txt").write_text("mine")
-    with pytest.raises(RunError, match="holds no study"):
+    with pytest.raises(RunError, match="is not a run"):
         run(TINY, str(tmp_path))
     with pytest.raises(RunError, match="is not a folder"):
         run(TINY, str(tmp_path / "mine.txt"))
-    with pytest.raises(RunError, match="not at a URL like memory://study"):
-        run(TINY, "memory://study")
     assert [file.name for file in tmp_path.iterdir()] == ["mine.txt"]
 
 
 def test_sessions_have_their_ends(study):
     _, out, _ = study
-    sessions = json.loads((Path(out) / "study.json").read_text())["sessions"]
+    sessions = json.loads((Path(out) / "zarr.json").read_text())["attributes"]["sessions"]
     assert all(session["started"] <= session["ended"] for session in sessions)
 
 

@@ -1,0 +1,266 @@
+"""Whatever is done to the files of a run: the same samples, a recomputation, or one sentence."""
+
+import json
+import shutil
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sim.storage import checksums, descriptions, merge, studies
+from sim.storage.folder import Local
+from sim.storage.refusals import RunError
+from tests.sim.storage.test_store import CONFIG, expected, files, sample
+
+FEW = replace(CONFIG, seeds=9)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A finished run."""
+    path = tmp_path_factory.mktemp("whole") / "run"
+    sample(path, FEW)
+    return path
+
+
+@pytest.fixture
+def copied(whole, tmp_path):
+    return shutil.copytree(whole, tmp_path / "run")
+
+
+def test_checksums_are_of_what_samples_are():
+    samples = [np.arange(6.0).reshape(3, 2), np.arange(3, dtype=np.float32)]
+    about, other = (checksums.of_words("scaling", {"seed": seed}, 4, 2) for seed in (0, 1))
+    found = checksums.of_samples(about, np.arange(3), samples)
+    assert len(set(found)) == 3
+    assert not set(found) & set(checksums.of_samples(other, np.arange(3), samples))
+    assert not set(found) & set(checksums.of_samples(about, np.arange(3, 6), samples))
+    later = checksums.of_samples(about, np.arange(1, 3), [part[1:] for part in samples])
+    np.testing.assert_array_equal(later, found[1:])
+    assert checksums.of_samples(about, np.arange(0), [part[:0] for part in samples]).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("name", "there", "lost"),
+    [
+        ("norm", "0/1/1/0/0", [(8, 4)]),
+        ("finished", "0/1/1", []),
+        ("checksum", "0/1/1", [(8, 4)]),
+    ],
+)
+def test_a_chunk_over_another_is_noticed(copied, name, there, lost):
+    """Flags of finished chunks are alike."""
+    end = "/0/0" if name == "norm" else ""
+    shutil.copy(copied / f"{name}/c/0/0/0{end}", copied / f"{name}/c/{there}")
+    if lost:
+        with pytest.raises(RunError, match="at the chunk of seeds 0 to 63, width 8, size 4; the"):
+            merge.read(str(copied))
+    norms, again = sample(copied, FEW)
+    assert sorted({(width, size) for width, size, _ in again}) == lost
+    np.testing.assert_array_equal(norms, expected(FEW))
+    np.testing.assert_array_equal(merge.read(str(copied))["finished"], True)
+
+
+def test_samples_of_another_run_are_computed_again(copied, tmp_path):
+    """The same command with another key, whose chunks are whole."""
+    other = replace(FEW, seed=7)
+    sample(tmp_path / "other", other)
+    shutil.rmtree(copied / "norm")
+    shutil.copytree(tmp_path / "other/norm", copied / "norm")
+    for name in ("finished", "checksum"):
+        shutil.copytree(tmp_path / "other" / name, copied / name, dirs_exist_ok=True)
+    _, again = sample(copied, FEW)
+    assert len(again) == 4 * 9
+
+
+@pytest.mark.parametrize(("name", "value"), [("seed", 7), ("arch", "cnn"), ("sampler", "dense")])
+def test_an_edited_description_is_refused(copied, name, value):
+    text = json.loads((copied / "zarr.json").read_text())
+    config = json.loads(text["attributes"]["config"]) | {name: value}
+    text["attributes"]["config"] = json.dumps(config)
+    (copied / "zarr.json").write_text(json.dumps(text))
+    before = files(copied)
+    for use in (lambda path: sample(path, replace(FEW, **{name: value})), merge.read):
+        with pytest.raises(RunError, match=r"its zarr\.json, which .* is damaged or was edited\."):
+            use(str(copied))
+    assert files(copied) == before
+
+
+def test_an_edit_with_its_checksum_finds_no_samples_of_its_own(copied):
+    folder = Local(copied)
+    text = descriptions.document(folder)
+    config = json.loads(text["attributes"]["config"]) | {"seed": 7}
+    text["attributes"]["config"] = json.dumps(config)
+    descriptions.write(folder, text)
+    with pytest.raises(RunError, match=r"is damaged at the chunk .* and 3 others; the"):
+        merge.read(str(copied))
+    _, again = sample(copied, replace(FEW, seed=7))
+    assert len(again) == 4 * 9
+
+
+def test_the_words_of_a_description_may_be_laid_out_otherwise(copied):
+    text = json.loads((copied / "zarr.json").read_text())
+    (copied / "zarr.json").write_text(json.dumps(text, sort_keys=True))
+    np.testing.assert_array_equal(sample(copied, FEW)[0], expected(FEW))
+
+
+@pytest.mark.parametrize("codec", ["numcodecs.pickle", "zstd", "numcodecs.json2"])
+def test_other_codecs_are_never_used(copied, codec):
+    """Not even if the description says so with its checksum."""
+    folder = Local(copied)
+    text = descriptions.document(folder)
+    array = text["consolidated_metadata"]["metadata"]["norm"]
+    array["codecs"].append({"name": codec, "configuration": {}})
+    descriptions.write(folder, text)
+    for use in (sample, merge.read):
+        with pytest.raises(RunError, match="damaged or was edited"):
+            use(str(copied))
+
+
+@pytest.mark.parametrize("name", ["norm/c/0/1/1/0/0", "finished/c/0/1/1", "checksum/c/0/1/1"])
+def test_a_folder_in_the_place_of_a_chunk_is_refused(copied, name):
+    (copied / name).unlink()
+    (copied / name).mkdir()
+    with pytest.raises(RunError, match=f"cannot write {copied}/{name}: Is a directory"):
+        sample(copied, FEW)
+    with pytest.raises(RunError, match="at the chunk of seeds 0 to 63, width 8, size 4; the"):
+        merge.read(str(copied))
+
+
+@pytest.mark.parametrize("name", ["predicted/c/0/0/0/0", "width/c/0", "basis/c/0/0/0"])
+def test_labels_of_another_array_are_written_again(copied, name):
+    """Whole files in a wrong place."""
+    before = (copied / name).read_bytes()
+    shutil.copy(copied / "size/c/0", copied / name)
+    with pytest.raises(RunError, match="is damaged; the command that wrote it"):
+        merge.read(str(copied))
+    norms, again = sample(copied, FEW)
+    assert again == []
+    np.testing.assert_array_equal(norms, expected(FEW))
+    assert (copied / name).read_bytes() == before
+
+
+def flipped(content, others, at, bits):
+    at %= len(content) or 1
+    return content[:at] + bytes(byte ^ bits for byte in content[at : at + 1]) + content[at + 1 :]
+
+
+def cut(content, others, at):
+    return content[: at % (len(content) or 1)]
+
+
+def extended(content, others, more):
+    return content + more
+
+
+def replaced(content, others, by):
+    return by
+
+
+def copied_over(content, others, number):
+    return others[number % len(others)].read_bytes()
+
+
+def reworded(content, others, number, word):
+    """One number or word of JSON replaced."""
+    words = content.split(b", ")
+    head, colon, _ = words[number % len(words)].partition(b": ")
+    words[number % len(words)] = head + colon + word
+    return b", ".join(words)
+
+
+def removed(content, others):
+    return None
+
+
+ANY = st.integers(0, 2**20)
+CHANGES = st.one_of(
+    st.builds(partial, st.just(flipped), at=ANY, bits=st.integers(1, 255)),
+    st.builds(partial, st.just(cut), at=ANY),
+    st.builds(partial, st.just(extended), more=st.binary(min_size=1, max_size=4)),
+    st.builds(partial, st.just(replaced), by=st.binary(max_size=40)),
+    st.builds(partial, st.just(copied_over), number=ANY),
+    st.builds(partial, st.just(reworded), number=ANY, word=st.sampled_from((b"0", b"null", b"[]"))),
+    st.just(removed),
+)
+"""What the content of one file becomes, given that of all others."""
+
+
+def changed(path, number, change):
+    """Change the file of that number below a folder."""
+    there = sorted(file for file in path.rglob("*") if file.is_file())
+    file = there[number % len(there)]
+    content = change(file.read_bytes(), there)
+    if content is None:
+        file.unlink()
+    else:
+        file.write_bytes(content)
+
+
+@settings(max_examples=40)
+@given(ANY, CHANGES)
+def test_any_bytes_in_any_file_of_a_run(whole, tmp_path_factory, number, change):
+    path = tmp_path_factory.mktemp("run") / "run"
+    shutil.copytree(whole, path)
+    changed(path, number, change)
+    try:
+        np.testing.assert_array_equal(
+            merge.read(str(path))["norm"].transpose("width", "size", "seed", "quantity", "q"),
+            expected(FEW),
+        )
+    except RunError as error:
+        assert "\n" not in str(error)
+    try:
+        norms, _ = sample(path, FEW)
+    except RunError as error:
+        assert "\n" not in str(error)
+    else:
+        np.testing.assert_array_equal(norms, expected(FEW))
+        merge.read(str(path))
+    shutil.rmtree(path)
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    path = tmp_path_factory.mktemp("study") / "run"
+    with studies.opened(str(path), {"seed": 0}, (), "cpu") as there:
+        for number, name in enumerate(("ordinary-side8", "ordinary-side16")):
+            there.finish(name, cell(number))
+        there.keep_checkpoint("pgd:1-side8", cell(2))
+    return path
+
+
+def cell(number):
+    return {"norm": np.full((2, 3), number / 7), "failed": np.array([-1, number])}
+
+
+@settings(max_examples=60)
+@given(ANY, CHANGES)
+def test_any_bytes_in_any_file_of_a_study(study, tmp_path_factory, number, change):
+    path = tmp_path_factory.mktemp("study") / "run"
+    shutil.copytree(study, path)
+    changed(path, number, change)
+    try:
+        there, config = studies.stored(str(path), ())
+        assert config == {"seed": 0}
+        _check(there)
+    except RunError as error:
+        assert "\n" not in str(error)
+    try:
+        with studies.opened(str(path), {"seed": 0}, (), "cpu") as there:
+            _check(there)
+    except RunError as error:
+        assert "\n" not in str(error)
+    shutil.rmtree(path)
+
+
+def _check(there):
+    """Cells are whole, or not there."""
+    for number, name in enumerate(("ordinary-side8", "ordinary-side16")):
+        for key, values in (there.finished(name) or {}).items():
+            np.testing.assert_array_equal(values, cell(number)[key])
+    for key, values in (there.checkpoint("pgd:1-side8") or {}).items():
+        np.testing.assert_array_equal(values, cell(2)[key])
