@@ -172,8 +172,8 @@ TERMS: dict[str, Terms] = {
         "E‖∂f‖_2² exceeds H by (k² − 1)/(πk²C) at white inputs, to leading order in 1/C",
         "proved for all two-position inputs and, to leading order, all k and C; checked on "
         "enumerated signs",
-        "H1 fails behind averages; at 3 channels the leading order is about 8 % high. Through depth "
-        "nothing is derived: what weights know of the masks of other layers is of order 1/C as well",
+        "H1 fails behind averages; at 3 channels the leading order is about 8 % high. Through "
+        "depth nothing is derived: what weights know of other layers' masks is of order 1/C, too",
     ),
     "positions": Terms(
         (WIDE, "white inputs", "kernels of mean 0, shared by positions; values Gaussian, in pairs"),
