@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from tyro.conf import Positional
 
-from sim.running import command_line
+from sim.running import command_line, files
 from sim.running.command_line import PageOutput
 from theory.console import run as run_main
 
@@ -29,6 +29,8 @@ def main(args: list[str] | None = None) -> int:
     with command_line.one_sentence():
         if not stored.runs:
             raise ValueError("name at least one run: python -m sim.report runs/NAME.")
+        for run in stored.runs:
+            files.check_apart(run, *output.targets())
         output.refuse()
     from sim.scaling.deliver import deliver
     from sim.storage import merge

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from tyro.conf import Positional
 
-from sim.running import command_line
+from sim.running import command_line, files
 from sim.training.output import Output
 from theory import console
 
@@ -26,6 +26,7 @@ def main(args: list[str] | None = None) -> int:
     kinds = (Stored, Output)
     which, output = command_line.parse(kinds, "python -m sim.training_report", __doc__ or "", args)
     with command_line.one_sentence():
+        files.check_apart(which.run, *output.targets())
         output.refuse()
     from sim.training import experiment, report  # with jax
 

@@ -41,9 +41,9 @@ def deliver(
     found = analysis.analysed(samples)
     if figure is not None:
         picture.write(samples, figure)
-    show(found, full, to_stderr=json_path == "-")
     if json_path is not None:
         files.write_text(json_path, to_json(samples, found))
+    show(found, full, to_stderr=json_path == "-")
 
 
 def to_json(samples: xr.Dataset, found: Analysis) -> str:

@@ -27,24 +27,44 @@ def check_writable(*paths: str | None) -> None:
 
     None is no file; "-", standard output, can always be written.
     """
-    targets = [Path(name).resolve() for name in paths if name is not None]
+    targets = [_place(name) for name in paths if name is not None]
     for name in paths:
-        if name is not None and targets.count(Path(name).resolve()) > 1:
+        if name is not None and targets.count(_place(name)) > 1:
             place = "standard output" if name == "-" else name
             raise ValueError(f"two results would be written to {place}.")
+        if name == "-" and getattr(sys.stdout, "name", None) == os.devnull:
+            raise ValueError("cannot write to standard output: it is closed.")
         if name is None or name == "-":
             continue
-        path = Path(name)
-        if path.is_dir():
-            raise ValueError(f"cannot write {name}: it is a directory.")
-        if path.exists() and not os.access(path, os.W_OK):
-            raise ValueError(f"cannot write {name}: Permission denied.")
         try:
+            path = Path(name)
+            if path.is_dir():
+                raise ValueError(f"cannot write {name}: it is a directory.")
+            if path.exists() and not os.access(path, os.W_OK):
+                raise ValueError(f"cannot write {name}: Permission denied.")
             if not _is_written_to(path):
                 with tempfile.TemporaryFile(dir=path.resolve().parent):
                     pass
         except OSError as error:
             raise ValueError(f"cannot write {name}: {error.strerror}.") from None
+
+
+def check_apart(run: str | None, *paths: str | None) -> None:
+    """Raises ValueError if a file is the folder of a run, lies in it, or has it inside."""
+    if run is None or "://" in run:
+        return
+    place = Path(_place(run))
+    for name in paths:
+        if name is None or name == "-":
+            continue
+        target = Path(_place(name))
+        if target.is_relative_to(place) or place.is_relative_to(target):
+            raise ValueError(f"cannot write {name}: that and {run}, a run, lie in each other.")
+
+
+def _place(name: str) -> str:
+    """The file behind a name, whatever links lead there."""
+    return os.path.realpath(name)
 
 
 def write_text(path: str, text: str) -> None:
@@ -53,7 +73,7 @@ def write_text(path: str, text: str) -> None:
         sys.stdout.write(text)
     else:
         with replacing(path) as part:
-            part.write_text(text)
+            part.write_text(text, encoding="utf-8")
 
 
 @contextlib.contextmanager
@@ -63,14 +83,14 @@ def replacing(path: str) -> Generator[Path, None, None]:
     The file behind a link is replaced, and keeps its mode. What cannot be replaced without breaking
     something else, a device or a file of several names, is written to instead.
     """
-    target = Path(path).resolve()
-    written_to = _is_written_to(target)
-    mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else _new_mode()
-    folder = None if written_to else target.parent
-    handle, name = tempfile.mkstemp(dir=folder, prefix=PART, suffix=target.suffix)
-    os.close(handle)
-    part = Path(name)
+    target, part = Path(_place(path)), None
     try:
+        written_to = _is_written_to(target)
+        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else _new_mode()
+        folder = None if written_to else target.parent
+        handle, name = tempfile.mkstemp(dir=folder, prefix=PART, suffix=target.suffix)
+        os.close(handle)
+        part = Path(name)
         yield part
         if written_to:
             with part.open("rb") as source, target.open("wb") as sink:
@@ -78,8 +98,13 @@ def replacing(path: str) -> Generator[Path, None, None]:
         else:
             part.chmod(mode)
             part.replace(target)
+    except OSError as error:  # whose file would be the temporary one
+        if error.errno is None:
+            raise
+        raise OSError(error.errno, error.strerror, path) from error
     finally:
-        part.unlink(missing_ok=True)
+        if part is not None:
+            part.unlink(missing_ok=True)
 
 
 def _is_written_to(path: Path) -> bool:

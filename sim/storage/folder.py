@@ -17,11 +17,13 @@ from typing import Any
 
 from fsspec.core import url_to_fs
 
-from sim.running.files import replacing
+from sim.running.files import PART, replacing
 from sim.storage.refusals import BusyError, RunError
 
 LOCK = ".lock"
 """The file that is locked in a folder of this machine while a process writes there."""
+
+PROBE = f"{PART}probe"
 
 
 class Folder(ABC):
@@ -142,10 +144,12 @@ class Remote(Folder):
         except OSError:
             raise
         except Exception as error:  # every service has its own
-            raise OSError(f"{type(error).__name__}: {error}".replace("\n", " ")) from error
+            raise OSError(_said(error)) from error
 
     def make(self) -> None:
         self._ask("makedirs", self.root, exist_ok=True)
+        self.write(PROBE, b"")  # not all that can be read can be written
+        self.remove(PROBE)
 
     def exists(self, name: str = "") -> bool:
         self._ask("invalidate_cache")
@@ -185,15 +189,32 @@ def folder(name: str) -> Folder:
     """The folder of a path, or of a URL that fsspec knows; file:// is a folder of this machine.
 
     Raises:
-        RunError: The URL is none that fsspec knows, or the package for it is not installed.
+        RunError: The URL is none that fsspec can open, or the package for it is not installed.
     """
+    if not name:
+        raise RunError("the name of the place where a run is kept is empty.")
     if "://" not in name:
         return Local(Path(name))
+    if "::" in name:
+        raise RunError(f"{name} is a chain of URLs, and a run is kept at one.")
     try:
         system, root = url_to_fs(name)
     except ImportError as error:
         raise RunError(f"{name} needs a package that is not installed: {error}.") from None
     except ValueError as error:
         raise RunError(f"{name} is not a URL that fsspec knows: {error}.") from None
+    except OSError as error:
+        raise RunError(f"cannot open {name}: {error.strerror or _said(error)}.") from None
+    except Exception:  # the URL lacks what a system needs to know
+        raise RunError(f"{name} is no place where runs can be kept.") from None
     protocols = [system.protocol] if isinstance(system.protocol, str) else system.protocol
-    return Local(Path(root)) if "file" in protocols else Remote(name, system, root)
+    if "file" not in protocols:
+        return Remote(name, system, root)
+    if not name.partition("://")[2].startswith("/"):
+        raise RunError(f"{name} is no absolute path: write file:///path, or a path alone.")
+    return Local(Path(root))
+
+
+def _said(error: Exception) -> str:
+    """What an error of a service says, on one line."""
+    return " ".join(f"{type(error).__name__}: {error}".split()).removesuffix(".")

@@ -12,7 +12,7 @@ import os
 import sys
 from dataclasses import dataclass
 
-from sim.running import command_line, compilation
+from sim.running import command_line, compilation, files
 from sim.training.configuration import Config, check, completed, epochs_in_all
 from sim.training.output import Output
 from theory import console
@@ -34,6 +34,7 @@ def main(args: list[str] | None = None) -> int:
     )
     with command_line.one_sentence():
         check(config)
+        files.check_apart(keep.out, *output.targets())
         output.refuse()
     from sim.training import experiment, report  # with jax
 

@@ -12,7 +12,7 @@ from theory.tables import markdown, printed
 
 
 def deliver(samples: xr.Dataset, output: Output) -> int:
-    """Print the tables, and write what is asked for.
+    """Write what is asked for, and print the tables.
 
     Args:
         samples: What `sim.training.run` returned.
@@ -23,12 +23,11 @@ def deliver(samples: xr.Dataset, output: Output) -> int:
     """
     if output.figure is not None:
         picture.write(samples, output.figure)
-    to_standard = "-" in (output.json, output.markdown)
-    show(samples, to_stderr=to_standard)
     if output.json is not None:
         files.write_text(output.json, to_json(samples))
     if output.markdown is not None:
         files.write_text(output.markdown, to_markdown(samples))
+    show(samples, to_stderr="-" in (output.json, output.markdown))
     is_wrong = remarks.warnings(samples) or remarks.inaccurate(samples)
     return 1 if output.check and is_wrong else 0
 

@@ -1,5 +1,6 @@
 """Files are written whole or not at all, and what they replace stays what it was."""
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -67,3 +68,34 @@ def test_two_results_in_one_file_are_refused(tmp_path):
         files.check_writable(str(tmp_path / "file"), None, str(tmp_path / "link"))
     files.check_writable(str(tmp_path / "file"), str(tmp_path / "other"), "-")
     assert [path.name for path in tmp_path.iterdir()] == ["link"]
+
+
+def test_a_result_and_a_run_are_kept_apart(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("link").symlink_to("run")
+    for run, name in (
+        ("run", "run"), ("./run", f"{tmp_path}/run"), ("run", "run/zarr.json"),
+        ("runs/one", "runs"), ("run", "link"), ("link", "run/x"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=f"cannot write {name}: that and {run}, a run, lie"):
+            files.check_apart(run, None, "-", name)
+    files.check_apart("run", None, "-", "run.json", "runs/x")
+    files.check_apart(None, "run")
+    files.check_apart("memory://run", "run")
+
+
+def test_a_name_that_is_too_long_is_a_sentence(tmp_path):
+    with pytest.raises(ValueError, match="File name too long"):
+        files.check_writable(str(tmp_path / ("a" * 300)))
+
+
+def test_a_full_disk_leaves_nothing_incomplete(tmp_path):
+    def half(part):
+        part.write_text("half")
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    path = str(tmp_path / "picture.png")
+    with pytest.raises(OSError) as stop, files.replacing(path) as part:
+        half(part)
+    assert (stop.value.filename, stop.value.errno) == (path, errno.ENOSPC)
+    assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,8 @@
 """Runs at a URL of fsspec: as in a folder, but that nothing can be locked there."""
 
+import errno
+import ftplib
+import re
 from dataclasses import replace
 
 import fsspec
@@ -9,7 +12,7 @@ import xarray as xr
 from fsspec.implementations.local import LocalFileSystem
 
 from sim.scaling.experiment import run
-from sim.storage import folder, merge
+from sim.storage import folder, merge, studies
 from sim.storage.refusals import RunError
 from tests.sim.storage.test_store import CONFIG, Computed, expected, sample
 
@@ -117,14 +120,41 @@ def test_foreign_files_at_a_url_are_left_alone(url, tmp_path):
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
+        ("zip://x", "cannot open zip://x: Is a directory."),
+        ("zip://x::memory://y.zip", "zip://x::memory://y.zip is a chain of URLs, and a run is"),
+        ("github://x", "github://x is no place where runs can be kept."),
+        ("reference://x", "reference://x is no place where runs can be kept."),
+        ("data://x", "cannot write data://x: "),
+        ("file://host/x", "file://host/x is no absolute path: write file:///path, or a path"),
+        ("", "the name of the place where a run is kept is empty."),
         ("nowhere://x", "nowhere://x is not a URL that fsspec knows: Protocol not known: nowhere."),
         ("lacking://x", "lacking://x needs a package that is not installed: "),
     ],
 )
 def test_bad_urls(name, sentence):
     fsspec.register_implementation("lacking", "no_such_package.System", clobber=True)
-    with pytest.raises(RunError, match=sentence.replace(".", r"\.")):
-        run(CONFIG, out=name)
+    for use in (sample, lambda name: run(CONFIG, out=name)):
+        with pytest.raises(RunError, match=re.escape(sentence)):
+            use(name)
+
+
+def test_a_server_that_is_not_there_is_one_sentence(monkeypatch):
+    """No test may depend on a network."""
+
+    def refuse(*_, **options):
+        raise ConnectionRefusedError(errno.ECONNREFUSED, "Connection refused")
+
+    monkeypatch.setattr(ftplib.FTP, "connect", refuse)
+    with pytest.raises(RunError, match=r"cannot open ftp://server/x: Connection refused\."):
+        sample("ftp://server/x")
+
+
+@pytest.mark.parametrize("start", ["", "file://"])
+def test_a_name_that_is_too_long_is_one_sentence(start, tmp_path):
+    name = start + str(tmp_path / ("a" * 300))
+    for use in (sample, merge.read, lambda name: studies.stored(name, ())):
+        with pytest.raises(RunError, match=r"cannot read .*aa: File name too long\."):
+            use(name)
 
 
 def test_failures_of_a_service_are_one_sentence(url, monkeypatch):
