@@ -1,13 +1,15 @@
-"""Kill runs with SIGKILL at random times, continue them, compare their samples bit by bit.
+"""Kill runs at random times, continue them, compare their samples bit by bit.
 
-`python tests/crash.py` prints how many of 50 killed runs ended with the samples of a run that
-nobody killed; its exit status is 1 unless all did. Every other run is killed while it extends a
-smaller one by seeds, a width and a size.
+`python tests/crash.py` prints how many of 50 runs that SIGKILL ended had, when they were continued,
+the samples of a run that nobody killed; its exit status is 1 unless all did. `--signal TERM` and
+`--signal INT` send these, which must end a run with their status. Every other run is killed while
+it extends a smaller one by seeds, a width and a size.
 """
 
 import argparse
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +25,10 @@ SMALL = ("--widths", "4", "--sizes", "2", "8", "--seeds", "40")
 WHOLE = ("--widths", "8", "4", "--sizes", "2", "4", "8")
 
 
+STATUS = {"KILL": (-9,), "TERM": (143, -15), "INT": (130,)}
+"""How a process may end by a signal; -15 before it listens."""
+
+
 @dataclass(frozen=True)
 class Killed:
     """One run that was killed and continued."""
@@ -32,17 +38,20 @@ class Killed:
     fraction: float | None
     """Share of its samples that were finished when it was killed; None before there was a run."""
     identical: bool
-    """Whether its samples are those of a run that nobody killed."""
+    """Whether its samples are those of a run that nobody killed, and it ended by the signal."""
 
 
-def trials(kills: int, seeds: int, folder: Path, key: int = 0) -> list[Killed]:
-    """Kill `kills` runs of `seeds` seeds, below `folder`, at times drawn with the key."""
+def trials(times: int, seeds: int, folder: Path, key: int = 0, name: str = "KILL") -> list[Killed]:
+    """Send a signal to so many runs of `seeds` seeds, below `folder`, at times drawn with the key.
+
+    Runs that are finished before are tried again.
+    """
     draw = random.Random(key)
     _command(folder / "small", SMALL).communicate()
     whole = (*WHOLE, "--seeds", str(seeds))
     duration, expected = _timed(folder / "reference", whole)
     found: list[Killed] = []
-    while len(found) < kills:
+    while len(found) < times:
         path = folder / f"killed-{len(found)}"
         extended = len(found) % 2 == 1
         if extended:
@@ -50,18 +59,30 @@ def trials(kills: int, seeds: int, folder: Path, key: int = 0) -> list[Killed]:
         process = _command(path, whole)
         wait_for_lock(path, process)
         time.sleep(draw.uniform(0, duration))
-        process.kill()
-        process.communicate()
-        if process.returncode == 0:  # it was faster
+        stopped = ended_by(process, name)
+        if stopped is None:
             shutil.rmtree(path)
             continue
         fraction = _fraction(path)
         done = _command(path, whole)
         _, error = done.communicate()
         identical = done.returncode == 0 and error == "" and _same(path, expected)
-        found.append(Killed(extended, fraction, identical))
+        found.append(Killed(extended, fraction, identical and stopped))
         shutil.rmtree(path)
     return found
+
+
+def ended_by(process: subprocess.Popen, name: str) -> bool | None:
+    """Whether the signal ends the process with a status of its own; None if that was faster."""
+    if process.poll() is None:
+        process.send_signal(getattr(signal, f"SIG{name}"))
+    _, error = process.communicate()
+    if process.returncode == 0:
+        return None
+    if process.returncode not in STATUS[name] or "Traceback" in error:
+        print(f"status {process.returncode} after SIG{name}: {error}", file=sys.stderr)
+        return False
+    return True
 
 
 def _command(path: Path, arguments: tuple[str, ...]) -> subprocess.Popen:
@@ -105,17 +126,18 @@ def _same(path: Path, expected: xr.Dataset) -> bool:
 def main() -> int:
     """The command line; returns 0 if all samples are identical, otherwise 1."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--kills", type=int, default=50)
+    parser.add_argument("--times", type=int, default=50)
+    parser.add_argument("--signal", choices=tuple(STATUS), default="KILL")
     parser.add_argument("--seeds", type=int, default=4000)
     parser.add_argument("--key", type=int, default=0)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = trials(chosen.kills, chosen.seeds, Path(folder), chosen.key)
+        found = trials(chosen.times, chosen.seeds, Path(folder), chosen.key, chosen.signal)
     midway = sum(trial.fraction is not None and 0 < trial.fraction < 1 for trial in found)
     identical = sum(trial.identical for trial in found)
     print(
-        f"{len(found)} runs killed, {midway} of them between the first and the last sample; "
-        f"{identical} of {len(found)} ended with identical samples."
+        f"{len(found)} runs ended by SIG{chosen.signal}, {midway} of them between the first and "
+        f"the last sample; {identical} of {len(found)} ended with identical samples."
     )
     return 0 if identical == len(found) else 1
 

@@ -1,7 +1,8 @@
-"""Kill studies of training with SIGKILL at random times, continue them, compare them bit by bit.
+"""Kill studies of training at random times, continue them, compare them bit by bit.
 
-`python tests/crash_training.py` prints how many of 20 studies, killed twice each, ended with the
-files of a study that nobody killed; its exit status is 1 unless all did.
+`python tests/crash_training.py` prints how many of 20 studies, ended twice each by SIGKILL, had in
+the end the files of a study that nobody killed; its exit status is 1 unless all did. `--signal`
+sends another signal, as in `crash.py`.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from crash import wait_for_lock
+from crash import STATUS, ended_by, wait_for_lock
 
 STUDY = (
     *("--sizes", "8", "16", "--trainings", "ordinary", "pgd-linf:0.1", "--compared-size", "8"),
@@ -34,34 +35,33 @@ class Killed:
     midway: int
     """How many of the kills came between the first finished epoch and the last training."""
     identical: bool
-    """Whether its files are those of a study that nobody killed."""
+    """Whether its files are those of a study that nobody killed, and the signal ended it."""
 
 
-def trials(studies: int, epochs: int, folder: Path, key: int = 0) -> list[Killed]:
-    """Kill so many studies of so many epochs, below `folder`, at times drawn with the key."""
+def trials(times: int, epochs: int, folder: Path, key: int = 0, name: str = "KILL") -> list[Killed]:
+    """End so many studies of so many epochs, below `folder`, at times drawn with the key."""
     draw, flags = random.Random(key), (*STUDY, "--epochs", str(epochs))
     _finish(folder / "first", flags)  # compiles, for those that follow
     start = time.monotonic()
     _finish(folder / "reference", flags)
     duration, expected = time.monotonic() - start, _arrays(folder / "reference")
     found: list[Killed] = []
-    while len(found) < studies:
-        path, midway, killed = folder / f"killed-{len(found)}", 0, 0
+    while len(found) < times:
+        path, midway, killed, stopped = folder / f"killed-{len(found)}", 0, 0, True
         while killed < KILLS:
             process = _command(path, flags)
             wait_for_lock(path, process)
             time.sleep(draw.uniform(0, duration))
-            process.kill()
-            process.communicate()
-            if process.returncode == 0:  # it was faster
+            by_signal = ended_by(process, name)
+            if by_signal is None:
                 shutil.rmtree(path)
                 killed = midway = 0
                 continue
-            killed += 1
+            killed, stopped = killed + 1, stopped and by_signal
             midway += len(list(path.glob("c*/[!.]*.npz"))) > 0 and not _is_whole(path, expected)
         _finish(path, flags)
         is_clean = not list(path.glob("checkpoints/*"))
-        found.append(Killed(midway, is_clean and _same(_arrays(path), expected)))
+        found.append(Killed(midway, stopped and is_clean and _same(_arrays(path), expected)))
         shutil.rmtree(path)
     return found
 
@@ -106,17 +106,18 @@ def _same(found: Arrays, expected: Arrays) -> bool:
 def main() -> int:
     """The command line; returns 0 if all studies are identical, otherwise 1."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--studies", type=int, default=20)
+    parser.add_argument("--times", type=int, default=20)
+    parser.add_argument("--signal", choices=tuple(STATUS), default="KILL")
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--key", type=int, default=0)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = trials(chosen.studies, chosen.epochs, Path(folder), chosen.key)
+        found = trials(chosen.times, chosen.epochs, Path(folder), chosen.key, chosen.signal)
     identical, midway = sum(one.identical for one in found), sum(one.midway for one in found)
     print(
-        f"{len(found)} studies killed {KILLS} times each, {midway} of {KILLS * len(found)} times "
-        f"between the first epoch and the end of the last training; {identical} of {len(found)} "
-        "ended with identical files."
+        f"{len(found)} studies ended {KILLS} times each by SIG{chosen.signal}, {midway} of "
+        f"{KILLS * len(found)} times between the first epoch and the end of the last training; "
+        f"{identical} of {len(found)} ended with identical files."
     )
     return 0 if identical == len(found) else 1
 

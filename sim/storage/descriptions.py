@@ -7,6 +7,7 @@ so the checksum is over it, too.
 """
 
 import json
+import re
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -25,6 +26,9 @@ CHECKSUM = "checksum"
 
 CODECS = ("bytes", "crc32c", "vlen-utf8")
 """What chunks are encoded with; nothing else is decoded."""
+
+CONTROL = r"\\u00|\\[bfr]|[\x7f-\x9f]"
+"""Control characters in JSON."""
 
 
 def described(folder: Folder) -> dict[str, Any]:
@@ -76,17 +80,25 @@ def _is_whole(found: Mapping[str, Any]) -> bool:
     kept = found["attributes"]
     try:
         if kept["format"] == FORMAT:
-            return kept[CHECKSUM] == _checksum(found) and _is_ours(found)
+            return kept[CHECKSUM] == _checksum(found) and _is_plain(found)
         earlier.check(kept)
-        return CHECKSUM not in kept and _is_ours(found)
+        return CHECKSUM not in kept and _is_plain(found)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return False
 
 
-def _is_ours(found: Mapping[str, Any]) -> bool:
-    """Whether its arrays, if there are any, have no codecs but ours."""
+def _is_plain(found: Mapping[str, Any]) -> bool:
+    """Whether its arrays, if there are any, have our codecs, and no word controls a terminal."""
     arrays = found.get("consolidated_metadata", {"metadata": {}})["metadata"]
-    return all(codec["name"] in CODECS for array in arrays.values() for codec in array["codecs"])
+    codecs = [codec["name"] for array in arrays.values() for codec in array["codecs"]]
+    config = json.loads(found["attributes"]["config"])
+    return set(codecs) <= set(CODECS) and not has_controls([found, config])
+
+
+def has_controls(data: Any) -> bool:
+    """Whether words in data that JSON can hold could control a terminal that prints them."""
+    words = json.dumps(data, ensure_ascii=False).replace("\\\\", "")
+    return re.search(CONTROL, words) is not None
 
 
 def _checksum(found: Mapping[str, Any]) -> int:

@@ -36,7 +36,8 @@ def study(folder: Folder) -> dict[str, Any]:
 def check(attributes: Mapping[str, Any]) -> None:
     """Raises ValueError, KeyError or TypeError if the attributes are not what they should be."""
     config = json.loads(attributes["config"])
-    lists = [config[name] for name in ("widths", "sizes") if name in config]
+    is_study = attributes.get("experiment") == "training"
+    lists = [config[name] for name in (("sizes",) if is_study else ("widths", "sizes"))]
     numbers = [config["seeds"], *(number for numbers in lists for number in numbers)]
     sessions = [session["versions"] | {} for session in attributes["sessions"]]
     words = [attributes.get("experiment", ""), attributes.get("sampler", "")]

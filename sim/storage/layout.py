@@ -7,6 +7,7 @@ their places when a run grows.
 """
 
 import json
+import math
 import re
 import warnings
 from collections.abc import Mapping
@@ -94,6 +95,16 @@ def lay_out(folder: Folder, dataset: xr.Dataset) -> None:
     descriptions.write(folder, found, f"{BESIDE}/")
     folder.write(COMPLETE, b"")
     finish(folder)
+
+
+def size(found: Mapping[str, Any]) -> int:
+    """Bytes that all arrays of a run take in memory, eight for a number.
+
+    Args:
+        found: Its description.
+    """
+    arrays = found["consolidated_metadata"]["metadata"].values()
+    return 8 * sum(math.prod(array["shape"]) for array in arrays)
 
 
 def is_whole(folder: Folder, found: Mapping[str, Any], below: str = "") -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from sim.running import memory
 from sim.storage import attributes, damage, descriptions, layout
 from sim.storage.folder import Folder
 from sim.storage.folder import folder as open_folder
@@ -31,10 +32,8 @@ def read(path: str) -> xr.Dataset:
         raise RunError(
             f"{folder} holds a study of training: python -m sim.training_report reports it."
         )
+    memory.refuse(f"{folder} holds", layout.size(found))
     samples = _whole(folder, found)
-    for name, words in samples.variables.items():
-        if words.dtype.kind in "OT":
-            samples[name] = words.dims, np.array(words.values.tolist()), words.attrs
     config = _config(samples)
     samples.attrs |= attributes.encoded(config | {"sizes": sorted(config["sizes"])})
     samples.attrs["experiment"] = attributes.experiment(samples.attrs)
@@ -49,7 +48,7 @@ def _whole(folder: Folder, found: dict[str, Any]) -> xr.Dataset:
             places = damage.damaged(folder, kept)
             samples = layout.open_zarr(folder)
             samples["finished"].load()  # before the samples, which another process may be adding
-            samples.load()
+            samples = _without_objects(samples.load())
     except Exception:  # whatever a library makes of damaged files
         samples = None
     if samples is None or places:
@@ -62,6 +61,17 @@ def _whole(folder: Folder, found: dict[str, Any]) -> xr.Dataset:
             f"{folder} is damaged{what}; the command that wrote it computes again what is lost."
         )
     return samples.drop_vars("checksum", errors="ignore")
+
+
+def _without_objects(samples: xr.Dataset) -> xr.Dataset:
+    """Strings of fixed length, as they were before they were stored."""
+    for name, words in samples.variables.items():
+        if words.dtype.kind in "OT":
+            plain = words.values.tolist()
+            if descriptions.has_controls(plain):
+                raise ValueError
+            samples[name] = words.dims, np.array(plain), words.attrs
+    return samples
 
 
 def finished(samples: xr.Dataset) -> xr.Dataset:

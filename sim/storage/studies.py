@@ -7,6 +7,7 @@ all its arrays. Every file is replaced as a whole, so a process may be killed at
 """
 
 import io
+import zipfile
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -152,6 +153,8 @@ class Study:
             raise RunError(f"{self.folder}/{file} is a folder where a file should be.")
         try:
             content = io.BytesIO(self.folder.read(file))
+            if any(part.compress_type for part in zipfile.ZipFile(content).infolist()):
+                raise ValueError  # not ours: it may unpack to any size
             with np.load(content, allow_pickle=False) as stored:  # checks every array's CRC-32
                 arrays = {key: stored[key] for key in stored.files}
             if self.config is None or arrays.pop(CHECKSUM) == self._checksum(kind, name, arrays):

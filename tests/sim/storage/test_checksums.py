@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sim import report
 from sim.storage import checksums, descriptions, merge, studies
 from sim.storage.folder import Local
 from sim.storage.refusals import RunError
@@ -118,6 +119,68 @@ def test_other_codecs_are_never_used(copied, codec):
     for use in (sample, merge.read):
         with pytest.raises(RunError, match="damaged or was edited"):
             use(str(copied))
+
+
+@pytest.mark.parametrize("word", ["\x1b[2J", "a\x07", "\x9b2J", "\x7f", "a\b", "a\r"])
+@pytest.mark.parametrize("where", ["config", "arch"])
+def test_words_that_control_a_terminal_are_refused(copied, word, where):
+    folder = Local(copied)
+    text = descriptions.document(folder)
+    kept = text["attributes"]
+    config = json.loads(kept["config"])
+    if where == "config":
+        kept["config"] = json.dumps(config | {"arch": word})
+    else:
+        kept["arch"] = word
+    descriptions.write(folder, text)
+    with pytest.raises(RunError, match="damaged or was edited"):
+        merge.read(str(copied))
+
+
+def test_a_run_that_says_it_is_larger_than_memory_is_refused(copied):
+    folder = Local(copied)
+    text = descriptions.document(folder)
+    text["consolidated_metadata"]["metadata"]["norm"]["shape"][0] = 10**15
+    descriptions.write(folder, text)
+    with pytest.raises(ValueError, match=r"run holds about .* GiB, more than this machine has"):
+        merge.read(str(copied))
+
+
+BEFORE = {
+    "sessions": (None, 3, [], [3], [{}], {}),
+    "config": (None, 3, "", "{", "[]", '{"seeds": 4}', '{"seeds": -1, "widths": [], "sizes": []}'),
+    "experiment": (3, []),
+    "sampler": (3, None, {}),
+    "pilot": ("x", [], None),
+    "format": (None, "2", 2.5, [], 1),
+}
+"""Wrong values of attributes; None also stands for none at all."""
+
+
+@pytest.mark.parametrize("name", BEFORE)
+def test_damaged_attributes_of_runs_of_before_are_one_sentence(copied, name, capsys):
+    """Runs of the earlier format had no checksum that would notice."""
+    file, text = copied / "zarr.json", descriptions.document(Local(copied))
+    del text["attributes"]["checksum"], text["attributes"]["labels"]
+    del text["consolidated_metadata"]["metadata"]["checksum"]
+    text["attributes"]["format"] = 2
+    file.write_text(json.dumps(text))
+    shutil.rmtree(copied / "checksum")
+    assert report.main([str(copied), "--json", "-"]) == 0
+    kept = text["attributes"]
+    for config in ({"seeds": "x"}, {"widths": 3}, {"widths": ["x"]}, {"sizes": None}):
+        _refused_by_report(copied, text, "config", json.dumps(json.loads(kept["config"]) | config))
+    for value in BEFORE[name]:
+        _refused_by_report(copied, text, name, value)
+    capsys.readouterr()
+
+
+def _refused_by_report(path, text, name, value):
+    attributes = {**text["attributes"], name: value}
+    (path / "zarr.json").write_text(json.dumps({**text, "attributes": attributes}))
+    with pytest.raises(SystemExit) as stop:
+        report.main([str(path)])
+    assert stop.value.code == 2, (name, value)
 
 
 @pytest.mark.parametrize("name", ["norm/c/0/1/1/0/0", "finished/c/0/1/1", "checksum/c/0/1/1"])
@@ -255,6 +318,20 @@ def test_any_bytes_in_any_file_of_a_study(study, tmp_path_factory, number, chang
     except RunError as error:
         assert "\n" not in str(error)
     shutil.rmtree(path)
+
+
+@pytest.mark.parametrize("kind", ["compressed", "pickled"])
+def test_cells_of_another_kind_are_not_read(study, tmp_path, kind):
+    path = shutil.copytree(study, tmp_path / "study")
+    with np.load(path / "cells/ordinary-side8.npz") as there:
+        arrays = {name: there[name] for name in there.files}
+    if kind == "pickled":
+        arrays["norm"] = arrays["norm"].astype(object)
+    write = {"compressed": np.savez_compressed, "pickled": np.savez}[kind]
+    write(path / "cells/ordinary-side8.npz", **arrays)
+    there, _ = studies.stored(str(path), ())
+    with pytest.raises(RunError, match=r"ordinary-side8\.npz is damaged; the command that wrote"):
+        there.finished("ordinary-side8")
 
 
 def _check(there):
