@@ -2,13 +2,19 @@
 
 import argparse
 import json
+import math
 import sys
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from benchmarks import convolutions, dense, independence, peers, precision, variance
+from sim.plan import refusals
+from sim.running import files
 from sim.statistics.numbers import with_ends
+from theory import console
+from theory.arguments import Parser
+from theory.network import output_shape
+from theory.registry import counts
 
 
 def measure_machine(chosen: argparse.Namespace) -> Any:
@@ -154,9 +160,25 @@ PARTS: dict[str, tuple[Callable[[argparse.Namespace], Any], Callable[[Any], None
 """What is measured, and how it is printed."""
 
 
-def main() -> None:
-    """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+def check(chosen: argparse.Namespace) -> None:
+    """Raises ValueError, with one sentence, for flags that make no sense."""
+    refusals.check_distinct("--only", chosen.only)
+    refusals.check_distinct("--sides", chosen.sides)
+    if len(chosen.sides) < 2:
+        raise ValueError(f"a sweep needs two sides or more, not only --sides {chosen.sides[0]}.")
+    for network in convolutions.NETWORKS.values():
+        for side in chosen.sides:
+            counts(side=side)
+            output_shape(network.body, network.input_shape(side))
+    counts(seeds=chosen.seeds, repeats=chosen.repeats)
+    if not 0 < chosen.until < math.inf:
+        raise ValueError(f"--until must be a positive number, not {chosen.until:g}.")
+    files.check_writable(chosen.json)
+
+
+def main(args: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status (0 fine, 2 bad usage)."""
+    parser = Parser("python -m benchmarks", __doc__)
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--sides", type=int, nargs="+", default=[32, 64, 128])
     parser.add_argument("--seeds", type=int, default=64, help="convolutional networks of ours")
@@ -165,7 +187,9 @@ def main() -> None:
     parser.add_argument(
         "--json", metavar="FILE", help='also write JSON ("-": only JSON, to stdout)'
     )
-    chosen = parser.parse_args()
+    chosen = parser.read(args)
+    with console.one_sentence():
+        check(chosen)
     result = {}
     for name in chosen.only:
         measure, show = PARTS[name]
@@ -173,11 +197,10 @@ def main() -> None:
         if chosen.json != "-":
             show(result[name])
             sys.stdout.flush()
-    if chosen.json == "-":
-        json.dump(result, sys.stdout, indent=1)
-    elif chosen.json:
-        Path(chosen.json).write_text(json.dumps(result, indent=1))
+    if chosen.json is not None:
+        files.write_text(chosen.json, json.dumps(result, indent=1))
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(console.run(main))

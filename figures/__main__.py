@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
+from sim.plan import refusals
 from sim.running import command_line, files
 from theory import console
 from theory.initializers import unknown
@@ -51,6 +52,7 @@ def main(args: list[str] | None = None) -> int:
                 raise ValueError(unknown("figure", name, (*FIGURES, *OF_STUDIES)))
             if name in OF_STUDIES and options.study is None:
                 raise ValueError(f"{name} needs --study, the folder of a stored run.")
+        refusals.check_distinct("NAMES", options.names)
         for folder in (options.folder, options.runs):
             if folder is not None and not Path(folder).is_dir():
                 raise ValueError(f"there is no folder {folder}.")

@@ -12,6 +12,7 @@ from typing import Any
 import nbformat
 from tyro.conf import Positional
 
+from sim.plan import refusals
 from sim.running import command_line, files
 from theory import console
 from theory.initializers import unknown
@@ -104,6 +105,7 @@ def main(args: list[str] | None = None) -> int:
         for name in options.names:
             if name not in NAMES:
                 raise ValueError(unknown("notebook", name, NAMES))
+        refusals.check_distinct("NAMES", options.names)
     differ = False
     for name in options.names:
         notebook = executed(name)

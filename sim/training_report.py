@@ -17,7 +17,7 @@ from theory import console
 class Stored:
     """Which study."""
 
-    run: Positional[str]
+    run: Positional[str] = ""
     """The folder or URL that python -m sim.training --out has written."""
 
 
@@ -26,6 +26,8 @@ def main(args: list[str] | None = None) -> int:
     kinds = (Stored, Output)
     which, output = command_line.parse(kinds, "python -m sim.training_report", __doc__ or "", args)
     with command_line.one_sentence():
+        if not which.run:
+            raise ValueError("name a study: python -m sim.training_report runs/NAME.")
         files.check_apart(which.run, *output.targets())
         output.refuse()
     from sim.training import experiment, report  # with jax

@@ -4,12 +4,12 @@ Without options: the list of statements, or one derivation. Exit status 1 if a c
 bad usage.
 """
 
-import argparse
 import sys
 import time
 from collections.abc import Callable, Sequence
 
-from theory.console import progress, run
+from theory.arguments import Parser
+from theory.console import one_sentence, progress, run
 from theory.initializers import unknown
 from theory.statements import STATEMENTS, Statement, render, typeset, verify
 
@@ -19,19 +19,19 @@ CORE = ("true-masks", "theorem-4", "theorem-5", "condition-s", "corollary-6", "a
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m theory",
-        description="The statements about input gradients, with derivations that check themselves.",
+    parser = Parser(
+        "python -m theory",
+        "The statements about input gradients, with derivations that check themselves.",
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="one statement (default: all)")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--latex", action="store_true", help="print a LaTeX document of it")
     form.add_argument("--markdown", action="store_true", help="print it as Markdown")
     form.add_argument("--check", action="store_true", help="run all checks; exit 1 if one fails")
-    options = parser.parse_args(arguments)
-    if options.name is not None and options.name not in STATEMENTS:
-        print(unknown("statement", options.name, STATEMENTS), file=sys.stderr)
-        return 2
+    options = parser.read(arguments)
+    with one_sentence():
+        if options.name is not None and options.name not in STATEMENTS:
+            raise ValueError(unknown("statement", options.name, STATEMENTS))
     names = list(STATEMENTS) if options.name is None else [options.name]
     if options.check:
         complete = True

@@ -38,9 +38,9 @@ from theory.registry import (
     activation_of,
     architecture,
     choice,
+    counts,
     find,
     norm_of,
-    positive,
     scheme_of,
 )
 
@@ -92,7 +92,9 @@ def mlp(
     layer its own and replaces `depth`. Last layer without activation.
     """
     widths = (width,) * depth if isinstance(width, int) else tuple(width)
-    positive(depth=len(widths), classes=classes, channels=channels, width=min(widths, default=1))
+    counts(depth=len(widths), classes=classes, channels=channels)
+    for units in widths:
+        counts(width=units)
     scheme, act = scheme_of(init), activation_of(activation)
     hidden = scheme.hidden(reference_gain(act))
     layers: list[Layer] = [Flatten()]
@@ -119,7 +121,7 @@ def cnn(
     with the image. The side must be divisible by 4 (depth ≥ 4), and by 8 with the head `avgpool`, a
     2×2 average before the dense layer.
     """
-    positive(width=width, depth=depth, classes=classes, channels=channels)
+    counts(width=width, depth=depth, classes=classes, channels=channels)
     choice("border", border, BORDERS)
     scheme, act = scheme_of(init), activation_of(activation)
     hidden = scheme.hidden(reference_gain(act))
@@ -175,7 +177,7 @@ def resnet(
     as shortcut; all layers have `width` channels. With a `norm`, it stands behind every convolution
     (He et al. 2015). The side must be divisible by 4 (depth ≥ 3), and by 8 with the head `avgpool`.
     """
-    positive(width=width, depth=depth, classes=classes, channels=channels)
+    counts(width=width, depth=depth, classes=classes, channels=channels)
     choice("border", border, BORDERS)
     scheme, act = scheme_of(init), activation_of(activation)
     hidden = scheme.hidden(reference_gain(act))
@@ -201,7 +203,7 @@ def resnet_preact(
     Strides, shortcuts and channels as in `resnet`. With a `norm`, it stands before every activation
     (He et al. 2016).
     """
-    positive(width=width, depth=depth, classes=classes, channels=channels)
+    counts(width=width, depth=depth, classes=classes, channels=channels)
     choice("border", border, BORDERS)
     scheme, act = scheme_of(init), activation_of(activation)
     hidden = scheme.hidden(reference_gain(act))
@@ -231,7 +233,7 @@ def convnet_avdim(
     They do so by stride 2, or by a 2×2 average or maximum between convolution and activation.
     `dilation` is one number or one for each layer.
     """
-    positive(width=width, depth=depth, classes=classes, channels=channels)
+    counts(width=width, depth=depth, classes=classes, channels=channels)
     choice("border", border, BORDERS)
     choice("pooling", pooling, POOLINGS)
     scheme, act = scheme_of(init), activation_of(activation)
@@ -279,7 +281,7 @@ def densenet(
     a `norm`, it stands before every activation. The side must be divisible by 4, and by 8 with the
     head `avgpool`.
     """
-    positive(width=width, depth=depth, classes=classes, channels=channels)
+    counts(width=width, depth=depth, classes=classes, channels=channels)
     choice("border", border, BORDERS)
     scheme, act = scheme_of(init), activation_of(activation)
     hidden = scheme.hidden(reference_gain(act))

@@ -5,17 +5,17 @@ import errno
 import io
 import os
 import sys
-import threading
+import warnings
 from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from theory import stopping
 
 if TYPE_CHECKING:
     from typing import TextIO
 
     from rich.console import Console
-
-INTERRUPTED = 130
 
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
@@ -25,29 +25,31 @@ FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF)
 def run(main: Callable[[], int]) -> int:
     """The exit status of a `main`; an interruption or a closed pipe ends it quietly.
 
-    What cannot be written is one sentence, and status 2.
+    What cannot be written is one sentence, and status 2. Warnings of libraries are not shown unless
+    Python was asked for them: what a reader must know stands in the report.
     """
     _prepare()
     status = 0
-    try:
-        status = main()
-        sys.stdout.flush()
-        return status
-    except KeyboardInterrupt:
-        print("interrupted; nothing was written.", file=sys.stderr, flush=True)
-        if threading.active_count() > 1:
-            os._exit(INTERRUPTED)  # a thread inside of a library would be waited for
-        return INTERRUPTED
-    except BrokenPipeError:
-        _leave(sys.stdout)
-        return status
-    except OSError as error:
-        if error.errno not in FULL:
-            raise
-        _leave(sys.stdout)
-        place = error.filename or "to standard output"
-        print(f"cannot write {place}: {error.strerror}.", file=sys.stderr)
-        return 2
+    with stopping.heeded() as signals, warnings.catch_warnings():
+        if not sys.warnoptions:
+            warnings.simplefilter("ignore")
+        try:
+            status = main()
+            sys.stdout.flush()
+        except KeyboardInterrupt as stop:
+            tell("interrupted; nothing was written.")
+            status = stopping.status_of(stop)
+        except BrokenPipeError:
+            _leave(sys.stdout)
+        except BaseException as error:
+            # a library may make another error of what the signal raised
+            if signals.status is None and getattr(error, "errno", None) not in FULL:
+                raise
+            if isinstance(error, OSError):
+                _leave(sys.stdout)
+                tell(f"cannot write {error.filename or 'to standard output'}: {error.strerror}.")
+            status = 2
+    return signals.ended(status)
 
 
 def _prepare() -> None:
@@ -63,6 +65,21 @@ def _prepare() -> None:
 def _leave(stream: "TextIO") -> None:
     """The reader has gone: nothing is left to say, and nothing may complain at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def tell(line: str) -> None:
+    """A line on standard error, which it stays if it has line breaks."""
+    print(" ".join(line.splitlines()), file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def one_sentence(kind: type[ValueError] = ValueError) -> Generator[None, None, None]:
+    """Turns an error of this kind into its sentence on stderr and exit status 2."""
+    try:
+        yield
+    except kind as error:
+        tell(str(error))
+        raise SystemExit(2) from None
 
 
 def for_tables(width: int, to_stderr: bool = False) -> "Console":

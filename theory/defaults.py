@@ -4,7 +4,6 @@ For each library's default and each kind of network: the energy gain κ of every
 E‖∂f_k/∂x‖_q grows with d, and the size of the gradient against He initialization.
 """
 
-import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,12 +14,14 @@ from rich import box
 from rich.table import Table
 
 from theory import architectures
-from theory.console import for_tables, run
+from theory.arguments import Parser
+from theory.console import for_tables, one_sentence, run
 from theory.initializers import Scheme
 from theory.laws.energy import gain
 from theory.laws.parts import d
 from theory.laws.prediction import exponent, second_moment
 from theory.network import Conv, Dense, Network
+from theory.registry import counts
 
 CHANNELS = 3
 SIDES = (32, 64, 128, 224)
@@ -90,13 +91,15 @@ def growth(network: Network, he: Network, sides: Sequence[int]) -> Growth:
 
     Raises ValueError for fewer than two sides.
     """
-    if len(sides) < 2 or min(sides) < 1 or sorted(set(sides)) != list(sides):
-        raise ValueError("slopes need at least two different sides, all positive.")
+    if len(sides) < 2 or sorted(set(sides)) != list(sides):
+        raise ValueError("slopes need at least two different sides.")
+    for side in sides:
+        counts(side=side)
     q = sp.Symbol("q", positive=True)
     energy, reference = second_moment(network), second_moment(he)
     ds = [network.channels * side**2 for side in sides]
     values = [float(energy.subs(d, x)) for x in ds]
-    slopes = np.diff(np.log(values)) / np.diff(np.log(ds)) / 2 + 0.5
+    slopes = np.diff(np.log(values)) / np.diff(np.log(np.array(ds, float))) / 2 + 0.5
     return Growth(
         exponent=exponent(network, q),
         energy_exponent=2 * exponent(network, 2),
@@ -228,9 +231,9 @@ def _table(title: str, header: list[str], rows: list[list[str]]) -> Table:
 
 def main(args: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status (0 fine, 2 bad usage)."""
-    parser = argparse.ArgumentParser(
-        prog="python -m theory.defaults",
-        description="What the default initialization of each library implies for the gradient.",
+    parser = Parser(
+        "python -m theory.defaults",
+        "What the default initialization of each library implies for the gradient.",
     )
     parser.add_argument("--width", type=int, default=1024, help="hidden units (default: 1024)")
     parser.add_argument("--channels", type=int, default=64, help="of a convolution (default: 64)")
@@ -242,15 +245,12 @@ def main(args: Sequence[str] | None = None) -> int:
         help=f"image sides, at least two (default: {' '.join(map(str, SIDES))})",
     )
     parser.add_argument("--markdown", action="store_true", help="print a Markdown page")
-    chosen = parser.parse_args(args)
+    chosen = parser.read(args)
     options = chosen.width, chosen.channels, sorted(chosen.sides)
-    try:
+    with one_sentence():
         page, (header, rows) = "", rows_of_growth(*options)
         if chosen.markdown:
             page = markdown(*options)
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 2
     if chosen.markdown:
         sys.stdout.write(page)
         return 0

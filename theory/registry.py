@@ -108,11 +108,17 @@ def activation_of(activation: str | Activation) -> Activation:
     return ACTIVATIONS[activation]
 
 
-def positive(**sizes: int) -> None:
-    """Raises ValueError, naming it, for a size below 1."""
+LARGEST = 10**12
+"""No number of a description is larger: beyond, numbers that a law adds would lose digits."""
+
+
+def counts(**sizes: int) -> None:
+    """Raises ValueError, naming it, for a size below 1 or above `LARGEST`."""
     for name, value in sizes.items():
         if value < 1:
             raise ValueError(f"{name} must be at least 1, not {value}.")
+        if value > LARGEST:
+            raise ValueError(f"{name} must be at most 10^12.")
 
 
 def choice(what: str, value: str, known: Any) -> None:

@@ -26,7 +26,7 @@ from theory.registry import (
     activation_of,
     architecture,
     choice,
-    positive,
+    counts,
     scheme_of,
 )
 from theory.tokens import (
@@ -48,7 +48,7 @@ EXPANSION = 4
 def _patches(patch: int | None, tokens: int | None) -> Patches:
     if patch is not None and tokens is not None:
         raise ValueError("patches have a size (patch) or a number (tokens), not both.")
-    positive(patch=PATCH if patch is None else patch, tokens=1 if tokens is None else tokens)
+    counts(patch=PATCH if patch is None else patch, tokens=1 if tokens is None else tokens)
     if tokens is not None and math.isqrt(tokens) ** 2 != tokens:
         raise ValueError(f"tokens must be a square number, not {tokens}.")
     return Patches(patch or PATCH, tokens)
@@ -80,7 +80,7 @@ def mlp_mixer(
     positions (`gap`), or all positions (`dense`), come before the last layer. Patches are 4×4
     pixels, or as `patch` says; with `tokens` there are so many at every size.
     """
-    positive(width=width, depth=depth, classes=classes, channels=channels)
+    counts(width=width, depth=depth, classes=classes, channels=channels)
     choice("head", head, get_args(TokenHead))
     scheme, act = scheme_of(init), activation_of(activation)
     hidden = scheme.hidden(reference_gain(act))
@@ -114,7 +114,7 @@ def vit(
     norm of an additional position (`cls`), or of the mean over positions (`gap`). Patches as in
     `mlp_mixer`.
     """
-    positive(width=width, depth=depth, classes=classes, channels=channels, heads=heads)
+    counts(width=width, depth=depth, classes=classes, channels=channels, heads=heads)
     choice("head", head, get_args(ViTHead))
     if width % heads:
         raise ValueError(f"width must be divisible by the {heads} heads, unlike {width}.")

@@ -36,12 +36,12 @@ def completed(config: Config) -> Config:
     """
     config = plan.completed(config)
     if config.model is not None:
-        return replace(config, sizes=config.sizes or OWN_SIZES[:2])
+        return replace(config, sizes=OWN_SIZES[:2] if config.sizes is None else config.sizes)
     architecture = find(str(config.arch))
     return replace(
         config,
-        widths=config.widths or architecture.widths[:1],
-        sizes=tuple(sorted(config.sizes or architecture.sizes[:2])),
+        widths=architecture.widths[:1] if config.widths is None else config.widths,
+        sizes=tuple(sorted(architecture.sizes[:2] if config.sizes is None else config.sizes)),
     )
 
 

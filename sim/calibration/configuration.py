@@ -37,8 +37,7 @@ def check(config: Config) -> None:
         if name not in TABLES:
             raise ValueError(unknown("table", name, TABLES))
     for name, values in (("TABLE", config.tables), ("--seeds", config.seeds)):
-        if len(set(values)) < len(values):
-            raise ValueError(f"{name} lists a value twice: {' '.join(map(str, values))}.")
+        refusals.check_distinct(name, values)
     if not config.seeds:
         raise ValueError("--seeds needs at least one value.")
     if min(config.seeds) < 3:

@@ -35,9 +35,10 @@ def check(config: Config) -> None:
     refusals.check_lists(config, "attack_norms", "eps")
     if len(config.eps) < 2:
         raise ValueError(f"an order needs two sizes or more, not only --eps {min(config.eps):g}.")
-    refusals.check_attacks(config.attack_norms, config.eps)
+    refusals.check_attacks(config.attack_norms, config.eps, "float64")
     if not 0 < config.train_eps < math.inf:
         raise ValueError(f"--train-eps must be a positive number, not {config.train_eps:g}.")
+    refusals.check_size("--train-eps", config.train_eps, "float32")
     if config.width < 1 or config.epochs < 1:
         raise ValueError("--width and --epochs must be at least 1.")
     refusals.check_seeds(config.seeds, config.seed)

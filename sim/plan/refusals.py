@@ -1,9 +1,12 @@
 """What no experiment can run, refused in one sentence each."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
-from theory.laws.norms import norm_order
+import numpy as np
+
+from theory.laws.norms import LARGEST_ORDER, dual, norm_order
 
 
 def check_lists(config: Any, *names: str) -> None:
@@ -19,11 +22,22 @@ def check_lists(config: Any, *names: str) -> None:
         ValueError: with one sentence that names the flag.
     """
     for name in names:
-        chosen, flag = getattr(config, name), name.replace("_", "-")
-        if chosen is not None and len(set(map(_meaning, chosen))) < len(chosen):
-            raise ValueError(f"--{flag} lists a value twice: {' '.join(map(str, chosen))}.")
+        chosen, flag = getattr(config, name), f"--{name.replace('_', '-')}"
+        if chosen is not None:
+            check_distinct(flag, chosen)
         if chosen == ():
-            raise ValueError(f"--{flag} needs at least one value.")
+            raise ValueError(f"{flag} needs at least one value.")
+
+
+def check_distinct(what: str, values: Iterable[Any]) -> None:
+    """Refuses a list that has a value twice, however it is written.
+
+    Raises:
+        ValueError: with one sentence that begins with `what`.
+    """
+    chosen = list(values)
+    if len(set(map(_meaning, chosen))) < len(chosen):
+        raise ValueError(f"{what} lists a value twice: {' '.join(map(str, chosen))}.")
 
 
 def _meaning(value: Any) -> tuple[float | str, ...]:
@@ -58,17 +72,36 @@ def check_key(seed: int) -> None:
         raise ValueError(f"--seed must lie between 0 and 2^32 - 1, not {seed}.")
 
 
-def check_attacks(attack_norms: tuple[str, ...], eps: tuple[float, ...]) -> None:
-    """Refuses orders p outside of [1, ∞], and sizes that are not positive numbers.
+def check_attacks(
+    attack_norms: tuple[str, ...], eps: tuple[float, ...], dtype: str = "float32"
+) -> None:
+    """Refuses orders p without a norm or a dual norm, and sizes that are 0 or ∞ in `dtype`.
 
     Raises:
         ValueError: with one sentence.
     """
     for p in attack_norms:
         try:
-            norm_order(p)
+            if norm_order(p) != 1:
+                norm_order(dual(p))
         except ValueError:
-            raise ValueError(f"--attack-norms needs p in [1, inf], not {p}.") from None
+            raise ValueError(
+                f"--attack-norms needs p in [1, inf], not {p}; neither p nor p/(p - 1) may be a "
+                f"number above {LARGEST_ORDER}."
+            ) from None
     for size in eps:
         if not 0 < size < math.inf:
             raise ValueError(f"--eps must be positive numbers, not {size:g}.")
+        check_size("--eps", size, dtype)
+
+
+def check_size(what: str, size: float, dtype: str) -> None:
+    """Refuses the size of an attack that is 0 or ∞ in arithmetic of `dtype`.
+
+    Raises:
+        ValueError: with one sentence.
+    """
+    range_of = np.finfo(dtype)
+    low, high = float(range_of.tiny), float(range_of.max)
+    if not low <= size <= high:
+        raise ValueError(f"{what} {size:g} is beyond {dtype}, from {low:.0e} to {high:.0e}.")

@@ -18,7 +18,7 @@ def main(args: list[str] | None = None) -> int:
     (config,) = command_line.parse((Config,), "python -m sim.results", __doc__ or "", args)
     there = {}
     with command_line.one_sentence():
-        chosen, asked = tables(config), rows(config)
+        asked, chosen = rows(config), tables(config)
         if config.check is not None:
             text = stated.read(config.check)
             there = {table.name: stated.stated(table, text) for table in chosen}

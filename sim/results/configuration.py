@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from tyro.conf import Positional
 
+from sim.plan import refusals
 from sim.results import commands
 from sim.results.commands import Command, CommandTable
 
@@ -36,16 +37,18 @@ class Row(NamedTuple):
 
 
 def tables(config: Config) -> list[CommandTable]:
-    """The tables that are asked for, each once."""
-    return [commands.table(name) for name in dict.fromkeys(config.table)]
+    """The tables that are asked for."""
+    return [commands.table(name) for name in config.table]
 
 
 def rows(config: Config) -> list[Row]:
     """The rows that are asked for, table by table.
 
     Raises:
-        ValueError: For the number of a row that is not there.
+        ValueError: For the number of a row that is not there, a row or table named twice, or none.
     """
+    refusals.check_distinct("ROW", config.rows)
+    refusals.check_lists(config, "table")
     return [Row(table, n) for table in tables(config) for n in _numbers(config.rows, table)]
 
 

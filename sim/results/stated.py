@@ -16,6 +16,8 @@ def read(name: str) -> str:
         return Path(name).read_text(encoding="utf-8")
     except OSError as error:
         raise ValueError(f"cannot read {name}: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"cannot read {name}: it is no text.") from None
 
 
 def stated(table: CommandTable, text: str) -> list[tuple[str, ...]]:

@@ -5,7 +5,6 @@ import dataclasses
 import io
 import logging
 import re
-import signal
 import sys
 import traceback
 from collections.abc import Callable, Generator
@@ -14,11 +13,10 @@ from typing import Any
 import tyro
 
 from sim.running import files
-from theory.console import INTERRUPTED, progress
+from theory import arguments, stopping
+from theory.console import one_sentence, progress, tell
 
-__all__ = ["INTERRUPTED", "progress"]  # of `theory.console`, for every command line
-
-TERMINATED = 143
+__all__ = ["one_sentence", "progress", "tell"]  # of `theory.console`, for every command line
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,7 +130,12 @@ def parse(
     fields = [(kind.__name__.lower(), kind) for kind in kinds]
     command = dataclasses.make_dataclass("Command", fields, frozen=True)
     errors = io.StringIO()
+    args = sys.argv[1:] if args is None else args
     try:
+        arguments.check(args)
+        for argument in args:
+            if re.match(r"file://[^/]", argument):
+                raise ValueError(f"{argument} names another host; a folder here is file:///PATH")
         with contextlib.redirect_stderr(errors):
             parsed = tyro.cli(
                 command,
@@ -145,6 +148,8 @@ def parse(
         if stop.code:
             print(f"{prog}: {_sentence(errors.getvalue())}", file=sys.stderr)
         raise
+    except ValueError as error:
+        arguments.refused(prog, str(error))
     return tuple(getattr(parsed, name) for name, _ in fields)
 
 
@@ -160,16 +165,6 @@ def _sentence(panel: str) -> str:
     suggested = re.search(r"Perhaps you meant: (--[\w-]+)", " ".join(parts[2:3]))
     hint = f"; did you mean {suggested[1]}?" if suggested else " (see --help)."
     return (message[:1].lower() + message[1:] or "the flags make no sense") + hint
-
-
-@contextlib.contextmanager
-def one_sentence(kind: type[ValueError] = ValueError) -> Generator[None, None, None]:
-    """Turns an error of this kind into its sentence on stderr and exit status 2."""
-    try:
-        yield
-    except kind as error:
-        tell(str(error))
-        raise SystemExit(2) from None
 
 
 @contextlib.contextmanager
@@ -201,25 +196,10 @@ def stoppable(out: str | None) -> Generator[None, None, None]:
 
     The exit status is 130 after SIGINT and 143 after SIGTERM. Does nothing for None.
     """
-
-    def terminate(*_: object) -> None:
-        raise SystemExit(TERMINATED)
-
-    if out is None:
-        yield
-        return
-    before = signal.signal(signal.SIGTERM, terminate)
     try:
         yield
-    except (KeyboardInterrupt, SystemExit) as stop:
-        status = INTERRUPTED if isinstance(stop, KeyboardInterrupt) else stop.code
-        if status in (INTERRUPTED, TERMINATED):
-            tell(f"stopped; what is finished is kept in {out}, and the same command continues.")
-        raise SystemExit(status) from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def tell(line: str) -> None:
-    """A line on standard error."""
-    print(line, file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        if out is None:
+            raise
+        tell(f"stopped; what is finished is kept in {out}, and the same command continues.")
+        raise SystemExit(stopping.status_of(stop)) from None

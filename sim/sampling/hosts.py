@@ -26,6 +26,7 @@ import numpy as np
 
 from sim.running import command_line
 from sim.storage import provenance
+from theory import stopping
 
 Result = TypeVar("Result")
 
@@ -263,7 +264,7 @@ def _status(error: BaseException, log: Path, out: str | None) -> int:
     if isinstance(error, KeyboardInterrupt):
         command_line.tell("interrupted; nothing was written.")
         log.unlink(missing_ok=True)
-        return command_line.INTERRUPTED
+        return stopping.status_of(error)
     traceback.print_exception(error)
     return 1
 

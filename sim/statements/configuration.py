@@ -31,8 +31,7 @@ def check(config: Config) -> None:
     for name in config.names:
         if name not in STATEMENTS:
             raise ValueError(unknown("statement", name, STATEMENTS))
-    if len(set(config.names)) < len(config.names):
-        raise ValueError(f"a statement is named twice: {' '.join(config.names)}.")
+    refusals.check_distinct("NAME", config.names)
     if config.seeds < 2:
         raise ValueError(f"a standard error needs at least two seeds, not --seeds {config.seeds}.")
     refusals.check_key(config.seed)

@@ -8,7 +8,6 @@ d = channels · side², before training and after. Images have mean square 1 per
 of ε; attacks and regularizers have sizes ε_p = ε d^{1/p}: a fixed change per pixel.
 """
 
-import os
 import sys
 from dataclasses import dataclass
 
@@ -39,18 +38,12 @@ def main(args: list[str] | None = None) -> int:
     from sim.training import experiment, report  # with jax
 
     compilation.keep()
-    try:
-        with (
-            command_line.stoppable(keep.out),
-            command_line.one_sentence(),
-            command_line.progress("training networks", epochs_in_all(completed(config))) as advance,
-        ):
-            samples = experiment.run(config, keep.out, advance, command_line.tell)
-    except SystemExit as stop:
-        if stop.code in (command_line.INTERRUPTED, command_line.TERMINATED):
-            sys.stderr.flush()
-            os._exit(int(stop.code))  # a thread inside of a library would be waited for
-        raise
+    with (
+        command_line.stoppable(keep.out),
+        command_line.one_sentence(),
+        command_line.progress("training networks", epochs_in_all(completed(config))) as advance,
+    ):
+        samples = experiment.run(config, keep.out, advance, command_line.tell)
     return report.deliver(samples, output)
 
 

@@ -7,7 +7,7 @@ import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from sim.plan import refusals
 from sim.sampling.datasets import NAMES, SIZES
@@ -131,7 +131,7 @@ def completed(config: Config) -> Completed:
         raise ValueError(unknown("data", config.data, NAMES))
     quick = config.quick
     usual = SIZES[config.data]
-    sizes = tuple(sorted(config.sizes or (usual[:2] if quick else usual)))
+    sizes = tuple(sorted(_given(config.sizes, usual[:2] if quick else usual)))
     every = (ORDINARY, *(f"pgd-linf:{s:g}" for s in ((0.1,) if quick else (0.05, 0.1, 0.2))))
     some = COMPARED[:1] if quick else COMPARED
     further = tuple(
@@ -139,14 +139,21 @@ def completed(config: Config) -> Completed:
     )
     found: dict[str, Any] = {
         "sizes": sizes,
-        "trainings": every if config.trainings is None else config.trainings,
-        "compared": further if config.compared is None else config.compared,
-        "compared_size": config.compared_size or sizes[min(1, len(sizes) - 1)],
-        "epochs": (6 if quick else 12) if config.epochs is None else config.epochs,
-        "seeds": (2 if quick else 5) if config.seeds is None else config.seeds,
-        "workers": config.workers or os.cpu_count() or 1,
+        "trainings": _given(config.trainings, every),
+        "compared": _given(config.compared, further),
+        "compared_size": _given(config.compared_size, (*sizes[:2], 0)[min(1, len(sizes) - 1)]),
+        "epochs": _given(config.epochs, 6 if quick else 12),
+        "seeds": _given(config.seeds, 2 if quick else 5),
+        "workers": _given(config.workers, os.cpu_count() or 1),
     }
     return Completed(**vars(config) | found)
+
+
+Value = TypeVar("Value")
+
+
+def _given(value: Value | None, usual: Value) -> Value:
+    return usual if value is None else value
 
 
 def parsed(training: str) -> tuple[str, float]:
@@ -190,7 +197,9 @@ def check(config: Config) -> None:
     counts = ("width", "depth", "epochs", "batch", "pgd_steps", "measured", "attacked", "workers")
     for name in counts:
         if getattr(full, name) < 1:
-            raise ValueError(f"--{name.replace('_', '-')} must be at least 1.")
+            raise ValueError(
+                f"--{name.replace('_', '-')} must be at least 1, not {getattr(full, name)}."
+            )
     if full.steps < 0:
         raise ValueError(f"--steps cannot be negative, unlike {full.steps}.")
     if not 0 < full.learning_rate < math.inf:

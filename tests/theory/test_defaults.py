@@ -87,7 +87,9 @@ def test_an_exponent_needs_a_norm():
     [["--width", "0"], ["--channels", "-1"], ["--sides", "32"], ["--sides", "32", "32"]],
 )
 def test_bad_usage_is_one_sentence(arguments, capsys):
-    assert defaults.main(arguments) == 2
+    with pytest.raises(SystemExit) as stop:
+        defaults.main(arguments)
+    assert stop.value.code == 2
     said = capsys.readouterr()
     assert said.out == ""
     assert len(said.err.strip().splitlines()) == 1

@@ -1,6 +1,5 @@
 """`python -m theory.laws`: the law of every architecture, or of one of them, layer by layer."""
 
-import argparse
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -12,44 +11,42 @@ from rich.table import Table
 
 from theory.activations import GaussianMean
 from theory.architectures import ACTIVATIONS, ARCHITECTURES, find
-from theory.console import for_tables, run
+from theory.arguments import Parser
+from theory.console import for_tables, one_sentence, run
 from theory.initializers import Scheme
 from theory.laws import energy, wide
 from theory.laws.law import Law
 from theory.laws.prediction import missing, predict
 from theory.network import Network, show
-from theory.registry import NORMS
+from theory.registry import NORMS, choice
 
 ORDERS = ("1", "2", "inf")
+HEADS = tuple(dict.fromkeys(head for known in ARCHITECTURES.values() for head in known.heads))
 OPTIONS = ("norm", "patch", "tokens")
 """Options that some architectures have and others do not, besides the head."""
 
 
 def main(args: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status (0 fine, 2 bad usage)."""
-    parser = argparse.ArgumentParser(
-        prog="python -m theory.laws",
-        description="Predicted growth of the input gradient with the input dimension d.",
+    parser = Parser(
+        "python -m theory.laws",
+        "Predicted growth of the input gradient with the input dimension d.",
     )
     parser.add_argument("arch", nargs="?", help=f"one of {', '.join(ARCHITECTURES)}; all if absent")
-    heads = dict.fromkeys(head for known in ARCHITECTURES.values() for head in known.heads)
-    parser.add_argument("--head", help=f"one of {', '.join(heads)} (default: all that there are)")
+    parser.add_argument("--head", help=f"one of {', '.join(HEADS)} (default: all that there are)")
     parser.add_argument("--init", default="he", help="initialization (default: he)")
     parser.add_argument("--activation", help=f"one of {', '.join(ACTIVATIONS)} (default: relu)")
     parser.add_argument("--width", type=int, help="units or channels of a layer")
     parser.add_argument("--norm", help=f"one of {', '.join(NORMS)} (default: none)")
     parser.add_argument("--patch", type=int, help="side of the patches (default: 4)")
     parser.add_argument("--tokens", type=int, help="number of patches, instead of their side")
-    chosen = parser.parse_args(args)
-    try:
+    chosen = parser.read(args)
+    with one_sentence():
         options = {"init": Scheme(chosen.init), "width": chosen.width}
         options["activation"] = chosen.activation
         options |= {name: getattr(chosen, name) for name in OPTIONS}
         given = {name: value for name, value in options.items() if value is not None}
         networks = _networks(chosen.arch, chosen.head, given)
-    except ValueError as error:
-        print(error, file=sys.stderr)
-        return 2
     console = for_tables(100)
     console.print(_laws(networks))
     if chosen.arch is not None:
@@ -69,6 +66,8 @@ TRACED = "python -m sim.scaling predicts it from its code."
 
 def _networks(arch: str | None, head: str | None, options: dict[str, Any]) -> dict[str, Network]:
     """The networks asked for, by a title."""
+    if head is not None:
+        choice("head", head, HEADS)
     networks = {}
     for architecture in [find(arch)] if arch else ARCHITECTURES.values():
         asked = options if head is None else {**options, "head": head}

@@ -255,15 +255,22 @@ def masked_chi_mean(n: int, slope: Any = 0) -> sp.Expr:
     return sp.sqrt(2 / sp.pi) * integral
 
 
+FARTHEST = 12
+"""Standard deviations of a binomial variable beyond which nothing of it is added."""
+
+
 def masked_chi_value(n: int, slope: float = 0.0) -> float:
     """`masked_chi_mean` as a number; for a ReLU the sum Σ_b P(B = b) E√χ²_b, B ~ Bin(n, 1/2)."""
     if slope == 1:
         return chi_mean_value(n)
     if slope == 0:
-        b = np.arange(1, n + 1)
+        reach = FARTHEST * np.sqrt(n) / 2
+        b = np.arange(max(0, int(n / 2 - reach)), min(n, int(n / 2 + reach)) + 1)
         log_choose = special.gammaln(n + 1) - special.gammaln(b + 1) - special.gammaln(n - b + 1)
-        means = np.sqrt(2) * special.poch(b / 2, 0.5)
-        return float(np.exp(log_choose - n * np.log(2)) @ means)
+        # all units asleep have length 0; weights are normalized, as gammaln of large n is rounded
+        means = np.sqrt(2) * np.where(b == 0, 0, special.poch(np.maximum(b, 1) / 2, 0.5))
+        weights = np.exp(log_choose - n * np.log(2))
+        return float(weights @ means / weights.sum())
 
     def log_laplace(y: np.ndarray) -> np.ndarray:
         kept = -0.5 * np.logaddexp(0, np.log(2) + y)

@@ -9,11 +9,15 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+LARGEST_ORDER = 500
+"""Powers of larger finite orders leave the range of floats, and their norms are all but that of
+q = ∞."""
+
 
 def norm_order(q: Any) -> Any:
     """q as a SymPy number, from a number or from text such as "2", "1.5" or "inf".
 
-    Raises ValueError for anything but a number in [1, ∞].
+    Raises ValueError for anything but a number in [1, LARGEST_ORDER], and ∞.
     """
     try:
         number = float(q)
@@ -23,6 +27,8 @@ def norm_order(q: Any) -> Any:
         raise ValueError(f"a norm needs q in [1, inf], not {q}.")
     if number == float("inf"):
         return sp.oo
+    if number > LARGEST_ORDER:
+        raise ValueError(f"a norm needs q up to {LARGEST_ORDER}, or inf, not {q}.")
     return q if isinstance(q, sp.Basic) else sp.nsimplify(str(q), rational=True)
 
 
