@@ -1,5 +1,6 @@
 """Whatever is done to the files of a run: the same samples, a recomputation, or one sentence."""
 
+import contextlib
 import json
 import shutil
 from dataclasses import replace
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sim import report
-from sim.storage import checksums, descriptions, merge, studies
+from sim.storage import checksums, descriptions, leftovers, merge, studies
 from sim.storage.folder import Local
 from sim.storage.refusals import RunError
 from tests.sim.storage.test_store import CONFIG, expected, files, sample
@@ -269,20 +270,62 @@ def test_any_bytes_in_any_file_of_a_run(whole, tmp_path_factory, number, change)
     path = tmp_path_factory.mktemp("run") / "run"
     shutil.copytree(whole, path)
     changed(path, number, change)
+    with one_sentence():
+        axes = ("width", "size", "seed", "quantity", "q")
+        found = merge.read(str(path))["norm"].transpose(*axes)
+        np.testing.assert_array_equal(found, expected(FEW))
+    _continued(path, FEW)
+    shutil.rmtree(path)
+
+
+@contextlib.contextmanager
+def one_sentence():
     try:
-        np.testing.assert_array_equal(
-            merge.read(str(path))["norm"].transpose("width", "size", "seed", "quantity", "q"),
-            expected(FEW),
-        )
+        yield
     except RunError as error:
         assert "\n" not in str(error)
-    try:
-        norms, _ = sample(path, FEW)
-    except RunError as error:
-        assert "\n" not in str(error)
-    else:
-        np.testing.assert_array_equal(norms, expected(FEW))
+
+
+def _continued(path, config):
+    """The samples are those of a run that nobody damaged, and then nothing is damaged."""
+    with one_sentence():
+        norms, _ = sample(path, config)
+        np.testing.assert_array_equal(norms, expected(config))
+        assert sample(path, config)[1] == []
         merge.read(str(path))
+
+
+MORE = replace(FEW, widths=(4, 8, 2), seeds=70)
+
+
+@pytest.fixture(scope="module", params=[0, 12])
+def extended(request, whole, tmp_path_factory):
+    """A run that was killed when some files of a larger layout had been put in their places."""
+    path = shutil.copytree(whole, tmp_path_factory.mktemp("extended") / "run")
+    left, write = [1000], Local.write
+
+    def stopping(self, name, content):
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        write(self, name, content)
+        if name == leftovers.COMPLETE:
+            left[0] = request.param
+
+    with pytest.MonkeyPatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Local, "write", stopping)
+        sample(path, MORE)
+    assert (path / leftovers.COMPLETE).exists()
+    return path
+
+
+@settings(max_examples=20)
+@given(ANY, CHANGES)
+def test_any_bytes_in_any_file_of_a_run_that_was_killed(extended, number, change):
+    path = extended.with_name("damaged")
+    shutil.copytree(extended, path)
+    changed(path, number, change)
+    _continued(path, MORE)
     shutil.rmtree(path)
 
 
@@ -306,17 +349,12 @@ def test_any_bytes_in_any_file_of_a_study(study, tmp_path_factory, number, chang
     path = tmp_path_factory.mktemp("study") / "run"
     shutil.copytree(study, path)
     changed(path, number, change)
-    try:
+    with one_sentence():
         there, config = studies.stored(str(path), ())
         assert config == {"seed": 0}
         _check(there)
-    except RunError as error:
-        assert "\n" not in str(error)
-    try:
-        with studies.opened(str(path), {"seed": 0}, (), "cpu") as there:
-            _check(there)
-    except RunError as error:
-        assert "\n" not in str(error)
+    with one_sentence(), studies.opened(str(path), {"seed": 0}, (), "cpu") as there:
+        _check(there)
     shutil.rmtree(path)
 
 
