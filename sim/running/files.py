@@ -47,6 +47,8 @@ def check_writable(*paths: str | None) -> None:
                     pass
         except OSError as error:
             raise ValueError(f"cannot write {name}: {error.strerror}.") from None
+        except RuntimeError:
+            raise ValueError(f"cannot write {name}: its links lead in a circle.") from None
 
 
 def check_apart(run: str | None, *paths: str | None) -> None:

@@ -8,8 +8,6 @@ import pytest
 
 from sim.running import compilation
 
-pytestmark = pytest.mark.slow
-
 RUN = "--arch cnn --widths 8 --depth 2 --sizes 8 16 --seeds 4".split()  # noqa: SIM905
 
 
@@ -30,6 +28,27 @@ def test_folder(monkeypatch, tmp_path):
         assert compilation.folder() == tmp_path / ".cache" / "sqrt-d-law" / "compiled"
 
 
+def test_the_folder_is_bounded(tmp_path):
+    for number in range(10):
+        (tmp_path / str(number)).write_bytes(bytes(10))
+        os.utime(tmp_path / str(number), (number, number))
+    compilation.shorten(tmp_path, 100)
+    assert len(list(tmp_path.iterdir())) == 10
+    compilation.shorten(tmp_path, 99)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["6", "7", "8", "9"]
+
+
+def test_a_folder_of_another_user_or_of_everybody_is_not_used(tmp_path, monkeypatch):
+    assert compilation.is_private(tmp_path)
+    tmp_path.chmod(0o777)
+    assert not compilation.is_private(tmp_path)
+    tmp_path.chmod(0o700)
+    user = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: user + 1)
+    assert not compilation.is_private(tmp_path)
+
+
+@pytest.mark.slow
 def test_a_second_run_reads_what_the_first_one_kept(tmp_path):
     first = call(XDG_CACHE_HOME=str(tmp_path))
     kept = {path.name for path in (tmp_path / "sqrt-d-law" / "compiled").iterdir()}
@@ -42,12 +61,14 @@ def test_a_second_run_reads_what_the_first_one_kept(tmp_path):
     assert {name for name in after if name.endswith("-cache")} <= kept
 
 
+@pytest.mark.slow
 def test_jax_has_its_own_say(tmp_path):
     done = call(XDG_CACHE_HOME=str(tmp_path / "x"), JAX_COMPILATION_CACHE_DIR=str(tmp_path / "j"))
     assert done.returncode == 0
     assert not (tmp_path / "x").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("obstacle", ["a file", "a full disk"])
 def test_a_useless_folder_is_harmless(tmp_path, obstacle):
     if obstacle == "a file":
@@ -61,6 +82,7 @@ def test_a_useless_folder_is_harmless(tmp_path, obstacle):
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_help_keeps_nothing(tmp_path):
     command = [sys.executable, "-m", "sim.scaling", "--help"]
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}

@@ -89,6 +89,12 @@ def test_a_name_that_is_too_long_is_a_sentence(tmp_path):
         files.check_writable(str(tmp_path / ("a" * 300)))
 
 
+def test_links_in_a_circle_are_a_sentence(tmp_path):
+    (tmp_path / "link").symlink_to("link")
+    with pytest.raises(ValueError, match="its links lead in a circle"):
+        files.check_writable(str(tmp_path / "link"))
+
+
 def test_a_full_disk_leaves_nothing_incomplete(tmp_path):
     def half(part):
         part.write_text("half")
