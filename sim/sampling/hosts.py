@@ -13,6 +13,7 @@ import ctypes
 import os
 import re
 import signal
+import socket
 import sys
 import tempfile
 import traceback
@@ -33,11 +34,11 @@ Result = TypeVar("Result")
 LOST = 75
 """Exit status when another process has ended: a temporary failure in sysexits.h."""
 
+LONGEST = 10**6
+"""Seconds that a process may be told to wait for the others, eleven days."""
+
 HEARTBEAT = 30
 """Seconds of silence after which JAX counts a process as dead."""
-
-JOINING = 300
-"""Seconds that a process waits for the others to come."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,8 @@ class Spread:
     """How many processes there are."""
     process: int | None = None
     """Which of them this is, from 0."""
+    timeout: int = 300
+    """Seconds that this process waits for the others to come."""
 
     def refuse(self) -> None:
         """Raises ValueError, with one sentence, for flags that make no sense."""
@@ -70,6 +73,12 @@ class Spread:
             raise ValueError(f"--devices must be at least 1, not {self.devices}.")
         if given and not self.distributed:
             raise ValueError(f"{given[0]} needs --distributed.")
+        if self.timeout != Spread.timeout and not self.distributed:
+            raise ValueError("--timeout needs --distributed.")
+        if not 1 <= self.timeout <= LONGEST:
+            raise ValueError(
+                f"--timeout must lie between 1 and {LONGEST} seconds, not {self.timeout}."
+            )
         if given and lacking:
             raise ValueError(f"{given[0]} needs {' and '.join(lacking)} as well.")
         if self.coordinator is not None and not _is_address(self.coordinator):
@@ -104,37 +113,59 @@ def joined(spread: Spread, command: str, out: str | None) -> Generator[bool, Non
         local_devices(spread.devices)
         yield True
         return
-    with _messages_aside() as log, _abort_says(lambda: _tell_lost(log, out)):
-        _initialize(spread, log)
+    with _messages_aside() as log:
+        _initialize(spread)
         try:
-            _refuse_unequal_hosts()
-            agreed(lambda: _check(spread, command))
-            yield jax.process_index() == 0
-            jax.distributed.shutdown()  # waits for the others
+            with _abort_says(lambda: _tell_lost(log, out), LOST):
+                _refuse_unequal_hosts()
+                agreed(lambda: _check(spread, command))
+                yield jax.process_index() == 0
+                jax.distributed.shutdown()  # waits for the others
         except BaseException as error:
             if not jax.distributed.is_initialized():  # all processes know
                 raise
             os._exit(_status(error, log, out))
 
 
-def _initialize(spread: Spread, log: Path) -> None:
+def _initialize(spread: Spread) -> None:
     import jax
 
     explicit = spread.coordinator is not None
     try:
-        jax.distributed.initialize(
-            spread.coordinator, spread.processes, spread.process,
-            cluster_detection_method="deactivate" if explicit else None,
-            initialization_timeout=JOINING,
-            heartbeat_timeout_seconds=HEARTBEAT,
-        )  # fmt: skip
+        with _abort_says(lambda: command_line.tell(_missing(spread)), 2):
+            jax.distributed.initialize(
+                spread.coordinator, spread.processes, spread.process,
+                cluster_detection_method="deactivate" if explicit else None,
+                initialization_timeout=spread.timeout,
+                heartbeat_timeout_seconds=HEARTBEAT,
+            )  # fmt: skip
+    except jax.errors.JaxRuntimeError as error:
+        if "DEADLINE_EXCEEDED" not in str(error):
+            raise ValueError(f"the processes did not find each other: {error}") from None
+        raise ValueError(_missing(spread)) from None
     except ValueError:
         raise ValueError(
             "JAX detects no cluster here: give --coordinator, --processes and --process."
         ) from None
     except RuntimeError as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"the processes did not find each other: {reason}") from None
+        raise ValueError(f"the processes did not find each other: {error}") from None
+
+
+def _missing(spread: Spread) -> str:
+    """Who did not come in time."""
+    waited = f"within {spread.timeout} seconds (--timeout)"
+    if spread.coordinator is None:
+        return f"not all processes of the run came {waited}."
+    host, _, port = spread.coordinator.rpartition(":")
+    try:
+        if spread.process != 0:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=1).close()
+    except OSError:
+        return f"process 0 could not be reached at {spread.coordinator} {waited}."
+    return (
+        f"not all {spread.processes} processes of the run came {waited}; process {spread.process} "
+        f"waited for them at {spread.coordinator}."
+    )
 
 
 def _refuse_unequal_hosts() -> None:
@@ -307,8 +338,8 @@ def _messages_aside() -> Generator[Path, None, None]:
 
 
 @contextlib.contextmanager
-def _abort_says(tell: Callable[[], None]) -> Generator[None, None, None]:
-    """While JAX would abort this process because another one has ended, `tell` and exit instead.
+def _abort_says(tell: Callable[[], None], status: int) -> Generator[None, None, None]:
+    """While JAX would abort this process, `tell` and exit with this status instead.
 
     Python's own signal handlers run between two of its instructions, of which an abort in a thread
     of the library leaves none; a handler of the C library runs at once.
@@ -316,7 +347,7 @@ def _abort_says(tell: Callable[[], None]) -> Generator[None, None, None]:
 
     def handle(_: int) -> None:
         tell()
-        os._exit(LOST)
+        os._exit(status)
 
     handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(handle)
     install = ctypes.CDLL(None).signal

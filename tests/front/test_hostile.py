@@ -76,6 +76,12 @@ CASES = (
     ("sim.scaling.__main__", "--arch mlp --widths 9999999999999", "width must be at most 10^12"),
     ("sim.scaling.__main__", "--model nothing", "nothing"),
     ("sim.scaling.__main__", "--model nothing:at_all", "nothing"),
+    ("sim.scaling.__main__", f"{MLP} --timeout 3", "--timeout needs --distributed"),
+    (
+        "sim.scaling.__main__",
+        f"{MLP} --distributed --timeout 0",
+        "--timeout must lie between 1 and 1000000 seconds, not 0",
+    ),
     ("sim.vulnerability.__main__", f"{MLP} --eps 0.1 0.10", "--eps lists a value twice"),
     ("sim.vulnerability.__main__", f"{MLP} --eps", "--eps needs at least one value"),
     ("sim.vulnerability.__main__", f"{MLP} --eps 1e400", "--eps must be positive numbers, not inf"),

@@ -62,6 +62,17 @@ def test_a_second_run_reads_what_the_first_one_kept(tmp_path):
 
 
 @pytest.mark.slow
+def test_a_damaged_folder_is_harmless(tmp_path):
+    first = call(XDG_CACHE_HOME=str(tmp_path))
+    damaged = list((tmp_path / "sqrt-d-law" / "compiled").iterdir())
+    for path in damaged:
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    second = call(XDG_CACHE_HOME=str(tmp_path))
+    assert (second.returncode, second.stdout, second.stderr) == (0, first.stdout, "")
+    assert damaged
+
+
+@pytest.mark.slow
 def test_jax_has_its_own_say(tmp_path):
     done = call(XDG_CACHE_HOME=str(tmp_path / "x"), JAX_COMPILATION_CACHE_DIR=str(tmp_path / "j"))
     assert done.returncode == 0
@@ -77,7 +88,7 @@ def test_a_useless_folder_is_harmless(tmp_path, obstacle):
     else:
         # a folder that accepts no file, even from an administrator
         place = "/proc"
-    done = call(XDG_CACHE_HOME=place)
+    done = call(XDG_CACHE_HOME=place, MPLCONFIGDIR=str(tmp_path))
     assert done.returncode == 0
     assert done.stderr == ""
 

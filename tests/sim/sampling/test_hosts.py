@@ -110,6 +110,24 @@ def test_four_processes_report_what_one_process_reports(tmp_path, flags):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("index", [0, 1])
+def test_a_process_that_does_not_come_is_one_sentence(index):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    flags = ["--distributed", "--coordinator", address, "--processes", "2", "--timeout", "2"]
+    done = subprocess.run(
+        [*COMMAND, *flags, "--process", str(index)], capture_output=True, text=True, check=False
+    )
+    sentences = (
+        "not all 2 processes of the run came within 2 seconds (--timeout); process 0 waited for "
+        f"them at {address}.\n",
+        f"process 0 could not be reached at {address} within 2 seconds (--timeout).\n",
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", sentences[index])
+
+
+@pytest.mark.slow
 def test_what_one_process_refuses_ends_all(tmp_path):
     """A foreign folder: process 0 says so, and the other one does not wait."""
     (tmp_path / "notes.txt").write_text("notes")
