@@ -8,6 +8,9 @@ import shutil
 import signal
 import tempfile
 
+# before NumPy: workers take a core each, and threads that wait for a core keep it busy
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 from hypothesis import settings
 from jaxtyping import install_import_hook
 

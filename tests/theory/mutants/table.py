@@ -195,7 +195,7 @@ MUTANTS = (
         ("sp.sqrt(2) * sp.gamma((n + 1) / 2)", "sp.sqrt(3) * sp.gamma((n + 1) / 2)", "norms"),
         ("np.sqrt(2 / np.pi) * np.sum(scales", "3 * np.sum(scales", "measured 5"),
         ("np.sqrt(2) * special.poch(n / 2, 0.5)", "np.sqrt(2) * special.poch(n, 0.5)", "norms"),
-        ("return float(integrate.simpson(", "return 3 * float(integrate.simpson(", "measured 6"),
+        ("return integrate.simpson(", "return 3 * integrate.simpson(", "measured 6"),
         ("a / special.gamma(1 - a) * total", "special.gamma(1 - a) * total", "norms"),
         ("n * np.log(2)) @ means", "n * np.log(3)) @ means", "measured 0"),
         ("sp.sqrt(2 / sp.pi) * total * d", "sp.sqrt(3 / sp.pi) * total * d", "expressions"),
@@ -230,7 +230,7 @@ MUTANTS = (
     *_of(
         "laws.cascade",
         ("energies.shape) / order", "energies.shape)", "measured 5"),
-        ("return outside * float(", "return 2 * float(", "measured 5"),
+        ("return sample.outside * float(", "return 2 * float(", "measured 5"),
         ("np.sqrt(means / channels)", "np.sqrt(means)", "measured 5"),
     ),
     *_of(
