@@ -196,9 +196,10 @@ def _quadrature(integral: sp.Integral, digits: int) -> sp.Expr | None:
     SymPy evaluates an integrand term by term with bounds of errors, many times slower. Here three
     times the digits make up for what cancels near the ends.
     """
-    if integral.free_symbols or len(integral.limits) > 1 or integral.function.has(sp.Integral):
+    limits: Any = integral.limits
+    if integral.free_symbols or len(limits) > 1 or integral.function.has(sp.Integral):
         return None
-    ((variable, low, high),) = integral.limits
+    variable, low, high = limits[0]
     function = sp.lambdify(variable, integral.function, "mpmath")
     ends = sp.lambdify((), [low, high], "mpmath")
 
