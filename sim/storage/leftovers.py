@@ -22,8 +22,7 @@ def refuse_other_folders(folder: Folder) -> None:
     """
     try:
         begun = folder.exists(COMPLETE) or all(
-            name == LOCK or name.startswith(PART) or is_half_written(name)
-            for name in folder.files()
+            name == LOCK or name.startswith(PART) for name in folder.files()
         )
     except NotADirectoryError:
         raise RunError(f"{folder} is not a folder.") from None
