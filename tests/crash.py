@@ -131,6 +131,8 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=4000)
     parser.add_argument("--key", type=int, default=0)
     chosen = parser.parse_args()
+    # where this runs in the background a shell has interruptions ignored, here and in children
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory() as folder:
         found = trials(chosen.times, chosen.seeds, Path(folder), chosen.key, chosen.signal)
     midway = sum(trial.fraction is not None and 0 < trial.fraction < 1 for trial in found)

@@ -8,6 +8,7 @@ sends another signal, as in `crash.py`.
 import argparse
 import random
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -111,6 +112,8 @@ def main() -> int:
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--key", type=int, default=0)
     chosen = parser.parse_args()
+    # where this runs in the background a shell has interruptions ignored, here and in children
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory() as folder:
         found = trials(chosen.times, chosen.epochs, Path(folder), chosen.key, chosen.signal)
     identical, midway = sum(one.identical for one in found), sum(one.midway for one in found)
