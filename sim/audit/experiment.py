@@ -12,6 +12,7 @@ from sim.independence import ladder
 from sim.models.loading import words
 from sim.plan.plan import Plan
 from sim.sampling.draws import Draws
+from sim.statistics.verdicts import unmeasured
 
 
 def run(
@@ -37,7 +38,8 @@ def run(
 
     Raises:
         ValueError: With one sentence, for a configuration that makes no sense, for networks whose
-            places differ between sizes, and for gradients that are not finite.
+            places differ between sizes, and for gradients that are not finite
+            or carry no verdict.
     """
     plan = config if isinstance(config, Plan) else planned(config)
     config = plan.config
@@ -61,4 +63,8 @@ def run(
         found = [ladder.samples(x, draws, config.seeds, moments.measured, advance) for x in ladders]
     if not all(np.isfinite(told.norms).all() for told, _ in found):
         raise ValueError("some norms lie beyond the range of floats, so they have no ratios.")
+    energies = np.stack([np.asarray(told.norms)[:, -1, 1] for told, _ in found], axis=1)
+    nothing = unmeasured(energies, dtype=config.dtype)
+    if nothing is not None:
+        raise ValueError(f"no measurement: {nothing}.")
     return dataset.labelled(plan, ladders, found)

@@ -37,7 +37,7 @@ def main(args: list[str] | None = None) -> int:
     with command_line.progress("training networks", 1 + len(config.attack_norms)) as advance:
         results = experiment.run(config, advance)
     output.deliver(partial(report.show, config, results), partial(report.to_json, config, results))
-    return 1 if output.check and not all(result.agrees for result in results) else 0
+    return 1 if output.check and any(result.agrees is False for result in results) else 0
 
 
 if __name__ == "__main__":

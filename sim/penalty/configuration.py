@@ -5,6 +5,9 @@ from dataclasses import dataclass
 
 from sim.plan import refusals
 
+SMALLEST = 1e-12
+"""Of the sizes: a difference of order ε² is ε of what its two losses are, known to 1e-16."""
+
 
 @dataclass(frozen=True)
 class Config:
@@ -36,6 +39,11 @@ def check(config: Config) -> None:
     if len(config.eps) < 2:
         raise ValueError(f"an order needs two sizes or more, not only --eps {min(config.eps):g}.")
     refusals.check_attacks(config.attack_norms, config.eps, "float64")
+    if min(config.eps) < SMALLEST:
+        raise ValueError(
+            f"--eps {min(config.eps):g} is below {SMALLEST:g}, where rounding hides what is of "
+            "second order."
+        )
     if not 0 < config.train_eps < math.inf:
         raise ValueError(f"--train-eps must be a positive number, not {config.train_eps:g}.")
     refusals.check_size("--train-eps", config.train_eps, "float32")

@@ -47,7 +47,10 @@ class Result:
     """Mean gradient norm after augmented training over that after penalized training."""
     clean: Ratio
     """Mean gradient norm after clean training over that after penalized training."""
-    agrees: bool
+    agrees: bool | None
+    """None if they are `unmeasured`."""
+    unmeasured: str | None
+    """Why the samples carry no verdict; None if they carry one."""
 
 
 def run(config: Config, advance: Callable[[int], None] = lambda done: None) -> list[Result]:
@@ -77,8 +80,15 @@ def run(config: Config, advance: Callable[[int], None] = lambda done: None) -> l
         # the third order changes the fitted order by about the largest ε_p
         third = max(config.eps) * SIDE ** (2 / float(p))
         nearest = float(np.clip(order.value, 2 - third, 2 + third))
-        agrees = verdicts.agrees(order, nearest, comparisons) and same.allows(1, comparisons)
-        found.append(Result(p, order, same, ratio(clean[:, i], penalized), bool(agrees)))
+        norms = np.stack([clean[:, i], augmented, penalized], axis=1)
+        nothing = verdicts.unmeasured(norms, verdicts.FEWEST_SEEDS, "float32")
+        nothing = nothing or verdicts.unmeasured(gaps)
+        agrees = None
+        if nothing is None:
+            agrees = bool(verdicts.agrees(order, nearest, comparisons)) and same.allows(
+                1, comparisons
+            )
+        found.append(Result(p, order, same, ratio(clean[:, i], penalized), agrees, nothing))
         advance(1)
     return found
 

@@ -22,6 +22,8 @@ def to_json(config: Config, results: list[Result]) -> str:
             "clean": result.clean.value,
             "clean_ci": result.clean.interval,
             "agrees": result.agrees,
+            "reliable": result.unmeasured is None,
+            "unmeasured": result.unmeasured,
         }
         for result in results
     ]
@@ -49,4 +51,7 @@ def _row(result: Result) -> tuple[str, ...]:
     measured = (result.order, result.augmented, result.clean)
     cells = (with_error(one.value, *one.interval) for one in measured)
     name = "∞" if result.p == "inf" else result.p
-    return (name, *cells, "agrees" if result.agrees else "CONTRADICTS")
+    verdict = "agrees" if result.agrees else "CONTRADICTS"
+    if result.unmeasured is not None:
+        verdict = f"no measurement: {result.unmeasured}"
+    return (name, *cells, verdict)

@@ -11,7 +11,7 @@ from sim.running import memory
 from sim.sampling import inputs
 from theory.architectures import find
 from theory.initializers import Scheme, is_gaussian, unknown
-from theory.network import Dense, Network, output_shape, walk
+from theory.network import BatchNorm, Dense, Network, output_shape, walk
 
 DEEPEST = 10_000
 """No more layers or blocks than this: describing them takes about a millisecond each."""
@@ -140,6 +140,10 @@ def planned(config: Config, *lists: str) -> Plan[Config]:
     if config.input not in inputs.INPUTS:
         raise ValueError(unknown("input", config.input, inputs.INPUTS))
     inputs.check(config.input, config.channels)
+    bodies = [network.body for network in plan.networks.values()]
+    is_flat = config.input == "constant" and config.border != "zero"
+    if is_flat and any(isinstance(x, BatchNorm) for body in bodies for x in walk(body)):
+        raise ValueError("--norm batch divides by a spread, and --input constant has none.")
     return plan
 
 

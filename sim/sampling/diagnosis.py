@@ -37,6 +37,8 @@ def why_degenerate(network: Network, side: int, draws: Draws) -> str | None:
         return "the logits are not finite"
     if not all(np.isfinite(of_logits + of_loss) for _, of_logits, of_loss in seen):
         return "the gradient is not finite, though the logits are"
+    if looks[0].classes == 1 and draws.quantities == ("loss",):
+        return "the loss of one class is zero whatever its logit"
     if any(of_loss for _, _, of_loss in seen):
         return None
     if any(of_logits for _, of_logits, _ in seen):
@@ -66,6 +68,8 @@ class _Look:
         self.tree = init(weights_key)
         self.weights: Paths = {p: np.asarray(x) for p, x in jax.tree.leaves_with_path(self.tree)}
         self.xs = jax.random.normal(input_key, (INPUTS, *shape))
+        apply = jax.vmap(lambda x: layers.apply(body, self.tree, x), axis_name=layers.INPUTS)
+        self.classes = jax.eval_shape(apply, self.xs).shape[-1]
 
         def found(weights: Any, xs: Any, key: Any) -> Any:
             apply = jax.vmap(lambda x: layers.apply(body, weights, x), axis_name=layers.INPUTS)

@@ -53,7 +53,7 @@ class Remark:
 def remarks(report: Report) -> list[Remark]:
     """What a reader must know besides the table: samples or intervals that are not as usual."""
     found = []
-    doubtful = sum(not fit.reliable for fit in report.fits)
+    doubtful = sum(not fit.reliable and fit.unmeasured is None for fit in report.fits)
     if doubtful:
         found.append(
             Remark(

@@ -110,6 +110,8 @@ UNCERTAIN = 2.0
 
 def verdict(fit: Fit) -> str:
     """Whether a measurement agrees with its prediction, in a few words."""
+    if fit.unmeasured is not None:
+        return f"no measurement: {fit.unmeasured}"
     if fit.agrees is None:
         on_exponent = "no prediction" if fit.predicted is None else "no measurement"
     elif fit.agrees and fit.constant_agrees is False:

@@ -20,7 +20,7 @@ from sim.statistics.estimates import (
     two_stages,
 )
 from sim.statistics.numbers import finite_or_none
-from sim.statistics.verdicts import agrees, expected, is_reliable, mean_agrees
+from sim.statistics.verdicts import agrees, expected, is_reliable, mean_agrees, unmeasured
 
 OFF = 0.03
 """Part by which a norm may miss its prediction before a report says so in words.
@@ -79,12 +79,14 @@ class Fit:
     is "exact" claims its constant. Where one rests on large width or on the paper's hypotheses the
     constant is known to be approximate: the ratio shows by how much, and there is no verdict
     (None). None as well unless the fit is `reliable`."""
+    unmeasured: str | None
+    """Why the samples carry no verdict at all (`verdicts.unmeasured`); None if they do."""
     reliable: bool
     """Whether the intervals can be expected to cover as they say.
 
-    False with fewer than FEWEST_SEEDS seeds, if norms were left out, or if at some size the
-    skewness of the norms, divided by √seeds, exceeds LARGEST_SKEWNESS: then few seeds carry much of
-    the mean, and larger ones yet unseen may carry more."""
+    False if they are `unmeasured`, with fewer than FEWEST_SEEDS seeds, if norms were left out, or
+    if at some size the skewness of the norms, divided by √seeds, exceeds LARGEST_SKEWNESS: then few
+    seeds carry much of the mean, and larger ones yet unseen may carry more."""
 
     @property
     def ratio(self) -> Mean | None:
@@ -164,7 +166,9 @@ def fit(samples: xr.Dataset) -> list[Fit]:
         ratios = _ratios(rows, units[key], pair)
         rows = rows[finite]
         measured = two_stages(rows, ds, first)
-        reliable = is_whole and is_reliable(rows[:first])
+        nothing = unmeasured(rows[:first])
+        is_measured = is_whole and nothing is None
+        reliable = is_measured and is_reliable(rows[:first])
         tested = ratios[largest] if key in claimed and reliable else None
         width, quantity, q = key
         found.append(
@@ -178,10 +182,13 @@ def fit(samples: xr.Dataset) -> list[Fit]:
                 expected=slope[key],
                 limit=finite_or_none(limits[key].item()),
                 basis=str(bases[key].item()),
-                agrees=_agrees(measured, slope[key], pair, ds, comparisons) if is_whole else None,
+                agrees=_agrees(measured, slope[key], pair, ds, comparisons)
+                if is_measured
+                else None,
                 ratios=dict(sorted(zip(sizes.tolist(), ratios, strict=True))),
-                norm_off=norm_off(sizes.tolist(), ratios) if is_whole else None,
+                norm_off=norm_off(sizes.tolist(), ratios) if is_measured else None,
                 constant_agrees=mean_agrees(tested, 1.0, comparisons) if tested else None,
+                unmeasured=nothing,
                 reliable=reliable,
             )
         )

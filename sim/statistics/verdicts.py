@@ -83,6 +83,33 @@ def mean_agrees(measured: Mean, predicted: float, comparisons: int) -> bool | No
     return bool(abs(found) <= intervals.quantile(1 - FALSE_ALARM / comparisons, measured.seeds - 1))
 
 
+def unmeasured(
+    norms: Float[np.ndarray, "seeds sizes"], fewest: int = 2, dtype: str | None = None
+) -> str | None:
+    """Why samples carry no verdict, as a clause; None if they carry one.
+
+    Args:
+        norms: What was measured; a row that is not finite is left out.
+        fewest: Seeds that a verdict needs.
+        dtype: The arithmetic that they come from, if it is not that of the array.
+    """
+    finite = norms[np.all(np.isfinite(norms), axis=1)]
+    if len(finite) < fewest:
+        return f"{len(finite)} finite seeds, fewer than {fewest}"
+    zero, below = finite == 0, np.signbit(finite)
+    nothing = np.all(zero, axis=0)
+    if np.any(nothing & np.any(below, axis=0)):
+        return "norms below the range of floats"
+    if np.any(nothing):
+        return "all samples at a size are zero"
+    if np.any(np.sum(~zero, axis=0) < 2):
+        return "one seed alone is not zero at a size"
+    smallest = np.finfo(dtype or norms.dtype).tiny
+    if np.any((np.abs(finite) < smallest) & ~zero):
+        return f"norms at the end of the range of {dtype or norms.dtype}"
+    return None
+
+
 def is_reliable(norms: Float[np.ndarray, "seeds sizes"]) -> bool:
     """Whether intervals from these seeds can be expected to cover as they say: `Fit.reliable`."""
     if len(norms) < FEWEST_SEEDS:
