@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from benchmarks import convolutions, dense, independence, peers, precision, variance
+from benchmarks import convolutions, dense, independence, memory, peers, precision, variance
 from sim.plan import refusals
 from sim.running import files
 from sim.statistics.numbers import with_ends
@@ -65,6 +65,11 @@ def measure_independence(chosen: argparse.Namespace) -> Any:
 def measure_agreement(chosen: argparse.Namespace) -> Any:
     """Gradient independence beside the law."""
     return list(independence.agreements())
+
+
+def measure_memory(chosen: argparse.Namespace) -> Any:
+    """The memory that commands estimate and take."""
+    return memory.all_measured()
 
 
 def show_machine(found: Any) -> None:
@@ -156,6 +161,7 @@ PARTS: dict[str, tuple[Callable[[argparse.Namespace], Any], Callable[[Any], None
     "precision": (measure_precision, show_precision),
     "independence": (measure_independence, show_independence),
     "agreement": (measure_agreement, show_agreement),
+    "memory": (measure_memory, memory.show),
 }
 """What is measured, and how it is printed."""
 

@@ -3,9 +3,12 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from sim.plan import needs as of_plan
 from sim.plan import plan
 from sim.plan.configuration import ModelExperiment
-from sim.plan.plan import OWN_SIZES, Plan, check_memory
+from sim.plan.plan import OWN_SIZES, Plan
+from sim.running import memory
+from sim.running.needs import Needs
 from theory.architectures import find
 
 
@@ -60,5 +63,22 @@ def planned(config: Config) -> Plan[Config]:
     found = plan.planned(completed(config))
     if len(found.networks) > 1:
         raise ValueError(f"an audit is of one width, not of {len(found.networks)}.")
-    check_memory(found, lazy=False, inputs=2 * found.config.inputs_per_seed)
+    needs(found).refuse()
     return found
+
+
+TAPS = 4
+"""Numbers that every rung has of every place (`sim.independence.backward.Backward.taps`)."""
+
+
+def needs(plan: Plan[Config]) -> Needs:
+    """The memory and the time that an audit needs."""
+    (network,) = plan.networks.values()
+    places = len(memory.leaves(network.body, network.input_shape(min(plan.sizes))))
+    return of_plan.sampling(
+        plan,
+        of_plan.Sampling(
+            points=2 * plan.config.inputs_per_seed,
+            numbers=TAPS * places**2 + 2 * max(plan.sizes) ** 2,
+        ),
+    )

@@ -4,6 +4,17 @@ import math
 from dataclasses import dataclass
 
 from sim.plan import refusals
+from sim.running import memory
+from sim.running.needs import BASE, Needs, processors
+from sim.sampling.datasets import HELD_OUT, IMAGES
+from theory.architectures import mlp
+from theory.network import Network
+
+SIDE = 8
+"""Side of scikit-learn's digits, which have one channel: d = SIDE²."""
+
+BATCH = 64
+"""Digits in one step of training."""
 
 SMALLEST = 1e-12
 """Of the sizes: a difference of order ε² is ε of what its two losses are, known to 1e-16."""
@@ -50,3 +61,39 @@ def check(config: Config) -> None:
     if config.width < 1 or config.epochs < 1:
         raise ValueError("--width and --epochs must be at least 1.")
     refusals.check_seeds(config.seeds, config.seed)
+    needs(config).refuse()
+
+
+def network(width: int, activation: str = "relu") -> Network:
+    """The network that is trained, and with "gelu" that whose losses are compared."""
+    return mlp(width=width, depth=2, channels=1, activation=activation)
+
+
+STATES = 6
+"""Copies of the weights of all seeds: those and Adam's two moments, before a step and after it."""
+
+COMPARED = 32
+"""Random networks whose losses are compared, for each seed."""
+
+COMPILED = 150 * 2**20
+"""Bytes that compiling takes."""
+
+RATE = 5 * 10**9
+"""Bytes of a step that a processor can look at in a second at most."""
+
+
+def needs(config: Config) -> Needs:
+    """The memory and the time that a comparison needs."""
+    net, norms = network(config.width), len(config.attack_norms)
+    shape = net.input_shape(SIDE)
+    weights = memory.bytes_per_seed(net.body, shape, 0) // 2
+    of_step, of_end = (
+        memory.bytes_per_seed(net.body, shape, n) - 2 * weights for n in (3 * BATCH, HELD_OUT)
+    )
+    trained = config.seeds * (STATES * weights + max(of_step, of_end) + 4 * IMAGES["digits"])
+    compared = processors() * 20 * 2 * weights + COMPARED * config.seeds * 8 * 4 * len(config.eps)
+    steps = config.epochs * (IMAGES["digits"] // BATCH)
+    seconds = (1 + 2 * norms) * config.seeds * steps * (of_step + 2 * weights) // RATE
+    what = f"{config.seeds} seeds of --width {config.width} for {config.epochs} epochs"
+    total = BASE + COMPILED + max(trained, compared)
+    return Needs(what, total, seconds // processors())

@@ -19,21 +19,13 @@ from sim.attacks.ascent import steepest
 from sim.attacks.damage import loss_increase
 from sim.networks import layers
 from sim.networks.gradients import norm
-from sim.penalty.configuration import Config, check
+from sim.penalty.configuration import BATCH, COMPARED, SIDE, Config, check, network
 from sim.sampling import datasets, engine
 from sim.sampling.draws import Draws
 from sim.statistics import estimates, verdicts
 from sim.statistics.estimates import Slope
 from sim.statistics.finite import Ratio, ratio
-from theory.architectures import mlp
 from theory.laws.norms import dual
-from theory.network import Network
-
-SIDE = 8
-"""Side of scikit-learn's digits, which have one channel: d = SIDE²."""
-
-BATCH = 64
-"""Digits in one step of training."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +104,7 @@ def differences(
         order.
     """
 
-    net, d = _network(config, "gelu"), SIDE**2
+    net, d = network(config.width, "gelu"), SIDE**2
     draws = Draws(("loss",), (2.0,), "digits", seed=config.seed, lazy=False)
     sizes = np.array(sorted(config.eps)) * d ** (1 / p)
     order = float(dual(p)) if q is None else q
@@ -129,7 +121,7 @@ def differences(
         return jax.vmap(gap)(jnp.asarray(sizes))
 
     with jax.enable_x64(True):
-        seeds = range(32 * config.seeds)
+        seeds = range(COMPARED * config.seeds)
         run = engine.sampler(net, (SIDE,), draws, lambda side: measure, len(seeds))
         return run(seeds)[0]
 
@@ -150,7 +142,7 @@ def trained(
         The means by (seed, norm of the configuration).
     """
 
-    net, d = _network(config), SIDE**2
+    net, d = network(config.width), SIDE**2
     data = datasets.digits()
     training, held_out = data.training.standardized(), data.test.standardized()
     size = config.train_eps * d ** (1 / p)
@@ -201,8 +193,3 @@ def trained(
         seeds, *(jnp.asarray(array) for array in given)
     )
     return np.asarray(found, float)
-
-
-def _network(config: Config, activation: str = "relu") -> Network:
-
-    return mlp(width=config.width, depth=2, channels=1, activation=activation)

@@ -7,7 +7,6 @@ from typing import Generic, Literal, TypeVar
 
 from sim.plan.configuration import Experiment, ModelExperiment
 from sim.plan.refusals import check_lists, check_seeds
-from sim.running import memory
 from sim.sampling import inputs
 from theory.architectures import find
 from theory.initializers import Scheme, is_gaussian, unknown
@@ -170,24 +169,3 @@ def _networks(config: Experiment) -> dict[int, Network]:
         )
         for width in config.widths or architecture.widths
     }
-
-
-def check_memory(plan: Plan[Config], lazy: bool, inputs: int, together: int = 1) -> None:
-    """Refuses networks whose layers do not fit each other, or that do not fit the memory.
-
-    Args:
-        plan: which networks, at which sizes.
-        lazy: whether Gaussian matrices of dense layers are not formed.
-        inputs: points of a network that are differentiated at once.
-        together: networks that are computed side by side.
-
-    Raises:
-        ValueError: with one sentence that says which.
-    """
-    itemsize = 8 if plan.config.dtype == "float64" else 4
-    for width, net in plan.networks.items():
-        for side in plan.sizes:
-            shape = net.input_shape(side)
-            output_shape(net.body, shape)
-            need = together * memory.bytes_per_seed(net.body, shape, inputs, lazy, itemsize)
-            memory.refuse(f"width {width} at side {side} needs", need)

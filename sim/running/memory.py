@@ -1,7 +1,9 @@
 """How much memory a simulation needs, estimated before anything is allocated. Without jax."""
 
 import os
+from contextlib import suppress
 from functools import singledispatch
+from pathlib import Path
 
 from theory.fans import fan_in
 from theory.initializers import is_gaussian
@@ -34,7 +36,8 @@ def numbers(layer: Layer, shape: Shape, inputs_per_seed: int, lazy: bool = False
 def _(layer: Dense, shape: Shape, inputs_per_seed: int, lazy: bool = False) -> int:
     outputs = 3 * number_of(_output_shape(layer, shape)) * inputs_per_seed
     if lazy and is_gaussian(layer.init) and len(shape) == 1:
-        return outputs
+        # how inputs depend on each other, for those of one matrix are drawn jointly
+        return outputs + 5 * inputs_per_seed * (inputs_per_seed - 1) // 2
     return outputs + 2 * fan_in(layer, shape) * layer.features
 
 
@@ -73,10 +76,26 @@ def physical() -> int:
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
-def refuse(what: str, need: int) -> None:
-    """Raises ValueError, with the estimate, if `what` needs more bytes than there are."""
-    if need > physical():
-        raise ValueError(
-            f"{what} about {need / 2**30:.3g} GiB, more than this machine has "
-            f"({physical() / 2**30:.3g} GiB)."
-        )
+def free() -> int:
+    """Bytes that this process may have in all: what is free, and what it has already.
+
+    The memory of the machine where its system does not say what is free of it; no more than the
+    group of the process may have.
+    """
+    found, has = physical(), _fields("/proc/self/status").get("VmRSS", 0)
+    available = _fields("/proc/meminfo").get("MemAvailable")
+    if available is not None:
+        found = min(found, 1024 * (available + has))
+    with suppress(OSError, ValueError):  # "max" where the group has no limit
+        found = min(found, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return found
+
+
+def _fields(path: str) -> dict[str, int]:
+    """The numbers of a file of Linux with lines such as "VmRSS:  1024 kB"."""
+    try:
+        lines = Path(path).read_text().splitlines()
+    except OSError:
+        return {}
+    words = [line.split() for line in lines]
+    return {w[0].rstrip(":"): int(w[1]) for w in words if len(w) > 1 and w[1].isdigit()}

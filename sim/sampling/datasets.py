@@ -25,6 +25,9 @@ SIZES: dict[str, tuple[int, ...]] = {"digits": (8, 16, 32, 64), "cifar10": (32, 
 
 CHANNELS = {"digits": 1, "cifar10": 3}
 CLASSES = 10
+IMAGES = {"digits": 1437, "cifar10": 50_000}
+"""Images in the training set."""
+
 HELD_OUT = 360
 """Digits in the test set."""
 

@@ -17,6 +17,7 @@ from jaxtyping import Array, Int, Key
 
 from sim.networks import layers
 from sim.running import memory
+from sim.sampling import chunks
 from sim.sampling import seeds as of_seed
 from sim.sampling.compiling import (
     Place,
@@ -29,17 +30,7 @@ from sim.sampling.compiling import (
     platform,
 )
 from sim.sampling.draws import Draws
-from theory.network import Conv, Network, output_shape, walk
-
-MEMORY = {"cpu": 32 * 2**20, "gpu": 2 * 2**30}
-"""Bytes that seeds computed side by side may take, as `bytes_per_seed` estimates them: what stays
-near a processor's caches, and what keeps an accelerator busy."""
-
-CHUNK = {"cpu": 16, "gpu": 64}
-"""Seeds between two reports of progress, unless more are computed side by side."""
-
-SHARED = 2**28
-"""Bytes of weights that may wait for their use at the next size."""
+from theory.network import Network, output_shape
 
 Measure = Callable[[layers.Weights, Array, Array, Key[Array, ""]], Any]
 """From the weights, inputs and labels of a seed, and a key for what else is random, to a pytree."""
@@ -56,14 +47,8 @@ key of what else is random."""
 
 
 def batch_size(network: Network, side: int, draws: Draws) -> int:
-    """How many seeds are computed side by side: a power of two up to 64 that fits `MEMORY`.
-
-    On a processor it is 1 if there are convolutions (`sim.networks.convolution` says why).
-    """
-    if platform() == "cpu" and any(isinstance(layer, Conv) for layer in walk(network.body)):
-        return 1
-    fit = MEMORY[platform()] // bytes_per_seed(network, side, draws)
-    return min(64, 2 ** max(0, fit.bit_length() - 1))
+    """How many seeds are computed side by side (`sim.sampling.chunks`)."""
+    return chunks.side_by_side(network, bytes_per_seed(network, side, draws), platform())
 
 
 def arrays(found: Any) -> Any:
@@ -111,8 +96,7 @@ def sampler(
     workers = len(where)
     batches = [1 if batch == 0 else batch or batch_size(network, side, draws) for side in sides]
     batched = _one if batch == 0 else jax.vmap
-    many = min(CHUNK[platform()], -(-seeds // workers), SHARED // max(1, waiting * workers))
-    chunk = -(-max(1, many) // max(batches)) * max(batches)
+    chunk = chunks.length(batches, seeds, workers, waiting, platform())
     drawn_together = chunk + (chunk in batches)  # why one more: see `_mapped`
 
     some = np.zeros(drawn_together, np.int32)

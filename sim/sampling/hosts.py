@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from sim.running import command_line
+from sim.running import command_line, needs
 from sim.storage import provenance
 from theory import stopping
 
@@ -71,6 +71,8 @@ class Spread:
         lacking = [name for name in explicit if name not in given]
         if self.devices is not None and self.devices < 1:
             raise ValueError(f"--devices must be at least 1, not {self.devices}.")
+        if self.devices is not None:
+            needs.devices_need(self.devices).refuse()
         if given and not self.distributed:
             raise ValueError(f"{given[0]} needs --distributed.")
         if self.timeout != Spread.timeout and not self.distributed:

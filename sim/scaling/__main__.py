@@ -11,7 +11,7 @@ from sim.plan.plan import completed
 from sim.running import command_line, files
 from sim.running.command_line import PageOutput
 from sim.sampling import hosts
-from sim.scaling.configuration import Config, planned
+from sim.scaling.configuration import Config, needs, planned
 from theory.console import run as run_main
 
 
@@ -27,6 +27,7 @@ def main(args: list[str] | None = None) -> int:
         # to look at a user's model starts jax, which must be told its devices and processes before
         if config.model is None:
             plan = planned(config, keep.out)
+            needs(plan, spread.devices).refuse()
         files.check_apart(keep.out, *output.targets())
         output.refuse()
     from sim.running import compilation

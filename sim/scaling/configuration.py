@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from sim.networks import closed_forms
+from sim.plan import needs as of_plan
 from sim.plan import plan
 from sim.plan.configuration import ModelExperiment
-from sim.plan.plan import Plan, check_memory
-from sim.running import memory
+from sim.plan.plan import Plan
+from sim.running.needs import Needs
 from sim.storage.folder import folder
 from theory.laws.norms import norm_order
 
@@ -88,11 +89,24 @@ def planned(config: Config, out: str | None = None) -> Plan[Config]:
         raise ValueError(f"--batch must be at least 1, not {config.batch}.")
     for q in config.norms:
         norm_order(q)
-    numbers = found.samples * len(config.quantity) * len(config.norms)
-    memory.refuse(f"{config.seeds} seeds need", 8 * numbers)
-    points = config.inputs_per_seed * config.labels_per_seed
-    check_memory(found, found.sampler == "lazy", points, config.batch or 1)
+    needs(found).refuse()
     return found
+
+
+def needs(plan: Plan[Config], devices: int | None = None) -> Needs:
+    """The memory and the time that a scaling run needs, on so many devices of a processor."""
+    config = plan.config
+    return of_plan.sampling(
+        plan,
+        of_plan.Sampling(
+            points=config.inputs_per_seed * config.labels_per_seed,
+            numbers=len(config.quantity) * len(config.norms),
+            lazy=plan.sampler == "lazy",
+            batch=config.batch,
+            most=config.max_seeds if config.until is not None else None,
+        ),
+        devices,
+    )
 
 
 def _check_number(config: Config, out: str | None) -> None:

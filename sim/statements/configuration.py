@@ -6,6 +6,7 @@ from typing import Annotated
 import tyro
 
 from sim.plan import refusals
+from sim.running.needs import BASE, Needs
 from theory.initializers import unknown
 from theory.statements import STATEMENTS
 
@@ -35,3 +36,21 @@ def check(config: Config) -> None:
     if config.seeds < 2:
         raise ValueError(f"a standard error needs at least two seeds, not --seeds {config.seeds}.")
     refusals.check_key(config.seed)
+    needs(config).refuse()
+
+
+COMPILED = 20 * 2**20
+"""Bytes that compiling a simulation takes."""
+
+PER_SEED = 40_000
+"""Bytes that the simulation with the largest gradients keeps of a network."""
+
+NETWORKS = 10**6
+"""That a processor can look at in a second at most."""
+
+
+def needs(config: Config) -> Needs:
+    """The memory and the time that the simulations need."""
+    count = len(config.names or STATEMENTS)
+    total = BASE + COMPILED * count + PER_SEED * config.seeds
+    return Needs(f"{config.seeds} seeds", total, count * config.seeds // NETWORKS)

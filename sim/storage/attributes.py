@@ -9,6 +9,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+EXTENDED_FROM = "extended_from"
+
 GROWS = ("seeds", "widths", "sizes")
 """What a run may have more of when it is continued; all else must stay."""
 
@@ -51,3 +53,11 @@ def experiment(attributes: Mapping[str, Any]) -> str:
 def computations(attributes: Mapping[str, Any]) -> dict[str, str]:
     """Digests of what a user's own model computes, by size; empty for other networks."""
     return attributes.get("computations", {})
+
+
+def extended_from(attributes: Mapping[str, Any]) -> list[int]:
+    """The numbers of seeds at which a run was extended by more of them: empty if it never was.
+
+    At each of them a report may have been read, and have decided on the extension.
+    """
+    return [int(seeds) for seeds in attributes.get(EXTENDED_FROM, ())]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
-from sim.running import memory
+from sim.running.needs import BASE, Needs
 from sim.storage import attributes, damage, descriptions, layout
 from sim.storage.folder import Folder
 from sim.storage.folder import folder as open_folder
@@ -32,7 +32,7 @@ def read(path: str) -> xr.Dataset:
         raise RunError(
             f"{folder} holds a study of training: python -m sim.training_report reports it."
         )
-    memory.refuse(f"{folder} holds", layout.size(found))
+    Needs(f"the samples in {folder}", BASE + layout.size(found), 0).refuse()
     samples = _whole(folder, found)
     config = _config(samples)
     samples.attrs |= attributes.encoded(config | {"sizes": sorted(config["sizes"])})
@@ -133,7 +133,9 @@ def merge(runs: Sequence[tuple[str, xr.Dataset]]) -> xr.Dataset:
         "seeds": together.sizes["seed"],
         "seed": keys[0] if len(keys) == 1 else keys,
     }
-    return together.assign_attrs(attributes.encoded(config))
+    together = together.assign_attrs(attributes.encoded(config))
+    looks = {seeds for _, run in runs for seeds in attributes.extended_from(run.attrs)}
+    return together.assign_attrs({attributes.EXTENDED_FROM: sorted(looks)} if looks else {})
 
 
 def _unpaired(samples: xr.Dataset) -> xr.Dataset:

@@ -152,6 +152,9 @@ class Run:
             refusals.refuse_differences(what, stored, config, GROWS, ADDED)
             _refuse_other_computations(self.folder, kept, computations)
             _refuse_other_rounding(self.folder, kept["sessions"], backend)
+            if config["seeds"] > stored["seeds"]:
+                before = attributes.extended_from(kept)
+                kept[attributes.EXTENDED_FROM] = [*before, stored["seeds"]]
             config["seeds"] = max(stored["seeds"], config["seeds"])
             for name in ("widths", "sizes"):  # in order of arrival: chunks stay where they are
                 new = [value for value in config[name] if value not in stored[name]]
@@ -181,7 +184,10 @@ class Run:
         self.finished, self.checksum = map(self.samples.pop, layout.BESIDES)
         self.widths = labels["width"].values.tolist()
         self.sizes = labels["size"].values.tolist()
-        self.about = damage.about(descriptions.described(self.folder))
+        kept = descriptions.described(self.folder)
+        self.about = damage.about(kept)
+        looks = attributes.extended_from(kept)
+        self.looks = {attributes.EXTENDED_FROM: looks} if looks else {}
 
     def mend(self, tell: Callable[[str], None]) -> None:
         """Forget chunks that are not what was written there, so that they are computed again."""

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from sim.plan import refusals
-from sim.sampling.datasets import NAMES, SIZES
+from sim.running import memory
+from sim.running.needs import BASE, Needs, processors
+from sim.sampling.datasets import CHANNELS, IMAGES, NAMES, SIZES
 from sim.training.network import without_batch_norm
 from theory.initializers import unknown
 from theory.network import output_shape
@@ -216,6 +218,57 @@ def check(config: Config) -> None:
     for side in full.sizes:
         net = without_batch_norm(full.data, side, full.width, full.depth)
         output_shape(net.body, net.input_shape(side))
+    needs(full).refuse()
+
+
+COMPILED = 41 * 2**20
+"""Bytes that compiling one function takes, for each convolution."""
+
+RATE = 5 * 10**9
+"""Bytes of a step that a processor can look at in a second at most."""
+
+TOGETHER = 64
+"""Images measured side by side."""
+
+STATES = 6
+"""Copies of the weights of all seeds: those and Adam's two moments, before a step and after it."""
+
+DOUBLE = 3
+"""Gradients in the memory of a step whose loss contains a gradient."""
+
+COPIES = 4
+"""Of the images while they are read and standardized."""
+
+CURVES = 15
+"""Numbers for each epoch of a seed: five, and copies of them."""
+
+
+def needs(config: Completed) -> Needs:
+    """The memory and the time that a study needs."""
+    cells, images = design(config), IMAGES[config.data]
+    attacks = len(config.attack_norms) * len(config.eps)
+    each: list[int] = []
+    seconds = 0
+    for cell in cells:
+        net = without_batch_norm(config.data, cell.side, config.width, config.depth)
+        shape = net.input_shape(cell.side)
+        weights = memory.bytes_per_seed(net.body, shape, 0) // 2
+        of_step = memory.bytes_per_seed(net.body, shape, DOUBLE * min(config.batch, images))
+        attacked = min(TOGETHER, config.attacked) * attacks
+        of_attack = memory.bytes_per_seed(net.body, shape, attacked)
+        each.append(config.seeds * STATES * weights + max(of_step, of_attack))
+        if cell.training != BEFORE:
+            steps = config.epochs * max(1, images // config.batch)
+            seconds += config.seeds * steps * of_step // RATE
+    kept = CURVES * 8 * config.seeds * config.epochs * len(cells)
+    data = COPIES * 4 * images * CHANNELS[config.data] * SIZES[config.data][0] ** 2
+    under_way = sum(sorted(each)[-config.workers :])
+    what = f"{len(cells)} trainings of {config.seeds} seeds for {config.epochs} epochs"
+    if under_way > kept:
+        what += f", {min(config.workers, len(cells))} at once, of width {config.width}"
+    trained = {(regularizer(c.training), c.side) for c in cells if c.training != BEFORE}
+    compiled = COMPILED * config.depth * (len(trained) + 2 * len(config.sizes))
+    return Needs(what, BASE + compiled + data + kept + under_way, seconds // processors())
 
 
 def design(config: Completed) -> list[Cell]:

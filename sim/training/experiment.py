@@ -96,5 +96,5 @@ def _in_parallel(work: Callable[[Cell], None], cells: Sequence[Cell], workers: i
     if workers == 1:
         loop()
         return
-    for wait in [background.started(loop) for _ in range(workers)]:
+    for wait in [background.started(loop) for _ in range(min(workers, len(cells)))]:
         wait()

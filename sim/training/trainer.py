@@ -20,13 +20,11 @@ from sim.networks import layers
 from sim.networks.batch_norm import with_batch_norm, with_statistics
 from sim.networks.gradients import norm
 from sim.sampling.datasets import Split
+from sim.training.configuration import TOGETHER
 from sim.training.dataset import NORMS
 from sim.training.network import without_batch_norm
 from sim.training.regularizers import LOSSES, Batch
 from theory.network import Network
-
-TOGETHER = 64
-"""Images measured side by side."""
 
 
 @dataclass(frozen=True)

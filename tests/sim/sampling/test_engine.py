@@ -95,7 +95,7 @@ def test_samples_are_the_same_bits_whatever_the_length_of_a_chunk(net, batch, mo
     draws = Draws(("loss",), (1.0,))
     found = []
     for chunk in (1, 16):
-        monkeypatch.setitem(engine.CHUNK, engine.platform(), chunk)
+        monkeypatch.setitem(chunks.CHUNK, engine.platform(), chunk)
         found.append(sampler(net, (8,), draws, 10**6, batch)(range(20), lambda done: None))
     np.testing.assert_array_equal(*found)
 

@@ -143,7 +143,7 @@ def test_a_run_that_says_it_is_larger_than_memory_is_refused(copied):
     text = descriptions.document(folder)
     text["consolidated_metadata"]["metadata"]["norm"]["shape"][0] = 10**15
     descriptions.write(folder, text)
-    with pytest.raises(ValueError, match=r"run holds about .* GiB, more than this machine has"):
+    with pytest.raises(ValueError, match=r"run need about .* GiB, more than this machine has"):
         merge.read(str(copied))
 
 
