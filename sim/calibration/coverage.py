@@ -13,12 +13,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from sim.calibration import interval_methods
+from sim.calibration.configuration import TOGETHER
 from sim.calibration.known_laws import DS, REPORTS, TRUTHS, Reports, Truth
 from sim.statistics import estimates, intervals
 from sim.statistics.verdicts import FALSE_ALARM, FEWEST_SEEDS, LARGEST_SKEWNESS
-
-TOGETHER = 2**21
-"""Norms drawn at once."""
 
 
 @dataclass(frozen=True)

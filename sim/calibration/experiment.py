@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
-from sim.calibration import coverage
+from sim.calibration import coverage, peeking
 from sim.calibration.configuration import TABLES, Config, check
 from sim.calibration.known_laws import REPORTS, TRUTHS
 
@@ -14,6 +14,10 @@ PILOTS = (16, 32, 128)
 """Seeds of the first stage in the table of two stages."""
 TWO_STAGES = ("mild", "correlated", "deep", "student", "pareto")
 """Known laws in the table of two stages."""
+PEEKED = ("wide", "deep", "mild", "correlated", "student", "pareto")
+"""Known laws in the table of looking repeatedly."""
+FIRST_LOOKS = (32, 128)
+"""Seeds at the first look in that table."""
 POWER = ("wide", "medium", "mild")
 """Known laws in the table of power."""
 POWER_SEEDS = (16, 64, 256, 1024, 4096, 16384)
@@ -45,6 +49,7 @@ def measurements(config: Config) -> dict[str, list[Callable[[], Any]]]:
         "coverage": rows(coverage.coverage, TRUTHS, config.seeds, many),
         "methods": rows(coverage.compare, TRUTHS, COMPARED, some),
         "two-stages": rows(coverage.two_stages, TWO_STAGES, PILOTS, some),
+        "peeking": rows(peeking.peeking, PEEKED, FIRST_LOOKS, some),
         "false-alarms": rows(coverage.false_alarms, REPORTS, config.seeds, many, many // 4),
         "power": rows(coverage.power, POWER, POWER_SEEDS, some, many // 8),
     }

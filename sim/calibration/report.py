@@ -6,6 +6,7 @@ from typing import Any
 
 from sim.calibration.configuration import Config
 from sim.calibration.coverage import Share
+from sim.calibration.peeking import LOOKS
 from sim.statistics import numbers
 from theory.console import for_tables
 from theory.tables import Table, columns, markdown, printed
@@ -113,6 +114,33 @@ the interval is as narrow as was asked for.""",
     )
 
 
+def _peeking(rows: list[Any]) -> Section:
+    return Section(
+        "Looking again and again",
+        f"""\
+Per cent of runs of an analyst who looks {LOOKS} times, each time after as many more seeds as there
+were at the first look. `covers`: the 95 % interval contains the truth at every look; `alarms`: the
+exponent is contradicted at some look, by a test at 1 %, although it is right. `fixed`: as if the
+number of seeds had been known beforehand; `any time`: what reports of runs that were extended have
+beside it, and verdicts use (`sim/statistics/anytime.py`). `times as wide`: its price, the length of
+the exponent's interval at any time over that of a fixed sample, at the first and at the last
+look.""",
+        (
+            "truth",
+            "first look",
+            *(f"{x} covers, {y}" for x in ("exponent", "mean") for y in ("fixed", "any time")),
+            *("alarms, fixed", "alarms, any time", "times as wide"),
+        ),
+        [
+            (
+                *(x.truth, x.first, *x.exponent, *x.mean, *x.alarms),
+                " to ".join(f"{ratio:.2f}" for ratio in x.width),
+            )
+            for x in rows
+        ],
+    )
+
+
 def _false_alarms(rows: list[Any]) -> Section:
     return Section(
         "False alarms",
@@ -161,6 +189,7 @@ _SECTIONS: dict[str, Callable[[list[Any]], Section]] = {
     "coverage": _coverage,
     "methods": _methods,
     "two-stages": _two_stages,
+    "peeking": _peeking,
     "false-alarms": _false_alarms,
     "power": _power,
 }

@@ -10,7 +10,7 @@ from sim.plan.refusals import check_lists, check_seeds
 from sim.sampling import inputs
 from theory.architectures import find
 from theory.initializers import Scheme, is_gaussian, unknown
-from theory.network import BatchNorm, Dense, Network, output_shape, walk
+from theory.network import BatchNorm, Dense, Network, walk
 
 DEEPEST = 10_000
 """No more layers or blocks than this: describing them takes about a millisecond each."""

@@ -88,7 +88,8 @@ def run(
         predicted = _kept(plan, kept)
         if predicted is None:
             predicted = predictions(plan, advance)
-        return _diagnosed(plan, labelled(plan, sampled, predicted))
+        samples = labelled(plan, sampled, predicted).assign_attrs(kept.looks)
+        return _diagnosed(plan, samples)
 
 
 def draws(plan: Plan[Config]) -> Draws:

@@ -39,6 +39,8 @@ def page(result: Report, sessions: list[dict[str, Any]]) -> str:
 def _points(result: Report) -> dict[str, list[Any]]:
     """The cells of the table of all values, by column."""
     points = result.points
+    any_time = [with_ends(x.mean, *x.any_time) for x in points if x.any_time]
+    at_any_time = {"mean, at any time": any_time} if any_time else {}
     widths = {} if result.config.get("model") else {"width": [point.width for point in points]}
     return {
         "norm": [table.norm_name(point.quantity, point.q) for point in points],
@@ -46,6 +48,7 @@ def _points(result: Report) -> dict[str, list[Any]]:
         "side": [point.size for point in points],
         "d": [point.d for point in points],
         "mean": [with_ends(point.mean, *point.interval) for point in points],
+        **at_any_time,
         "predicted": [plain(point.predicted, ".4g") for point in points],
         "networks": [point.seeds for point in points],
     }

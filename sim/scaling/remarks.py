@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sim.audit.configuration import Config as Audit
 from sim.scaling.report import Report
 from sim.scaling.table import columns
+from sim.statistics.anytime import extended
 from sim.statistics.estimates import LEVEL
 from sim.statistics.fitting import OFF, Fit
 from sim.statistics.verdicts import FALSE_ALARM
@@ -62,6 +63,8 @@ def remarks(report: Report) -> list[Remark]:
                 "yellow",
             )
         )
+    if report.extended_from:
+        found.append(Remark(extended(report.extended_from)))
     if report.reached is not None:
         found.append(Remark(_until(report), "" if report.reached else "bold red"))
     # a user's model has other reasons as well

@@ -30,6 +30,8 @@ class Report:
     """Samples that there are."""
     unfinished: int
     """Samples that a stored run lacks."""
+    extended_from: list[int]
+    """Seeds at which the run may have been looked at before it was extended."""
     rests: list[str]
     """What the predictions leave out, a sentence each."""
     degenerate: str | None = None
@@ -50,6 +52,7 @@ class Report:
             underflown=fitting.underflown(samples),
             samples=int(there.sum()),
             unfinished=int((~there).sum()),
+            extended_from=attributes.extended_from(samples.attrs),
             rests=json.loads(samples.attrs.get("rests", "[]")),
             degenerate=samples.attrs.get("degenerate"),
         )
@@ -70,7 +73,7 @@ class Report:
 def to_json(report: Report) -> str:
     """One JSON object {"config", "fits", "points", ...}; its schema is `report.schema.json`."""
     return numbers.to_json(
-        fields(report, "config", "sampler", "seeds", "reached", "rests")
+        fields(report, "config", "sampler", "seeds", "extended_from", "reached", "rests")
         | {"fits": [_fit(fit) for fit in report.fits]}
         | {"nonfinite": report.nonfinite, "zero": report.dead, "underflown": report.underflown}
         | {"points": [_point(point) for point in report.points]}
@@ -83,12 +86,14 @@ def _fit(fit: Fit) -> dict[str, Any]:
         **fields(fit, "arch", "width", "quantity", "q"),
         "exponent": fit.exponent.value,
         "ci": fit.exponent.interval,
+        "ci_any_time": fit.exponent.any_time,
         **fields(fit, "predicted", "predicted_error", "limit", "basis", "agrees"),
         "seeds": fit.exponent.seeds,
         "ratio": ratio and ratio.value,
         "ratio_ci": ratio and ratio.interval,
+        "ratio_ci_any_time": ratio and ratio.any_time,
         "constant_agrees": fit.constant_agrees,
-        "norm_off": off and {"size": off.size, "ratio": off.ratio.value, "ci": off.ratio.interval},
+        "norm_off": off and {"size": off.size, "ratio": off.ratio.value, "ci": off.ratio.valid},
         "verdict": verdict(fit),
         "reliable": fit.reliable,
     }
@@ -98,6 +103,7 @@ def _point(point: Point) -> dict[str, Any]:
     return {
         **fields(point, "arch", "width", "size", "d", "quantity", "q", "mean", "sem"),
         "ci": point.interval,
+        "ci_any_time": point.any_time,
         **fields(point, "predicted", "law"),
         "hypothesis-H": point.hypothesis_h,
         "seeds": point.seeds,

@@ -6,7 +6,7 @@ from rich.text import Text
 
 from sim.scaling.report import Report, verdict
 from sim.statistics.fitting import Fit, Point
-from sim.statistics.numbers import expected_slope, plain, with_ends, with_error
+from sim.statistics.numbers import estimated, expected_slope, plain, ranged, with_ends
 from theory.tables import Column, Table
 
 
@@ -28,14 +28,12 @@ def columns(report: Report) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {
         "width": [str(fit.width) for fit in fits],
         "norm": [norm_name(fit.quantity, fit.q) for fit in fits],
-        "exponent of d": [with_error(fit.exponent.value, *fit.exponent.interval) for fit in fits],
+        "exponent of d": [estimated(fit.exponent) for fit in fits],
         "predicted": [expected_slope(fit.expected) for fit in fits],
         "d → ∞": [plain(fit.limit, ".4g") for fit in fits],
         "rests on": [fit.basis for fit in fits],
         "verdict": [Text(verdict(fit), style=_style(fit)) for fit in fits],
-        "ratio": [
-            with_ends(fit.ratio.value, *fit.ratio.interval) if fit.ratio else "–" for fit in fits
-        ],
+        "ratio": [ranged(fit.ratio) if fit.ratio else "–" for fit in fits],
         "ratio to law": [_ratio_to([(p, p.law) for p in points], fit) for fit in fits],
         "ratio to H": [_ratio_to([(p, p.hypothesis_h) for p in points], fit) for fit in fits],
         "attack": [plain(fit.attack_exponent, ".3f") for fit in fits],

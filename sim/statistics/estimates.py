@@ -5,7 +5,7 @@ every interval comes from the spread over seeds, which are independent. The meth
 `sim.statistics.intervals`; docs/calibration.md says how often they cover.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from jaxtyping import Float
@@ -29,11 +29,23 @@ class OverSeeds:
     standard_error: float
     interval: tuple[float, float]
     seeds: int
+    any_time: tuple[float, float] | None = field(default=None, kw_only=True)
+    """The 95 % interval that holds at any number of seeds, of a run that was extended
+    (`sim.statistics.anytime`)."""
 
     @property
     def half_width(self) -> float:
         """Half the length of the interval."""
         return (self.interval[1] - self.interval[0]) / 2
+
+    @property
+    def valid(self) -> tuple[float, float]:
+        """The interval that holds, however the number of seeds was chosen: that of verdicts."""
+        return self.interval if self.any_time is None else self.any_time
+
+    def at(self, level: float) -> tuple[float, float]:
+        """The interval of that coverage, of a number of seeds known beforehand."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -42,6 +54,10 @@ class Slope(OverSeeds):
 
     degrees: float | int
     """Degrees of freedom of the standard error."""
+
+    def at(self, level: float) -> tuple[float, float]:
+        half = float(intervals.quantile(level, self.degrees)) * self.standard_error
+        return self.value - half, self.value + half
 
 
 @dataclass(frozen=True)
@@ -53,7 +69,18 @@ class Mean(OverSeeds):
     """
 
     skewness: float
-    """Of one seed's norm."""
+    """Of one seed's norm; NaN of a ratio of two means, whose logarithm has Student's interval."""
+    degrees: float | int = np.nan
+    """Degrees of freedom of that logarithm."""
+
+    def at(self, level: float) -> tuple[float, float]:
+        if np.isnan(self.skewness):
+            error = self.standard_error / self.value
+            factor = float(np.exp(intervals.quantile(level, self.degrees) * error))
+            return self.value / factor, self.value * factor
+        found = self.value, self.standard_error, self.skewness
+        low, high = intervals.mean_interval(*found, self.seeds, level)
+        return float(low), float(high)
 
     def over(self, unit: float) -> "Mean":
         """The ratio to a number that is known."""
@@ -162,9 +189,10 @@ def ratio(measured: Mean, predicted: Expected) -> Mean:
 
 
 def _from_log(found: Estimate, seeds: int) -> Mean:
-    value = float(np.exp(found.value))
-    factor = float(np.exp(intervals.quantile(LEVEL, found.degrees) * found.error))
-    return Mean(value, value * float(found.error), (value / factor, value * factor), seeds, np.nan)
+    value, degrees = float(np.exp(found.value)), float(found.degrees)
+    factor = float(np.exp(intervals.quantile(LEVEL, degrees) * found.error))
+    ends = value / factor, value * factor
+    return Mean(value, value * float(found.error), ends, seeds, np.nan, degrees)
 
 
 def log_exponent(

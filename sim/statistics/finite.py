@@ -19,6 +19,10 @@ from sim.statistics.verdicts import FALSE_ALARM
 class Ratio(OverSeeds):
     """A ratio of two means; its interval is Student's t over seeds."""
 
+    def at(self, level: float) -> tuple[float, float]:
+        half = float(stats.t.ppf((1 + level) / 2, self.seeds - 1)) * self.standard_error
+        return self.value - half, self.value + half
+
     def allows(self, value: float | int, comparisons: int) -> bool:
         """Whether a t test at level FALSE_ALARM / comparisons is compatible with that value."""
         allowed = stats.t.ppf(1 - FALSE_ALARM / comparisons / 2, self.seeds - 1)

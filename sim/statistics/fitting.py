@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from jaxtyping import Bool, Float
 
+from sim.statistics.anytime import Looks
 from sim.statistics.estimates import (
     Expected,
     Mean,
@@ -25,8 +26,9 @@ from sim.statistics.verdicts import agrees, expected, is_reliable, mean_agrees, 
 OFF = 0.03
 """Part by which a norm may miss its prediction before a report says so in words.
 
-A norm is off where, at some size, the 95 % interval of measured over predicted lies wholly beyond
-1 ± OFF: so that a wrong constant is told at once and one known to be approximate is not."""
+A norm is off where, at some size, the 95 % interval of measured over predicted (at any time, if the
+run was extended) lies wholly beyond 1 ± OFF: so that a wrong constant is told at once and one known
+to be approximate is not."""
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,8 @@ class Point:
     sem: float
     interval: tuple[float, float]
     """Of the mean (`Mean`), not symmetric about it."""
+    any_time: tuple[float, float] | None
+    """The same at any number of seeds, of a run that was extended."""
     predicted: float | None
     law: float | None
     """What the law says, where the prediction is another one because the law leaves something
@@ -139,8 +143,10 @@ def fit(samples: xr.Dataset) -> list[Fit]:
 
     `samples` is what `sim.scaling.run` returns: norms by (seed, width, size, quantity, q) and the
     predictions. Seeds whose norm is not finite at some size are left out of that fit; `nonfinite`
-    counts them. The attribute `pilot`, if there is one, is the number of seeds of the first stage.
+    counts them. The attribute `pilot`, if there is one, is the number of seeds of the first stage;
+    `extended_from` has those at which the run may have been looked at before it was extended.
     """
+    looks = _looks(samples)
     ds = samples["d"].values.astype(float)
     limits = _by_network(samples, "limit")
     bases = _by_network(samples, "basis")
@@ -163,9 +169,9 @@ def fit(samples: xr.Dataset) -> list[Fit]:
         is_whole = bool(np.isfinite(rows[_computed(samples, key[0])]).all())
         first = int(finite[: samples.attrs.get("pilot")].sum())
         pair = _paired(samples, key)
-        ratios = _ratios(rows, units[key], pair)
+        ratios = [one and looks.beside(one) for one in _ratios(rows, units[key], pair)]
         rows = rows[finite]
-        measured = two_stages(rows, ds, first)
+        measured = looks.beside(two_stages(rows, ds, first))
         nothing = unmeasured(rows[:first])
         is_measured = is_whole and nothing is None
         reliable = is_measured and is_reliable(rows[:first])
@@ -178,16 +184,16 @@ def fit(samples: xr.Dataset) -> list[Fit]:
                 quantity=quantity,
                 q=q,
                 exponent=measured,
-                log_exponent=log_exponent(rows, ds, first),
+                log_exponent=looks.beside(log_exponent(rows, ds, first)),
                 expected=slope[key],
                 limit=finite_or_none(limits[key].item()),
                 basis=str(bases[key].item()),
-                agrees=_agrees(measured, slope[key], pair, ds, comparisons)
+                agrees=_agrees(measured, slope[key], pair, ds, comparisons, looks)
                 if is_measured
                 else None,
                 ratios=dict(sorted(zip(sizes.tolist(), ratios, strict=True))),
                 norm_off=norm_off(sizes.tolist(), ratios) if is_measured else None,
-                constant_agrees=mean_agrees(tested, 1.0, comparisons) if tested else None,
+                constant_agrees=mean_agrees(tested, 1.0, comparisons, looks) if tested else None,
                 unmeasured=nothing,
                 reliable=reliable,
             )
@@ -222,6 +228,7 @@ def _agrees(
     pair: Pair | None,
     ds: Float[np.ndarray, " sizes"],
     comparisons: int,
+    looks: Looks,
 ) -> bool | None:
     """`agrees`, by the seeds that measurement and prediction have in common if there are any.
 
@@ -229,11 +236,11 @@ def _agrees(
     pilot.
     """
     if predicted is None or pair is None:
-        return agrees(measured, predicted, comparisons)
+        return agrees(measured, predicted, comparisons, looks)
     found = exponent_difference(*pair, ds)
     degrees = min(found.degrees, measured.degrees)
-    difference = slope_of(found.value, found.standard_error, found.seeds, degrees)
-    return agrees(difference, 0.0, comparisons)
+    difference = slope_of(found.value, found.standard_error, measured.seeds, degrees)
+    return agrees(difference, 0.0, comparisons, looks)
 
 
 def _ratios(
@@ -257,7 +264,7 @@ def norm_off(sizes: list[int], ratios: list[Mean | None]) -> Off | None:
     off = {
         size: found
         for size, found in zip(sizes, ratios, strict=True)
-        if found and (found.interval[0] > 1 + OFF or found.interval[1] < 1 - OFF)
+        if found and (found.valid[0] > 1 + OFF or found.valid[1] < 1 - OFF)
     }
     if not off:
         return None
@@ -269,6 +276,11 @@ def norm_off(sizes: list[int], ratios: list[Mean | None]) -> Off | None:
 def _factor(ratio: float) -> float:
     """How many times one of two numbers is the other."""
     return max(ratio, 1 / ratio) if ratio > 0 else np.inf
+
+
+def _looks(samples: xr.Dataset) -> Looks:
+    """When the run may have been looked at."""
+    return Looks.of(samples.attrs.get("extended_from", ()))
 
 
 def _has_width(samples: xr.Dataset) -> bool:
@@ -285,7 +297,7 @@ def _computed(samples: xr.Dataset, width: int) -> Bool[np.ndarray, "seeds sizes"
 
 def points(samples: xr.Dataset) -> list[Point]:
     """The mean norm at every size, with standard errors and predictions."""
-    found = []
+    found, looks = [], _looks(samples)
     predicted = _by_network(samples, "predicted")
     hypothesis_h = _by_network(samples, "hypothesis-H")
     law = _by_network(samples, "law") if "law" in samples else {}
@@ -294,7 +306,7 @@ def points(samples: xr.Dataset) -> list[Point]:
         width, quantity, q = key
         for size in samples["size"].values.tolist():
             values = norms.sel(size=size).values
-            measured = mean(values[np.isfinite(values)])
+            measured = looks.beside(mean(values[np.isfinite(values)]))
             found.append(
                 Point(
                     arch=samples.attrs["arch"],
@@ -306,6 +318,7 @@ def points(samples: xr.Dataset) -> list[Point]:
                     mean=measured.value,
                     sem=measured.standard_error,
                     interval=measured.interval,
+                    any_time=measured.any_time,
                     predicted=_at(predicted, key, size),
                     law=_at(law, key, size),
                     hypothesis_h=_at(hypothesis_h, key, size),

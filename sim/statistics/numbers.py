@@ -2,9 +2,21 @@
 
 import json
 import math
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from sim.statistics.estimates import Expected
+
+
+@runtime_checkable
+class Estimated(Protocol):
+    """A number with its interval, and perhaps that at any number of seeds."""
+
+    @property
+    def value(self) -> float: ...
+    @property
+    def interval(self) -> tuple[float, float]: ...
+    @property
+    def any_time(self) -> tuple[float, float] | None: ...
 
 
 def finite_or_none(value: float) -> float | None:
@@ -19,6 +31,24 @@ def with_error(value: float, low: float, high: float) -> str:
     half = (high - low) / 2
     digits = _digits(half)
     return f"{value:.{digits}f} ± {half:.{digits}f}"
+
+
+def estimated(found: Estimated) -> str:
+    """An estimate with half its interval, and half of that at any time: "0.50 ± 0.01 (± 0.02)"."""
+    text = with_error(found.value, *found.interval)
+    if found.any_time is None or text == "–":
+        return text
+    low, high = found.any_time
+    half = (high - low) / 2
+    return f"{text} (± {half:.{_digits(half)}f})"
+
+
+def ranged(found: Estimated) -> str:
+    """An estimate with its interval, and that at any time: "0.98 [0.90, 1.09] ([0.85, 1.15])"."""
+    text = with_ends(found.value, *found.interval)
+    if found.any_time is None or text == plain(found.value, ".3f"):
+        return text
+    return f"{text} ({with_ends(found.value, *found.any_time).partition(' ')[2]})"
 
 
 def expected_slope(slope: Expected | None) -> str:

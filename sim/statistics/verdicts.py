@@ -11,6 +11,7 @@ import xarray as xr
 from jaxtyping import Float
 
 from sim.statistics import intervals
+from sim.statistics.anytime import FIXED, Looks
 from sim.statistics.estimates import Expected, Mean, Slope
 from sim.statistics.intervals import Estimate
 from sim.statistics.numbers import finite_or_none
@@ -28,13 +29,19 @@ ROUNDING = 1e-6
 """What rounding alone may put between a measurement without spread and its prediction."""
 
 
-def agrees(measured: Slope, predicted: float | Expected | None, comparisons: int) -> bool | None:
+def agrees(
+    measured: Slope,
+    predicted: float | Expected | None,
+    comparisons: int,
+    looks: Looks = FIXED,
+) -> bool | None:
     """Whether a measured slope is compatible with the predicted one.
 
     Two-sided t test at level FALSE_ALARM / comparisons; None without a prediction or measurement.
     The standard error of a random prediction is added in squares
     (`sim.statistics.intervals.apart`), as if it shared no random numbers with the measurement;
-    where it does, measure their `exponent_difference` and predict 0.
+    where it does, measure their `exponent_difference` and predict 0. The level is that of a run
+    that may have been looked at before.
     """
     if predicted is None or not np.isfinite(measured.value):
         return None
@@ -43,7 +50,8 @@ def agrees(measured: Slope, predicted: float | Expected | None, comparisons: int
         Estimate(measured.value, measured.standard_error, measured.degrees),
         Estimate(expected.value, expected.standard_error, expected.degrees),
     )
-    allowed = intervals.quantile(1 - FALSE_ALARM / comparisons, away.degrees)
+    level = looks.level(FALSE_ALARM / comparisons, measured.seeds)
+    allowed = intervals.quantile(1 - level, away.degrees)
     return bool(abs(away.value) <= allowed * away.error + ROUNDING)
 
 
@@ -64,7 +72,9 @@ def expected(samples: xr.Dataset, name: str, **at: Any) -> Expected | None:
     return Expected(value, error, samples.sizes.get("network", known) - 1)
 
 
-def mean_agrees(measured: Mean, predicted: float, comparisons: int) -> bool | None:
+def mean_agrees(
+    measured: Mean, predicted: float, comparisons: int, looks: Looks = FIXED
+) -> bool | None:
     """Whether a measured mean is compatible with the predicted one.
 
     Two-sided test at level FALSE_ALARM / comparisons, Hall's transformation of t against Student's
@@ -80,7 +90,8 @@ def mean_agrees(measured: Mean, predicted: float, comparisons: int) -> bool | No
         return False
     t = np.array((measured.value - predicted) / measured.standard_error)
     found = intervals.transformed(t, np.array(measured.skewness), measured.seeds)
-    return bool(abs(found) <= intervals.quantile(1 - FALSE_ALARM / comparisons, measured.seeds - 1))
+    level = looks.level(FALSE_ALARM / comparisons, measured.seeds)
+    return bool(abs(found) <= intervals.quantile(1 - level, measured.seeds - 1))
 
 
 def unmeasured(
