@@ -52,8 +52,9 @@ def check(config: Config) -> None:
 TOGETHER = 2**21
 """Norms drawn at once, but those of one run at least."""
 
-SIZES = {"coverage": 4, "methods": 4, "two-stages": 4, "peeking": 4, "false-alarms": 64, "power": 4}
-"""Numbers of one seed in every table: norms, or coordinates of a gradient."""
+SIZES = {"coverage": 4, "methods": 4, "two-stages": 4, "peeking": 4, "false-alarms": 20, "power": 4}
+"""Numbers of one seed in every table: norms, or 64 coordinates of a gradient, shorter and fewer at
+once."""
 
 BEGUN = 250 * 2**20
 """Bytes of a process that has loaded SymPy and SciPy and has the laws, without jax."""
