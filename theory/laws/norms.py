@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-LARGEST_ORDER = 100
-"""Up to here expected norms are exact to 1e-5; those of larger finite orders are all but that of
+LARGEST_ORDER = 500
+"""Powers of larger finite orders leave the range of floats, and their norms are all but that of
 q = ∞."""
 
 
