@@ -20,7 +20,7 @@ t, u = sp.symbols("t u", positive=True)
 LARGE = 50
 """Orders from which on norms are nearly the largest coordinate."""
 
-FARTHEST = 25.0
+LARGEST = 25.0
 """Standard deviations that no coordinate reaches."""
 
 STEP = 0.16
@@ -177,7 +177,7 @@ def _large_norms(q: float, scales: np.ndarray, counts: np.ndarray) -> Any:
     most = counts.sum(axis=0).max()
     top = float(scales.max()) * float(6 - special.ndtri(min(0.25, 0.5 / most)))
     t = np.linspace(0, top, 1401)
-    each = -np.exp(_log_surprise(q)(np.log(np.minimum(t[1:, None] / scales, FARTHEST))))
+    each = -np.exp(_log_surprise(q)(np.log(np.minimum(t[1:, None] / scales, LARGEST))))
     above = np.vstack([np.ones(counts.shape[1]), -np.expm1(each @ counts)])
     return integrate.simpson(above, x=t, axis=0) / special.gamma(1 - 1 / q)
 
@@ -189,7 +189,7 @@ def _log_surprise(q: float) -> Callable[[np.ndarray], np.ndarray]:
     (|z|/r)^q is below an exponential variable s with this probability, and P(|z| > r s^{1/q}) is
     averaged over y = log s.
     """
-    log_r = np.linspace(-12, np.log(FARTHEST), 4001)
+    log_r = np.linspace(-12, np.log(LARGEST), 4001)
     y = np.linspace(-45, 4, 300)
     weights = np.exp(y - np.exp(y)) * (y[1] - y[0])
     apart = np.exp(log_r[:, None] + y / q) / np.sqrt(2)
