@@ -212,7 +212,11 @@ def _quadrature(integral: sp.Integral, digits: int) -> sp.Expr | None:
             value, error = mpmath.quad(precisely, ends(), error=True)
         except (ArithmeticError, ValueError, TypeError, NameError):
             return None
-        if not mpmath.isfinite(value) or error > mpmath.mpf(10) ** (GUARD - digits) * abs(value):
+        if (
+            not isinstance(value, mpmath.mpf)
+            or not mpmath.isfinite(value)
+            or error > mpmath.mpf(10) ** (GUARD - digits) * abs(value)
+        ):
             return None
     return sp.Float(value, digits)
 
