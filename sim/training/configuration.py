@@ -202,6 +202,9 @@ def check(config: Config) -> None:
             raise ValueError(
                 f"--{name.replace('_', '-')} must be at least 1, not {getattr(full, name)}."
             )
+    images = IMAGES[full.data]
+    if full.batch > images:
+        raise ValueError(f"--batch must be at most the {images} training images, not {full.batch}.")
     if full.steps < 0:
         raise ValueError(f"--steps cannot be negative, unlike {full.steps}.")
     if not 0 < full.learning_rate < math.inf:
