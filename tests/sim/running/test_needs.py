@@ -10,7 +10,7 @@ from benchmarks import memory as measuring
 from sim.plan import needs as of_plan
 from sim.plan.plan import Plan
 from sim.running import memory
-from sim.running.needs import BASE, DAY, LONGEST, Needs
+from sim.running.needs import DAY, LONGEST, Needs
 from sim.scaling.configuration import Config, needs, planned
 
 MEMORY, TIME = "GiB, more than this machine has free (", f"days, more than {LONGEST:g}."

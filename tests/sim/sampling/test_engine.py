@@ -7,7 +7,7 @@ import pytest
 
 from sim.models import loading
 from sim.running.memory import bytes_per_seed
-from sim.sampling import engine, seeds
+from sim.sampling import chunks, engine, seeds
 from sim.sampling.draws import Draws
 from sim.sampling.engine import batch_size
 from sim.sampling.norms import sample, sampler, sweep
