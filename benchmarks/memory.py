@@ -63,11 +63,7 @@ def all_measured() -> list[dict[str, Any]]:
 
 
 def measured(command: str) -> dict[str, Any]:
-    """Estimated and largest memory, in bytes, of a command in a process that has compiled nothing.
-
-    What a process that starts another one has counts as the other's, too; it is less here than what
-    any command takes.
-    """
+    """Estimated and largest memory of a command, in bytes, in a process with nothing compiled."""
     with tempfile.TemporaryDirectory() as place:
         words = [sys.executable, "-m", "benchmarks.memory"]
         words += command.replace("RUN", str(Path(place) / "run")).split()

@@ -65,6 +65,7 @@ DEFAULTS = (
 
 def networks(scheme: Scheme, width: int, channels: int) -> dict[str, Network]:
     """One network for each kind of first layer and head, by its title."""
+    counts(width=width, channels=channels)
     return {
         "mlp": architectures.mlp(width=width, init=scheme),
         "cnn, dense head": architectures.cnn(width=channels, init=scheme),

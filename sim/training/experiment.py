@@ -48,9 +48,6 @@ def run(
     check(config)
     full = completed(config)
     data = datasets.load(full.data, full.data_dir)
-    if full.batch > len(data.training.labels):
-        there = f"the {len(data.training.labels)} training images"
-        raise ValueError(f"--batch must be at most {there}, not {full.batch}.")
     data = datasets.Data(data.training.standardized(), data.test.standardized())
     found: dict[Cell, Arrays] = {}
     with studies.opened(out, asdict(full), GROWS, jax.default_backend(), tell) as study:

@@ -64,7 +64,7 @@ CASES = (
     ("theory.defaults", "--sides 100000000000000 8", "side must be at most 10^12"),
     ("theory.defaults", "--sides", "expected at least one argument"),
     ("theory.defaults", f"--width {'9' * 60}", "width must be at most 10^12"),
-    ("theory.defaults", "--channels 0", "width must be at least 1, not 0"),
+    ("theory.defaults", "--channels 0", "channels must be at least 1, not 0"),
     ("sim.scaling.__main__", f"{MLP} --norms 1e300", "a norm needs q up to 500, or inf, not 1e300"),
     ("sim.scaling.__main__", f"{MLP} --norms 501", "a norm needs q up to 500, or inf, not 501"),
     ("sim.scaling.__main__", f"{MLP} --norms 1 1.0", "--norms lists a value twice: 1 1.0"),

@@ -61,7 +61,8 @@ class Together(Activation):
     """An activation with what it does to squared gradients at two positions.
 
     Covariances are relative to the means, and of one channel: over n channels they are n times
-    smaller. S = φ'(z)² u² is such a square, u the gradient behind the activation.
+    smaller. S = φ'(z)² u² is such a square, u the gradient behind the activation. Compared by
+    identity, since arrays have no hash by which functions of layers could be kept.
     """
 
     activation: Activation
