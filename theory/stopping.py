@@ -1,15 +1,17 @@
 """How a signal ends a command: always, and with the status that a shell gives it.
 
 What a handler raises is lost where a library had called back into Python. So the handler raises,
-for those who keep or tell something at the end, and a timer ends a process that goes on.
+for those who keep or tell something at the end; what is lost is raised again; and a timer ends a
+process that goes on.
 """
 
+import _thread
 import contextlib
 import os
 import signal
 import sys
 import threading
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -17,6 +19,9 @@ TERMINATED = 128 + signal.SIGTERM
 
 GRACE = 5.0
 """Seconds that a process has to end by itself."""
+
+AGAIN = 0.01
+"""Seconds until what was lost is raised again."""
 
 
 class Stopped(KeyboardInterrupt):
@@ -39,16 +44,30 @@ class Signals:
         self.status: int | None = None
         """The exit status after the signal that came first; None if none came."""
         self._timer: threading.Timer | None = None
+        self._lost = False
 
     def stop(self, number: int, _: Any) -> None:
         """The handler. Signals after the first change nothing: the process is ending."""
-        if self.status is not None:
+        if self.status is None:
+            self.status = 128 + number
+            self._timer = _later(GRACE, self._end)
+        elif not self._lost:
             return
-        self.status = 128 + number
-        self._timer = threading.Timer(GRACE, self._end)
-        self._timer.daemon = True
-        self._timer.start()
+        self._lost = False
         raise Stopped(self.status)
+
+    def lost(self, ignored: Any) -> None:
+        """The hook for exceptions that Python must ignore: `Stopped` is raised again."""
+        if not isinstance(ignored.exc_value, Stopped):
+            sys.__unraisablehook__(ignored)
+            return
+        self._lost, number = True, ignored.exc_value.status - 128
+
+        def again() -> None:
+            if signal.getsignal(number) == self.stop:  # the command has not ended meanwhile
+                _thread.interrupt_main(number)
+
+        _later(AGAIN, again)
 
     def _end(self) -> None:
         with contextlib.suppress(OSError):
@@ -72,19 +91,28 @@ class Signals:
         return self.status
 
 
+def _later(seconds: float, function: Callable[[], None]) -> threading.Timer:
+    timer = threading.Timer(seconds, function)
+    timer.daemon = True
+    timer.start()
+    return timer
+
+
 @contextlib.contextmanager
 def heeded() -> Generator[Signals, None, None]:
     """While the context lasts, signals raise `Stopped`; what is ignored stays ignored.
 
     Outside of the main thread, where Python has no handlers, nothing is changed.
     """
-    signals, before = Signals(), {}
+    signals, before, hook = Signals(), {}, sys.unraisablehook
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 before[number] = signal.signal(number, signals.stop)
+        sys.unraisablehook = signals.lost
     try:
         yield signals
     finally:
+        sys.unraisablehook = hook
         for number, handler in before.items():
             signal.signal(number, handler)

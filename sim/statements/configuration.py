@@ -42,8 +42,8 @@ def check(config: Config) -> None:
 COMPILED = 20 * 2**20
 """Bytes that compiling a simulation takes."""
 
-PER_SEED = 40_000
-"""Bytes that the simulation with the largest gradients keeps of a network."""
+PER_SEED = 400
+"""Bytes that a simulation keeps of a network: its key, its norm, and copies of it."""
 
 NETWORKS = 10**6
 """That a processor can look at in a second at most."""

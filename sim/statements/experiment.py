@@ -40,4 +40,4 @@ def contradicted(outcomes: dict[str, Outcome]) -> list[str]:
     `sim.statistics.verdicts.FALSE_ALARM` of runs.
     """
     count = sum(outcome.z is not None for outcome in outcomes.values())
-    return [name for name, outcome in outcomes.items() if not outcome.agrees(max(count, 1))]
+    return [name for name, outcome in outcomes.items() if outcome.agrees(max(count, 1)) is False]

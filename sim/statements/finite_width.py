@@ -20,6 +20,6 @@ def spread(settings: Settings) -> Outcome:
     network = architectures.mlp(finite_width.WIDTHS, channels=1)
     found = norms_of(network, 8, settings, 2.0)
     logs = np.log(found[found > 0])
-    squares = (logs - logs.mean()) ** 2 * len(logs) / (len(logs) - 1)
+    squares = (logs - logs.mean()) ** 2 * len(logs) / max(len(logs) - 1, 1)
     expected = predict(network, 2).distribution(64).log_variance(2)
     return of_mean("Var log‖∂f‖₂ at d = 64, mlp of widths 20, 30, 10", expected, squares)

@@ -12,6 +12,8 @@ from theory.laws.softmax import residual_value
 from theory.network import Serial
 
 CLASSES = 5
+AT_ONCE = 1000
+"""Heads that are kept in memory together."""
 DEVIATION = 2.0
 """Of the weights of the head: logits large enough for r · f to matter."""
 
@@ -28,10 +30,12 @@ def gaussian_head(settings: Settings) -> Outcome:
     jacobian = np.asarray(jacobian, float).reshape(len(h), -1)
 
     rng = np.random.default_rng(settings.seed)
-    heads = DEVIATION * rng.standard_normal((settings.seeds, CLASSES, len(h)))
-    r = special.softmax(heads @ h, axis=1)
-    r[:, 0] -= 1
-    squares = np.sum((np.einsum("nk,nkj->nj", r, heads) @ jacobian) ** 2, axis=1)
+    squares = np.empty(settings.seeds)
+    for part in np.array_split(squares, -(-settings.seeds // AT_ONCE)):
+        heads = DEVIATION * rng.standard_normal((len(part), CLASSES, len(h)))
+        r = special.softmax(heads @ h, axis=1)
+        r[:, 0] -= 1
+        part[:] = np.sum((np.einsum("nk,nkj->nj", r, heads) @ jacobian) ** 2, axis=1)
 
     energy, length = np.sum(jacobian**2), np.linalg.norm(h)
     alignment = np.sum((jacobian.T @ h / length) ** 2) / energy

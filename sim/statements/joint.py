@@ -1,8 +1,10 @@
 """Simulations of logits and gradients together, and of the distance to a decision boundary."""
 
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
 
-from sim.statements.networks import gradients_of, norms_of
+from sim.statements.networks import norms_of, of_gradients
 from sim.statements.outcome import Outcome, Settings, of_mean
 from theory import architectures, predict
 
@@ -19,8 +21,11 @@ def boundary_distance(settings: Settings) -> Outcome:
     """The share of networks within the median distance of a boundary, by Euler's identity."""
     network = architectures.mlp((4, 3), classes=1, channels=1)
     image = np.arange(1.0, 10.0).reshape(3, 3, 1)
-    gradients = gradients_of(network, 3, settings, image).reshape(settings.seeds, -1)
-    alive = gradients[np.any(gradients != 0, axis=1)]
-    distances = np.abs(alive @ image.ravel()) / np.sum(alive**2, axis=1) ** 0.5
-    below = distances <= predict(network).distance(9).median * np.linalg.norm(image)
+
+    def distance(gradient: Array) -> Array:
+        return jnp.abs(jnp.sum(gradient * image)) / jnp.linalg.norm(gradient)
+
+    distances = of_gradients(distance, network, 3, settings, image)
+    alive = ~np.isnan(distances)
+    below = distances[alive] <= predict(network).distance(9).median * np.linalg.norm(image)
     return of_mean("P(distance to f = 0 below its median), d = 9, widths 4, 3", 0.5, below)

@@ -53,17 +53,30 @@ def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
     return jax.jit(function, compiler_options=options)
 
 
-def gradients_of(
-    network: Network, side: int, settings: Settings, image: np.ndarray | None = None
-) -> Float[np.ndarray, "seeds side side channels"]:
-    """∂f_0/∂x of every seed at a Gaussian input, or at one image."""
+def of_gradients(
+    number: Callable[[Array], Array],
+    network: Network,
+    side: int,
+    settings: Settings,
+    image: np.ndarray | None = None,
+) -> Float[np.ndarray, " seeds"]:
+    """One number of every seed's ∂f_0/∂x at a Gaussian input, or at one image.
+
+    Args:
+        number: The number of a gradient of shape (side, side, channels). It is taken where the
+            gradient is computed: all seeds' gradients at once may not fit in memory.
+        network: The network whose weights are drawn anew for every seed.
+        side: The side of the images.
+        settings: How many seeds there are, and their key.
+        image: The input of all seeds, of the gradient's shape.
+    """
     shape = network.input_shape(side)
 
     def one(key: Key[Array, ""]) -> Array:
         weights_key, input_key = jax.random.split(key)
         weights = layers.init(network.body, weights_key, shape)
         x = jax.random.normal(input_key, shape) if image is None else jnp.asarray(image)
-        return jax.grad(lambda x: layers.apply(network.body, weights, x)[0])(x)
+        return number(jax.grad(lambda x: layers.apply(network.body, weights, x)[0])(x))
 
     keys = jax.random.split(jax.random.key(settings.seed), settings.seeds)
     return np.asarray(compiled(lambda keys: jax.lax.map(one, keys, batch_size=200))(keys), float)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Shaped
 from scipy import stats
 
 from sim.statistics import estimates, verdicts
@@ -43,12 +43,21 @@ class Outcome:
             return 0.0 if self.measured == self.predicted else float("inf")
         return (self.measured - self.predicted) / self.standard_error
 
-    def agrees(self, comparisons: int) -> bool:
-        """Whether prediction and measurement are compatible.
+    @property
+    def unmeasured(self) -> str | None:
+        """Why the samples carry no verdict, as a clause; None if they carry one."""
+        if self.tolerance is None and self.seeds < verdicts.FEWEST_SEEDS:
+            return f"{self.seeds} seeds, fewer than {verdicts.FEWEST_SEEDS}"
+        return None
+
+    def agrees(self, comparisons: int) -> bool | None:
+        """Whether prediction and measurement are compatible; None if nothing was measured.
 
         An identity must hold within its tolerance; a mean passes a two-sided t test at level
-        `statistics.FALSE_ALARM` / comparisons.
+        `verdicts.FALSE_ALARM` / comparisons.
         """
+        if self.unmeasured is not None:
+            return None
         if self.z is None:
             return bool(self.tolerance is not None and self.measured <= self.tolerance)
         level = verdicts.FALSE_ALARM / comparisons
@@ -59,11 +68,12 @@ Check = Callable[[Settings], Outcome]
 """The simulation of a statement."""
 
 
-def of_mean(simulated: str, predicted: Any, samples: Float[np.ndarray, " seeds"]) -> Outcome:
+def of_mean(simulated: str, predicted: Any, samples: Shaped[np.ndarray, " seeds"]) -> Outcome:
     """A mean over networks beside its prediction."""
-    samples = np.asarray(samples, float)
-    error = float(samples.std(ddof=1) / np.sqrt(len(samples)))
-    return Outcome(simulated, float(predicted), float(samples.mean()), error, len(samples))
+    samples, count = np.asarray(samples, float), len(samples)
+    error = float(samples.std(ddof=1) / np.sqrt(count)) if count > 1 else np.nan
+    mean = float(samples.mean()) if count else np.nan
+    return Outcome(simulated, float(predicted), mean, error, count)
 
 
 def of_exponent(

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Key
 
-from sim.statements.networks import HE, LAST, compiled, gradients_of, norms_of
+from sim.statements.networks import HE, LAST, compiled, norms_of, of_gradients
 from sim.statements.outcome import Outcome, Settings, of_exponent, of_mean
 from theory import architectures, predict
 from theory.geometry import connections
@@ -58,6 +58,6 @@ def condition_s(settings: Settings) -> Outcome:
     network = Network("strided", serial(first, ReLU(), Flatten(), Dense(1, LAST)), channels=1)
     reads = connections(first, 4).sum(axis=0)
     chosen = np.outer(reads, reads) == 4
-    energies = (gradients_of(network, 4, settings)[..., 0] ** 2 * chosen).sum(axis=(1, 2))
+    energies = of_gradients(lambda g: jnp.sum(g[..., 0] ** 2 * chosen), network, 4, settings)
     expected = (logit_energy_map(network.body, (4, 4, 1)) * chosen).sum()
     return of_mean("energy of pixels read four times, 3×3 kernel, stride 2", expected, energies)

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Array, Key
 
 from sim.networks import layers
-from sim.statements.networks import compiled, gradients_of
+from sim.statements.networks import compiled, of_gradients
 from sim.statements.outcome import Outcome, Settings, of_exponent, of_mean
 from theory import architectures, predict
 from theory.laws.energy import gain
@@ -41,8 +41,10 @@ def constant_signal_to_noise(settings: Settings) -> Outcome:
     values, ds = [], [3 * side**2 for side in sides]
     for side in sides:
         image = small.repeat(side // 4, axis=0).repeat(side // 4, axis=1)
-        gradients = gradients_of(network, side, settings, image).reshape(settings.seeds, -1)
-        values.append(norm(image, p) * np.linalg.norm(gradients, 3, axis=1))
+        norms = of_gradients(
+            lambda g: jnp.linalg.norm(g.ravel(), 3), network, side, settings, image
+        )
+        values.append(norm(image, p) * norms)
     slope = predict(network, 3).slope(ds)
     assert slope is not None
     what = "exponent of ‖x‖_p‖∂f‖_q, p = 3/2, pixels copied from side 4 to 16, mlp of width 64"

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict
 
 from sim.statements.configuration import Config
@@ -19,38 +20,60 @@ MEASURED = ("predicted", "measured", "z", "verdict")
 
 
 def to_json(config: Config, outcomes: dict[str, Outcome]) -> str:
-    """One JSON object {"config", "statements"}."""
+    """One JSON object {"config", "statements", "not_simulated"}."""
     wrong = contradicted(outcomes)
     rows = [
-        {"statement": name, **asdict(outcome), "z": outcome.z, "agrees": name not in wrong}
+        {
+            "statement": name,
+            **asdict(outcome),
+            "z": outcome.z,
+            "agrees": None if outcome.unmeasured else name not in wrong,
+            "unmeasured": outcome.unmeasured,
+        }
         for name, outcome in outcomes.items()
     ]
-    return numbers.to_json({"config": asdict(config), "statements": rows})
+    without = {name: WITHOUT[name] for name in config.names or STATEMENTS if name in WITHOUT}
+    found = {"config": asdict(config), "statements": rows, "not_simulated": without}
+    return numbers.to_json(found)
 
 
 def measured_cells(outcome: Outcome, agrees: bool) -> tuple[str, ...]:
     """Predicted, measured, z and verdict of one simulation, as text."""
     verdict = "agrees" if agrees else "CONTRADICTS"
+    if outcome.unmeasured is not None:
+        verdict = f"no measurement: {outcome.unmeasured}"
     if outcome.z is None:
         return "identity", f"relative error {outcome.measured:.0e}", "", verdict
     error = outcome.standard_error or 0.0
     digits = max(0, 1 - math.floor(math.log10(error))) if error > 0 else 4
     measured = f"{outcome.measured:.{digits}f} ± {error:.{digits}f}"
     deviation = round(outcome.z, 1) + 0.0  # no negative zero
-    return f"{outcome.predicted:.{digits}f}", measured, f"{deviation:+.1f}", verdict
+    z = "" if math.isnan(deviation) else f"{deviation:+.1f}"
+    return f"{outcome.predicted:.{digits}f}", measured, z, verdict
+
+
+def _simulated(
+    config: Config, outcomes: dict[str, Outcome], describe: Callable[[str], tuple[str, ...]]
+) -> tuple[tuple[str, ...], ...]:
+    """A row of every statement: what `describe` says of it, then its simulation."""
+    wrong, rows = contradicted(outcomes), list[tuple[str, ...]]()
+    for name in config.names or STATEMENTS:
+        if name in outcomes:
+            outcome = outcomes[name]
+            cells = outcome.simulated, *measured_cells(outcome, name not in wrong)
+        else:
+            cells = f"none: {WITHOUT[name]}", *("" for _ in MEASURED)
+        rows.append((*describe(name), *cells))
+    return tuple(rows)
 
 
 def show(config: Config, outcomes: dict[str, Outcome], to_stderr: bool = False) -> None:
     """Prints the table, on standard output or on standard error."""
-    wrong = contradicted(outcomes)
     names = ("statement", "what is simulated", *MEASURED)
     table = Table(
         f"{config.seeds} seeds in a mean, key {config.seed}",
         columns(names, text=[name for name in names if name != "z"]),
-        tuple(
-            (name, outcome.simulated, *measured_cells(outcome, name not in wrong))
-            for name, outcome in outcomes.items()
-        ),
+        _simulated(config, outcomes, lambda name: (name,)),
     )
     console = for_tables(150, to_stderr)
     console.print(printed(table))
@@ -71,18 +94,11 @@ def derived(name: str) -> str:
 def page(config: Config, outcomes: dict[str, Outcome]) -> str:
     """The statements with their derivations and simulations, as a Markdown page."""
     title = "The statements, derived and simulated"
-    wrong = contradicted(outcomes)
     names = ("statement", "what is derived", "steps, by kind of check", "simulation", *MEASURED)
-    rows: list[tuple[str, ...]] = []
-    for name in config.names or STATEMENTS:
-        row = (f"`{name}`", STATEMENTS[name].title, derived(name))
-        if name in outcomes:
-            outcome = outcomes[name]
-            cells = measured_cells(outcome, name not in wrong)
-            rows.append((*row, outcome.simulated, *cells))
-        else:
-            rows.append((*row, f"none: {WITHOUT[name]}", *("" for _ in MEASURED)))
-    table = Table(title, columns(names, text=names), tuple(rows))
+    rows = _simulated(
+        config, outcomes, lambda name: (f"`{name}`", STATEMENTS[name].title, derived(name))
+    )
+    table = Table(title, columns(names, text=names), rows)
     return f"# {title}\n\n{_PAGE}\n\n{markdown(table)}\n"
 
 

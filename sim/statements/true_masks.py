@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from sim.statements.networks import LAST, gradients_of
+from sim.statements.networks import LAST, of_gradients
 from sim.statements.outcome import Outcome, Settings, of_mean
 from theory.initializers import VarianceScaling
 from theory.laws.energy import logit_energy_map
@@ -15,6 +15,6 @@ def true_masks(settings: Settings) -> Outcome:
     body = (Conv(3, uniform, stride=2), ReLU(), Conv(2, uniform), ReLU(), Flatten())
     network = Network("strided", serial(*body, Dense(1, LAST)), channels=1)
     image = np.random.default_rng(settings.seed).standard_normal((4, 4, 1))
-    squares = gradients_of(network, 4, settings, image)[:, 0, 0, 0] ** 2
+    squares = of_gradients(lambda g: g[0, 0, 0] ** 2, network, 4, settings, image)
     expected = logit_energy_map(network.body, (4, 4, 1))[0, 0]
     return of_mean("E(∂f/∂x_1)², shared 3×3 kernels, stride 2, uniform weights", expected, squares)

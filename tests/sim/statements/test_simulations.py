@@ -6,12 +6,13 @@ from collections import Counter
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
 
 from sim.networks import layers
 from sim.statements import __main__ as command
 from sim.statements import attacks, loss
-from sim.statements.outcome import Outcome, Settings
+from sim.statements.outcome import Outcome, Settings, of_mean
 from sim.statements.simulations import CHECKS, WITHOUT
 from theory.laws import norms
 from theory.statements import STATEMENTS
@@ -126,11 +127,30 @@ def test_the_command(monkeypatch, capsys):
     assert "| `lemma-2` |" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("seeds", [0, 1, 3])
+def test_few_seeds_carry_no_verdict(seeds):
+    """Two networks on one side of a median have no spread, whatever the median is."""
+    found = of_mean("a share", 0.5, np.ones(seeds))
+    assert found.agrees(1) is None
+    assert found.unmeasured == f"{seeds} seeds, fewer than 16"
+
+
+def test_a_statement_without_a_verdict_or_a_simulation_says_why(capsys):
+    assert command.main(["theorem-4", "batch-norm", "--seeds", "3", "--check", "--json", "-"]) == 0
+    said = capsys.readouterr()
+    found = json.loads(said.out)
+    assert [row["agrees"] for row in found["statements"]] == [None]
+    assert found["statements"][0]["unmeasured"] == "3 seeds, fewer than 16"
+    assert list(found["not_simulated"]) == ["batch-norm"]
+    table = " ".join(said.err.split())
+    assert "no measurement: 3" in table and "none: `python -m sim.scaling`" in table
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["theorem4"], "did you mean 'theorem-4'?"),
-        (["theorem-4", "theorem-4"], "named twice"),
+        (["theorem-4", "theorem-4"], "lists a value twice"),
         (["--seeds", "1"], "at least two seeds"),
         (["--seed", "-1"], "--seed must lie"),
         (["--json", "/nowhere/result.json"], "cannot write"),
