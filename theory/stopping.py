@@ -65,7 +65,7 @@ class Signals:
 
         def again() -> None:
             if signal.getsignal(number) == self.stop:  # the command has not ended meanwhile
-                _thread.interrupt_main(number)
+                _thread.interrupt_main(signal.Signals(number))
 
         _later(AGAIN, again)
 
