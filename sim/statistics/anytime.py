@@ -37,7 +37,7 @@ class Looks:
     """When a run may have been looked at; never before its end without `first`."""
 
     first: int | None = None
-    """Seeds at the first look of a run that was extended afterwards; none if it was not."""
+    """Seeds at the first look of a run that was extended afterwards, or that is unfinished."""
 
     @classmethod
     def of(cls, extended_from: Sequence[int]) -> "Looks":
@@ -72,11 +72,12 @@ FIXED = Looks()
 
 
 def extended(looks: Sequence[int]) -> str:
-    """What a report says of a run that was extended from these numbers of seeds."""
+    """What a report says of a run that may have been looked at with these numbers of seeds."""
     several = ", ".join(map(str, looks))
     return (
-        f"note: extended from {several} seeds, where it may have been looked at: in brackets are "
-        "the intervals that hold at any number of seeds, and verdicts use them."
+        f"note: with {several} seeds this run was extended or is unfinished, and may have been "
+        "looked at: in brackets are the intervals that hold at any number of seeds, and verdicts "
+        "use them."
     )
 
 

@@ -92,7 +92,7 @@ def merge(runs: Sequence[tuple[str, xr.Dataset]]) -> xr.Dataset:
     Samples with the same key and seed are one sample: they are counted once. Runs with different
     keys are independent: their seeds are numbered on, with the key as a coordinate. The prediction
     is the first run's, which has no random numbers in common with the others. A sample that is
-    finished in one run is finished.
+    finished in one run is finished. To report an unfinished run is to look at it.
 
     Args:
         runs: Names, for messages, and datasets as `read` returns them.
@@ -135,7 +135,14 @@ def merge(runs: Sequence[tuple[str, xr.Dataset]]) -> xr.Dataset:
     }
     together = together.assign_attrs(attributes.encoded(config))
     looks = {seeds for _, run in runs for seeds in attributes.extended_from(run.attrs)}
+    looks |= _unfinished(together["finished"])
     return together.assign_attrs({attributes.EXTENDED_FROM: sorted(looks)} if looks else {})
+
+
+def _unfinished(finished: xr.DataArray) -> set[int]:
+    """The number of seeds of an unfinished run: whoever reads its report may end it there."""
+    seeds = finished.sum("seed")
+    return set() if bool(finished.all()) or not seeds.any() else {int(seeds.where(seeds > 0).min())}
 
 
 def _unpaired(samples: xr.Dataset) -> xr.Dataset:

@@ -43,7 +43,7 @@ def test_a_run_says_where_it_was_extended(tmp_path, capsys):
     assert again["extended_from"] == [32, 40]
     assert attributes.extended_from(merge.read(str(out)).attrs) == [32, 40]
     shown = capsys.readouterr().out
-    assert "extended from 32, 40 seeds" in shown
+    assert "with 32, 40 seeds" in shown
     for row, names in ((again["fits"][0], ("ci", "ratio_ci")), (again["points"][0], ("ci",))):
         for name in names:
             fixed, any_time = row[name], row[f"{name}_any_time"]
@@ -55,7 +55,7 @@ def test_a_run_says_where_it_was_extended(tmp_path, capsys):
     stored = json.loads(capsys.readouterr().out)
     assert stored["extended_from"] == [32, 40]
     assert "mean, at any time" in page.read_text()
-    assert "extended from 32, 40 seeds" in page.read_text()
+    assert "with 32, 40 seeds" in page.read_text()
 
 
 def test_other_sizes_are_no_look(tmp_path):
@@ -72,6 +72,18 @@ def test_merged_runs_have_the_looks_of_all(tmp_path):
     assert attributes.extended_from(merged.attrs) == [16]
 
 
+def test_the_report_of_an_unfinished_run_is_a_look(tmp_path):
+    extended(scaling, SCALING, tmp_path / "run", 16)
+    samples = merge.read(str(tmp_path / "run"))
+    name, count = "run", samples.sizes["seed"]
+    samples["finished"][dict(size=1, seed=slice(10, None))] = False
+    assert attributes.extended_from(merge.merge([(name, samples)]).attrs) == [10]
+    samples["finished"][dict(size=1)] = False  # nothing to look at there
+    assert attributes.extended_from(merge.merge([(name, samples)]).attrs) == [count]
+    samples["finished"][:] = True
+    assert attributes.extended_from(merge.merge([(name, samples)]).attrs) == []
+
+
 def test_attacks_of_an_extended_run(tmp_path, capsys):
     result = extended(vulnerability, ATTACKS, tmp_path / "run", 16, 32)
     validate(result, "sim.vulnerability")
@@ -81,7 +93,7 @@ def test_attacks_of_an_extended_run(tmp_path, capsys):
     for row in rows:
         if row["ci"][0] is not None and None not in row["ci_any_time"]:
             assert row["ci_any_time"][0] <= row["ci"][0] <= row["ci"][1] <= row["ci_any_time"][1]
-    assert "extended from 16 seeds" in " ".join(capsys.readouterr().out.split())
+    assert "with 16 seeds" in " ".join(capsys.readouterr().out.split())
     once = extended(vulnerability, ATTACKS, tmp_path / "other", 16)
     assert {row["ci_any_time"] for row in [*once["fits"], *once["ranges"]]} == {None}
 
