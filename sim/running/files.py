@@ -27,9 +27,9 @@ def check_writable(*paths: str | None) -> None:
 
     None is no file; "-", standard output, can always be written.
     """
-    targets = [_place(name) for name in paths if name is not None]
+    targets = [_identity(name) for name in paths if name is not None]
     for name in paths:
-        if name is not None and targets.count(_place(name)) > 1:
+        if name is not None and targets.count(_identity(name)) > 1:
             place = "standard output" if name == "-" else name
             raise ValueError(f"two results would be written to {place}.")
         if name == "-" and getattr(sys.stdout, "name", None) == os.devnull:
@@ -67,6 +67,16 @@ def check_apart(run: str | None, *paths: str | None) -> None:
 def _place(name: str) -> str:
     """The file behind a name, whatever links lead there."""
     return os.path.realpath(name)
+
+
+def _identity(name: str) -> str | tuple[int, int]:
+    """What two names of one file have in common: its number, or its place before it exists."""
+    place = _place(name)
+    with contextlib.suppress(OSError):
+        found = os.stat(place)
+        if stat.S_ISREG(found.st_mode) and found.st_ino:
+            return found.st_dev, found.st_ino
+    return place
 
 
 def write_text(path: str, text: str) -> None:

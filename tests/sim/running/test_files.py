@@ -68,6 +68,10 @@ def test_two_results_in_one_file_are_refused(tmp_path):
         files.check_writable(str(tmp_path / "file"), None, str(tmp_path / "link"))
     files.check_writable(str(tmp_path / "file"), str(tmp_path / "other"), "-")
     assert [path.name for path in tmp_path.iterdir()] == ["link"]
+    (tmp_path / "one").touch()
+    (tmp_path / "two").hardlink_to(tmp_path / "one")
+    with pytest.raises(ValueError, match="two results would be written to"):
+        files.check_writable(str(tmp_path / "one"), str(tmp_path / "two"))
 
 
 def test_a_result_and_a_run_are_kept_apart(tmp_path, monkeypatch):
