@@ -48,6 +48,8 @@ CASES = (
     "sim.calibration false-alarms --replicates 16 --seeds 400000",
     "sim.statements sqrt-d-law",
     "sim.statements corollary-6 --seeds 40000",
+    "sim.statements constant-signal-to-noise gaussian-head",
+    "sim.statements",
 )
 """Commands; RUN stands for a new folder."""
 

@@ -56,6 +56,11 @@ class Signals:
         self._lost = False
         raise Stopped(self.status)
 
+    def uncaught(self, kind: type[BaseException], error: BaseException, trace: Any) -> None:
+        """The hook for what is printed: not `Stopped`, as Cython prints what it then ignores."""
+        if not issubclass(kind, Stopped):
+            sys.__excepthook__(kind, error, trace)
+
     def lost(self, ignored: Any) -> None:
         """The hook for exceptions that Python must ignore: `Stopped` is raised again."""
         if not isinstance(ignored.exc_value, Stopped):
@@ -104,15 +109,16 @@ def heeded() -> Generator[Signals, None, None]:
 
     Outside of the main thread, where Python has no handlers, nothing is changed.
     """
-    signals, before, hook = Signals(), {}, sys.unraisablehook
+    signals, before = Signals(), {}
+    hooks = sys.excepthook, sys.unraisablehook
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 before[number] = signal.signal(number, signals.stop)
-        sys.unraisablehook = signals.lost
+        sys.excepthook, sys.unraisablehook = signals.uncaught, signals.lost
     try:
         yield signals
     finally:
-        sys.unraisablehook = hook
+        sys.excepthook, sys.unraisablehook = hooks
         for number, handler in before.items():
             signal.signal(number, handler)

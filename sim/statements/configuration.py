@@ -39,7 +39,10 @@ def check(config: Config) -> None:
     needs(config).refuse()
 
 
-COMPILED = 20 * 2**20
+PREDICTED = 100 * 2**20
+"""Bytes that the prediction with the most factors takes."""
+
+COMPILED = 16 * 2**20
 """Bytes that compiling a simulation takes."""
 
 PER_SEED = 400
@@ -52,5 +55,5 @@ NETWORKS = 10**6
 def needs(config: Config) -> Needs:
     """The memory and the time that the simulations need."""
     count = len(config.names or STATEMENTS)
-    total = BASE + COMPILED * count + PER_SEED * config.seeds
+    total = BASE + PREDICTED + COMPILED * count + PER_SEED * config.seeds
     return Needs(f"{config.seeds} seeds", total, count * config.seeds // NETWORKS)

@@ -1,5 +1,7 @@
 """A simulation of Gaussian heads on the features of one network."""
 
+from functools import partial
+
 import jax
 import numpy as np
 from scipy import special
@@ -23,10 +25,11 @@ def gaussian_head(settings: Settings) -> Outcome:
     network = architectures.resnet(4, head="gap")
     body, shape = Serial(network.body.layers[:-1]), network.input_shape(4)
     weights_key, input_key = jax.random.split(jax.random.key(settings.seed))
-    weights = layers.init(body, weights_key, shape)
+    weights = compiled(lambda key: layers.init(body, key, shape))(weights_key)
     x = jax.random.normal(input_key, shape)
-    h = np.asarray(layers.apply(body, weights, x), float)
-    jacobian = compiled(jax.jacrev(lambda x: layers.apply(body, weights, x)))(x)
+    features = partial(layers.apply, body, weights)
+    h = np.asarray(compiled(features)(x), float)
+    jacobian = compiled(jax.jacrev(features))(x)
     jacobian = np.asarray(jacobian, float).reshape(len(h), -1)
 
     rng = np.random.default_rng(settings.seed)

@@ -79,7 +79,7 @@ def of_gradients(
         return number(jax.grad(lambda x: layers.apply(network.body, weights, x)[0])(x))
 
     keys = jax.random.split(jax.random.key(settings.seed), settings.seeds)
-    return np.asarray(compiled(lambda keys: jax.lax.map(one, keys, batch_size=200))(keys), float)
+    return np.asarray(compiled(lambda keys: jax.lax.map(one, keys, batch_size=50))(keys), float)
 
 
 def some_networks(

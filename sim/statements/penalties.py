@@ -27,7 +27,7 @@ def cross_lipschitz(settings: Settings) -> Outcome:
         return jnp.sum((slopes[:, None] - slopes) ** 2)
 
     keys = jax.random.split(jax.random.key(settings.seed), settings.seeds)
-    found = np.asarray(compiled(lambda keys: jax.lax.map(one, keys, batch_size=200))(keys), float)
+    found = np.asarray(compiled(lambda keys: jax.lax.map(one, keys, batch_size=50))(keys), float)
     what = "Σ ‖∂f_k − ∂f_l‖² of 5 logits, d = 12, mlp of widths 32, 32"
     return of_mean(
         what, 2 * classes * (classes - 1) * float(gain(network.body, network.input_shape(2))), found

@@ -16,7 +16,11 @@ def send():
 
 class Careless:
     def __del__(self):
-        send()
+        try:
+            send()
+        except KeyboardInterrupt:
+            sys.excepthook(*sys.exc_info())  # as Cython does with what it ignores
+            raise
 
 def swallowed():
     Careless()
