@@ -73,7 +73,7 @@ def _identity(name: str) -> str | tuple[int, int]:
     """What two names of one file have in common: its number, or its place before it exists."""
     place = _place(name)
     with contextlib.suppress(OSError):
-        found = os.stat(place)
+        found = Path(place).stat()
         if stat.S_ISREG(found.st_mode) and found.st_ino:
             return found.st_dev, found.st_ino
     return place

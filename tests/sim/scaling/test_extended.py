@@ -76,9 +76,9 @@ def test_the_report_of_an_unfinished_run_is_a_look(tmp_path):
     extended(scaling, SCALING, tmp_path / "run", 16)
     samples = merge.read(str(tmp_path / "run"))
     name, count = "run", samples.sizes["seed"]
-    samples["finished"][dict(size=1, seed=slice(10, None))] = False
+    samples["finished"][{"size": 1, "seed": slice(10, None)}] = False
     assert attributes.extended_from(merge.merge([(name, samples)]).attrs) == [10]
-    samples["finished"][dict(size=1)] = False  # nothing to look at there
+    samples["finished"][{"size": 1}] = False  # nothing to look at there
     assert attributes.extended_from(merge.merge([(name, samples)]).attrs) == [count]
     samples["finished"][:] = True
     assert attributes.extended_from(merge.merge([(name, samples)]).attrs) == []
