@@ -39,7 +39,7 @@ def check(config: Config) -> None:
     needs(config).refuse()
 
 
-PREDICTED = 100 * 2**20
+PREDICTED = 200 * 2**20
 """Bytes that the prediction with the most factors takes."""
 
 COMPILED = 16 * 2**20
