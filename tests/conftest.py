@@ -11,6 +11,7 @@ import tempfile
 # before NumPy: workers take a core each, and threads that wait for a core keep it busy
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
@@ -30,6 +31,26 @@ def pytest_configure(config):
     from sim.running import compilation
 
     compilation.keep()
+
+
+@pytest.fixture(autouse=True)
+def _traced_anew_where_code_is_replaced(request):
+    """Programs are found by the source on disk, which is not what a test puts in its place."""
+    if "monkeypatch" not in request.fixturenames:
+        return
+    from sim.sampling import traced
+
+    patch = request.getfixturevalue("monkeypatch")
+    replace, replace_item = patch.setattr, patch.setitem
+
+    def traced_anew(replacing):
+        def of(*arguments, **named):
+            replace(traced, "_file", lambda name, arguments: None)
+            replacing(*arguments, **named)
+
+        return of
+
+    patch.setattr, patch.setitem = traced_anew(replace), traced_anew(replace_item)
 
 
 def pytest_unconfigure(config):

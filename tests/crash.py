@@ -25,8 +25,8 @@ SMALL = ("--widths", "4", "--sizes", "2", "8", "--seeds", "40")
 WHOLE = ("--widths", "8", "4", "--sizes", "2", "4", "8")
 
 
-STATUS = {"KILL": (-9,), "TERM": (143, -15), "INT": (130,)}
-"""How a process may end by a signal; -15 before it listens."""
+STATUS = {"KILL": (-9,), "TERM": (143, -15), "INT": (130, -2)}
+"""How a process may end by a signal; below 0 before it listens, or when Python is at its end."""
 
 
 @dataclass(frozen=True)

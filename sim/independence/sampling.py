@@ -132,7 +132,7 @@ def sample(
     def at(side: int) -> engine.Measure:
         return measure(network, side, own, found[side])
 
-    run = engine.sampler(network, sides, own, at, most, twice=True)
+    run = engine.sampler(network, sides, own, at, most, twice=True, measured="independence")
     pilot = run(range(first), advance)
     labels = own.labels_per_seed, draws.labels_per_seed
     shares = [_share(means, squares, *labels) for means, squares in pilot]

@@ -122,7 +122,10 @@ def differences(
 
     with jax.enable_x64(True):
         seeds = range(COMPARED * config.seeds)
-        run = engine.sampler(net, (SIDE,), draws, lambda side: measure, len(seeds))
+        run = engine.sampler(
+            net, (SIDE,), draws, lambda side: measure, len(seeds),
+            measured=("augmented", float(p), order, sizes.tolist()),
+        )  # fmt: skip
         return run(seeds)[0]
 
 

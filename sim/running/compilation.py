@@ -42,6 +42,14 @@ def keep() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
+def kept() -> Path | None:
+    """The folder where this process keeps what it compiles, if that is this project's own."""
+    import jax
+
+    is_ours = jax.config.values["jax_compilation_cache_dir"] == str(folder())
+    return folder() if is_ours else None
+
+
 def is_private(place: Path) -> bool:
     """Whether a folder is this user's own, and not for everybody to write."""
     there = place.stat()

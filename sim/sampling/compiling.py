@@ -81,10 +81,14 @@ def bytes_per_seed(network: Network, side: int, draws: Draws) -> int:
     return memory.bytes_per_seed(network.body, shape, points, draws.lazy, itemsize)
 
 
+def is_own(network: Network) -> bool:
+    """Whether it is a user's own model, of which nothing is known but what it computes."""
+    return any(isinstance(layer, loading.Own) for layer in walk(network.body))
+
+
 def jitted(network: Network, function: Callable[..., Any]) -> Any:
     """The function under `jax.jit`, so that a user's decompositions never wait for each other."""
-    is_own = any(isinstance(layer, loading.Own) for layer in walk(network.body))
-    return jax.jit(decompositions.one_at_a_time(function) if is_own else function)
+    return jax.jit(decompositions.one_at_a_time(function) if is_own(network) else function)
 
 
 def compiled(lowered: Any, alone: bool) -> Callable[..., Any]:

@@ -17,13 +17,14 @@ from jaxtyping import Array, Int, Key
 
 from sim.networks import layers
 from sim.running import memory
-from sim.sampling import chunks
+from sim.sampling import chunks, traced
 from sim.sampling import seeds as of_seed
 from sim.sampling.compiling import (
     Place,
     bytes_per_seed,
     compiled,
     in_threads,
+    is_own,
     jitted,
     on,
     places,
@@ -66,6 +67,7 @@ def sampler(
     devices: Sequence[Place] | None = None,
     finished: Callable[[Any], Any] = arrays,
     twice: bool = False,
+    measured: traced.Name = None,
 ) -> Callable[..., list[Any]]:
     """What samples a network for many calls that share compiled functions.
 
@@ -83,6 +85,8 @@ def sampler(
         twice: give `measure_at` a second draw of the weights in the place of the key. To compile
             random weights takes longer than to compile a gradient, so both draws of those that
             all sides share come from one compiled function.
+        measured: plain data that tell `measure_at` from whatever else is measured of the same
+            described network and draws: a later run finds it traced (`sim.sampling.traced`).
 
     Returns:
         A function of seed indices, `Advance` and, if samples are wanted as soon as they are there,
@@ -101,7 +105,12 @@ def sampler(
 
     some = np.zeros(drawn_together, np.int32)
     steps = list(zip(sides, batches, strict=True))
-    functions = _compiled(network, draws, measure_at, batched, shared, some, steps, where, twice)
+    alike = {str(path): shape for path, shape in shared.items()}
+    described = (measured, network, draws, alike, batch == 0, twice)
+    name = None if measured is None or is_own(network) else described
+    functions = _compiled(
+        network, draws, measure_at, batched, shared, some, steps, where, twice, name
+    )
 
     def run(
         seeds: Sequence[int],
@@ -147,6 +156,7 @@ def _compiled(
     steps: list[tuple[int, int]],
     where: Sequence[Place],
     twice: bool,
+    name: traced.Name,
 ) -> dict[tuple[Place, tuple[int, int] | None], Callable[..., Any]]:
     """The functions of every place: what seeds draw once (None), and what is measured at each step.
 
@@ -179,18 +189,20 @@ def _compiled(
             weights, of_seed.inputs(network, side, draws, input_key, images), labels, rest
         )
 
+    compile = partial(compiled, alone=alone)
+
     def function(task: tuple[Place, tuple[int, int] | None], _: Place) -> Callable[..., Any]:
         place, step = task
+        named = name and (name, min(sides), step)
         with on(place):
             if step is None:
-                return compiled(jitted(network, drawn).lower(some), alone)
+                return traced.compiled(named, jitted(network, drawn), (some,), compile)
             side, seeds_together = step
             of_batch = batched(partial(one_seed, side, measure_at(side)))
-            mapped = partial(_mapped, of_batch, seeds_together)
+            mapped = jitted(network, partial(_mapped, of_batch, seeds_together))
             images = of_seed.images(network, side, some, draws)
-            arguments = jax.eval_shape(drawn, some), images
-            lowered = jitted(network, mapped).lower(arguments, np.int32(0), np.int32(0))
-            return compiled(lowered, alone)
+            arguments = (jax.eval_shape(drawn, some), images), np.int32(0), np.int32(0)
+            return traced.compiled(named, mapped, arguments, compile)
 
     tasks = list(product(dict.fromkeys(where), [None, *steps]))
     found = in_threads(function, tasks, [None] * len(where))

@@ -15,6 +15,9 @@ from theory.network import Network
 
 Samples = Float[np.ndarray, "sides seeds quantities norms"]
 
+MEASURED = "norms"
+"""The name of `measure`, beside the draws."""
+
 
 def measure(network: Network, draws: Draws) -> engine.Measure:
     """Norms of the input gradients of one seed, means over its inputs."""
@@ -47,7 +50,7 @@ def sampler(
     """
     run = engine.sampler(
         network, sides, draws, lambda side: measure(network, draws), seeds, batch, devices,
-        gradients.numbers,
+        gradients.numbers, measured=MEASURED,
     )  # fmt: skip
     return lambda *arguments, **more: np.stack(run(*arguments, **more))
 

@@ -162,7 +162,7 @@ def _sampler(
     measure = norms.measure(network, draws(plan))
     return engine.sampler(
         network, sizes, draws(plan), lambda side: measure, seeds, _batch(plan), devices,
-        lambda found: {"norm": gradients.numbers(found)},
+        lambda found: {"norm": gradients.numbers(found)}, measured=norms.MEASURED,
     )  # fmt: skip
 
 
