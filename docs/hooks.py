@@ -1,14 +1,20 @@
-"""What MkDocs adds to this folder: the README as first page, notebooks, pictures, a page a module.
+"""What MkDocs adds to this folder: the README as first page, notebooks, pictures, a page a module,
+and a page a statement.
 
-`mkdocs build --strict` calls these hooks; no copy of anything is kept in the repository.
+`mkdocs build --strict` calls these hooks; no copy of anything is kept in the repository. Formulas
+become MathML, which browsers show without a script.
 """
 
+import html
 import re
 from pathlib import Path
 from typing import Any
 
+from latex2mathml.converter import convert
 from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File
+
+from theory.statements import STATEMENTS, render
 
 ROOT = Path(__file__).parent.parent
 PACKAGES = ("theory", "sim", "figures")
@@ -32,6 +38,7 @@ def on_files(files: Any, config: Any) -> Any:
         "CONTRIBUTING.md": (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"),
         "reference.md": _contents(),
         **{f"reference/{name}.md": f"::: {name}\n" for name in modules()},
+        **{f"statements/{name}.md": _statement(name) for name in STATEMENTS},
     }
     for name, text in pages.items():
         files.append(File.generated(config, name, content=_linked(text)))
@@ -40,12 +47,48 @@ def on_files(files: Any, config: Any) -> Any:
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Links from this folder to the rest of the repository, as the site has them."""
+    if page.file.src_uri == "statements.md":
+        markdown = re.sub(
+            r"^\| `([\w-]+)` \|", r"| [`\1`](statements/\1.md) |", markdown, flags=re.M
+        )
     return re.sub(r"\]\(\.\./", "](", markdown) if page.file.src_uri in _HERE else markdown
 
 
 def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
-    """Links from notebooks to the pages of this folder."""
-    return re.sub(r'href="\.\./docs/([\w-]+)\.md"', r'href="../\1.html"', html)
+    """Links from notebooks to the pages of this folder; formulas as MathML."""
+    html = re.sub(r'href="\.\./docs/([\w-]+)\.md"', r'href="../\1.html"', html)
+    return _with_formulas(html, dollars=page.file.src_uri.endswith(".ipynb"))
+
+
+def _with_formulas(text: str, dollars: bool) -> str:
+    """Formulas that an extension has marked, and with `dollars` those between dollar signs."""
+
+    def formula(match: re.Match[str]) -> str:
+        display, inline = match["display"], match["inline"]
+        if display is None and inline is None:
+            return match[0]  # code, or a script
+        latex = html.unescape(inline if display is None else display).strip()
+        return convert(latex, display="inline" if display is None else "block")
+
+    left = r"<(pre|code|script|style)\b.*?</\1>"
+    display, inline = r"\\\[(?P<display>.*?)\\\]", r"\\\((?P<inline>.*?)\\\)"
+    if dollars:
+        display, inline = r"\$\$(?P<display>.+?)\$\$", r"\$(?P<inline>[^$]+?)\$"
+    return re.sub(f"{left}|{display}|{inline}", formula, text, flags=re.DOTALL)
+
+
+def _statement(name: str) -> str:
+    """The derivation of a statement as a page, with links to the statements that it names."""
+    return _named(render.markdown(STATEMENTS[name]).removeprefix("##"), r"[\w-]+", "") + "\n"
+
+
+def _named(text: str, name: str, folder: str) -> str:
+    """The same text where names of statements in code type lead to their pages."""
+
+    def linked(match: re.Match[str]) -> str:
+        return f"[{match[0]}]({folder}{match[1]}.md)" if match[1] in STATEMENTS else match[0]
+
+    return re.sub(rf"(?<!\[)`({name})`(?!\])", linked, text)
 
 
 _HERE = {path.name for path in Path(__file__).parent.glob("*.md")}

@@ -14,6 +14,7 @@ import pytest
 from sim.networks import layers
 from theory import architectures, registry
 from theory.laws import energy
+from theory.statements import STATEMENTS
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
@@ -106,6 +107,18 @@ def test_every_link_of_the_site_resolves(site):
                 if unquote(parts.fragment) not in anchors and not parts.fragment.startswith("__"):
                     broken.append((page.name, link))
     assert not broken
+
+
+def test_formulas_are_shown_without_a_script(site):
+    """As MathML: on the page of every statement and in notebooks, and nowhere as TeX."""
+    pages = [*site.glob("statements/*.html"), *site.glob("notebooks/*_*.html")]
+    assert {page.stem for page in pages} > set(STATEMENTS)
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert page.stem not in STATEMENTS or "<math" in text, page
+        words = re.sub(r"<(pre|code|script|style|math)\b.*?</\1>|<[^>]*>", "", text, flags=re.S)
+        assert not re.search(r"\$[^$\n]+\$|\\[a-z(\[]", words), page
+        assert not re.search(r'(src|href)="https?://[^"]*\.(js|css)"', text), page
 
 
 def test_the_site_shows_what_lies_elsewhere(site):
