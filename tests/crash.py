@@ -26,7 +26,10 @@ WHOLE = ("--widths", "8", "4", "--sizes", "2", "4", "8")
 
 
 STATUS = {"KILL": (-9,), "TERM": (143, -15), "INT": (130, -2)}
-"""How a process may end by a signal; below 0 before it listens, or when Python is at its end."""
+"""How a process may end by a signal; below 0 before it listens, or when Python is at its end.
+
+What Python itself says of an interruption before that is no failure.
+"""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ def ended_by(process: subprocess.Popen, name: str) -> bool | None:
     _, error = process.communicate()
     if process.returncode == 0:
         return None
-    if process.returncode not in STATUS[name] or "Traceback" in error:
+    if process.returncode not in STATUS[name] or (process.returncode > 0 and "Traceback" in error):
         print(f"status {process.returncode} after SIG{name}: {error}", file=sys.stderr)
         return False
     return True

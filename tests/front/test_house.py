@@ -20,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 PACKAGES = ("theory", "sim", "figures")
 
 FLOORS = (
+    ("__main__",),
     ("report", "training_report", "results"),
     ("scaling", "vulnerability", "training", "penalty", "calibration", "statements"),
     ("audit",),
@@ -36,7 +37,7 @@ FLOORS = (
 A room may import those of lower floors, and `theory`; two rooms of the same floor only in one
 direction (`test_no_circles`).
 """
-COMMANDS = ("report", "training_report")
+COMMANDS = ("__main__", "report", "training_report")
 """Modules at the top of `sim` that are commands."""
 
 MOST_ROOMS = 12

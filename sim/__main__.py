@@ -1,0 +1,48 @@
+"""`sqrt-d-law NAME`, or `python -m sim NAME`: every command by its name, and what there is."""
+
+import runpy
+import sys
+
+from theory import console, stopping
+from theory.initializers import unknown
+
+COMMANDS = {
+    "scaling": ("sim.scaling", "how the input gradient grows with the input, beside the law"),
+    "vulnerability": ("sim.vulnerability", "real attacks beside first-order damage"),
+    "audit": ("sim.audit", "which layers make the gap to a prediction"),
+    "training": ("sim.training", "the law after ordinary and robust training"),
+    "penalty": ("sim.penalty", "attacks in training as a gradient penalty"),
+    "report": ("sim.report", "the report of a stored run"),
+    "training-report": ("sim.training_report", "the report of a stored study of training"),
+    "results": ("sim.results", "the tables of results of the documentation"),
+    "calibration": ("sim.calibration", "whether intervals and verdicts mean what they say"),
+    "simulate": ("sim.statements", "a simulation of every statement"),
+    "theory": ("theory", "the statements as derivations that check themselves"),
+    "laws": ("theory.laws", "the law of an architecture, layer by layer"),
+    "defaults": ("theory.defaults", "what a library's default initialization implies"),
+}
+"""Modules that are commands, and what they are for, by what they are called here."""
+
+
+def main() -> int:
+    """Runs the command that is named first, or lists all; returns the exit status."""
+    words = sys.argv[1:]
+    if not words or words[0] in ("-h", "--help"):
+        print("usage: sqrt-d-law NAME [options]\n")
+        for name, (_, purpose) in COMMANDS.items():
+            print(f"  {name:16} {purpose}")
+        print("\nsqrt-d-law NAME --help has the options of one.")
+        return 0
+    with console.one_sentence():
+        if words[0] not in COMMANDS:
+            raise ValueError(unknown("command", words[0], COMMANDS))
+    sys.argv[1:] = words[1:]
+    try:
+        runpy.run_module(COMMANDS[words[0]][0], run_name="__main__", alter_sys=True)
+    except KeyboardInterrupt as stop:  # before the command has begun
+        return stopping.status_of(stop)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
