@@ -29,8 +29,10 @@ def pytest_configure(config):
     if not hasattr(config, "workerinput"):  # workers and the processes of tests inherit it
         os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="sqrt-d-law-tests-")
     from sim.running import compilation
+    from sim.sampling import compiling
 
     compilation.keep()
+    compiling.EFFORT = 0  # tests compile longer than they sample
 
 
 @pytest.fixture(autouse=True)

@@ -19,6 +19,10 @@ Place = Any
 """Where a thread computes: a jax.Device (which has no type stub), or None for JAX's default one."""
 
 
+EFFORT = 1
+"""XLA's optimization level on a processor. Samples depend on it, in their last bits."""
+
+
 def in_threads(
     work: Callable[[Any, Place], Any],
     tasks: Iterable[Any],
@@ -99,7 +103,7 @@ def compiled(lowered: Any, alone: bool) -> Callable[..., Any]:
     """
     if platform() != "cpu":
         return lowered.compile()
-    options = {"xla_backend_optimization_level": 1, "xla_cpu_multi_thread_eigen": alone}
+    options = {"xla_backend_optimization_level": EFFORT, "xla_cpu_multi_thread_eigen": alone}
     faster = {"xla_cpu_use_fusion_emitters": False, "xla_cpu_parallel_codegen_split_count": 1}
     try:
         return lowered.compile(options | faster)
