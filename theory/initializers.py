@@ -159,8 +159,36 @@ SCHEMES: dict[str, Callable[[Scheme, Any], Initializer]] = {
 ±1/√fan_in, variance 1/(3 fan_in)), without their biases; `flax` is `lecun_normal`, truncated."""
 
 
+ALSO_CALLED = {
+    "kaiming": "he",
+    "msra": "he",
+    "xavier": "glorot",
+    "fully-connected": "mlp",
+    "convnet": "cnn",
+    "mixer": "mlp-mixer",
+    "transformer": "vit",
+    "global-avg-pool": "gap",
+    "global-average-pooling": "gap",
+    "global-max-pool": "gmaxpool",
+    "average": "avgpool",
+    "swish": "silu",
+    "linear": "identity",
+    "leaky": "leaky-relu",
+    "layernorm": "layer",
+    "batchnorm": "batch",
+    "cyclic": "circular",
+    "periodic": "circular",
+    "zeros": "zero",
+    "normal": "gaussian",
+    "gaussian": "normal",
+    "photos": "photo",
+}
+"""What others call the names of this project."""
+
+
 def unknown(what: str, name: str, known: Any) -> str:
     """One sentence for an unknown name, with the nearest known one suggested."""
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
+    also = ALSO_CALLED.get(name.lower())
+    near = [also] if also in known else difflib.get_close_matches(name, list(known), 1, 0.4)
     hint = f"; did you mean '{near[0]}'?" if near else "."
     return f"unknown {what} '{name}' (known: {', '.join(known)}){hint}"

@@ -13,7 +13,7 @@ import sys
 from dataclasses import dataclass
 
 from sim.audit.configuration import Config, planned
-from sim.running import command_line
+from sim.running import command_line, flags
 from theory import console
 
 
@@ -21,10 +21,10 @@ from theory import console
 class Output(command_line.Picture):
     """What to do with the result."""
 
-    json: str | None = None
+    json: flags.Place = None
     """Write one JSON object to this file, or to standard output for "-"; docs/audit.md has its
     fields."""
-    figure: str | None = None
+    figure: flags.Place = None
     """Draw the map of E g² over the input and the factor of every place; the name ends in .png,
     .svg or .pdf."""
     full: bool = False

@@ -7,7 +7,7 @@ from sim.plan import needs as of_plan
 from sim.plan import plan
 from sim.plan.configuration import ModelExperiment
 from sim.plan.plan import OWN_SIZES, Plan
-from sim.running import memory
+from sim.running import flags, memory
 from sim.running.needs import Needs
 from theory.architectures import find
 
@@ -16,11 +16,11 @@ from theory.architectures import find
 class Config(ModelExperiment):
     """What to audit."""
 
-    model: str | None = None
+    model: flags.Name = None
     """Your own model instead: package.module:factory, as for `python -m sim.scaling`."""
-    widths: tuple[int, ...] | None = None
+    widths: flags.Wholes = None
     """One width. Unless given: the smallest that suits the architecture."""
-    sizes: tuple[int, ...] | None = None
+    sizes: flags.Wholes = None
     """Sides of the images, at least two. Unless given: the two smallest of `sim.scaling`."""
     seeds: int = 256
     """Number of random networks at each size."""

@@ -7,6 +7,8 @@ all of them.
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from sim.running import flags
+
 
 @dataclass(frozen=True)
 class Experiment:
@@ -14,44 +16,44 @@ class Experiment:
 
     arch: str | None = "resnet"
     """Architecture: mlp, cnn, resnet, resnet-preact, convnet-avdim, densenet, mlp-mixer, vit."""
-    head: str | None = None
+    head: flags.Name = None
     """Last layers: dense, avgpool (2x2 average, then dense), gap (global average), gmaxpool
     (global maximum), cls (class token). Unless given: dense; gap for mlp-mixer, cls for vit."""
-    widths: tuple[int, ...] | None = None
+    widths: flags.Wholes = None
     """Units of a hidden layer, or channels of a convolution; one network for each. Unless given:
     three widths that suit the architecture."""
-    sizes: tuple[int, ...] | None = None
+    sizes: flags.Wholes = None
     """Sides of the images, at least two. Unless given: four sides that suit the architecture."""
-    depth: int | None = None
+    depth: flags.Whole = None
     """Hidden layers (mlp), convolutions (cnn, convnet-avdim), blocks (resnets, mlp-mixer, vit) or
     layers of each of three blocks (densenet)."""
     classes: int = 10
     """Number of logits."""
     channels: int = 3
     """Channels of the input images; d = channels · side²."""
-    activation: str | None = None
+    activation: flags.Name = None
     """relu, leaky-relu, identity, tanh, erf, gelu or silu. Unless given: relu; gelu for mlp-mixer
     and vit."""
-    norm: str | None = None
+    norm: flags.Name = None
     """Normalization of cnn, resnets and densenet: none, layer, or batch (statistics over the inputs
     of a seed, --inputs-per-seed, and their positions). Unless given: none."""
-    border: str | None = None
+    border: flags.Name = None
     """What convolutions see outside of the image: circular, zero or reflect. Unless given:
     reflect for convnet-avdim, circular otherwise."""
-    pooling: str | None = None
+    pooling: flags.Name = None
     """How convnet-avdim halves the side: stride, average or max. Unless given: stride."""
-    pool_after: tuple[int, ...] | None = None
+    pool_after: flags.Wholes = None
     """Layers of convnet-avdim that halve the side, counted from 1. Unless given: 1 3 5 ..."""
-    dilation: tuple[int, ...] | None = None
+    dilation: flags.Wholes = None
     """Dilation of convnet-avdim's kernels: one number, or one for each layer. Unless given: 1."""
-    patch: int | None = None
+    patch: flags.Whole = None
     """Side of the patches of mlp-mixer and vit, which become more with the image. Unless given:
     4."""
-    tokens: int | None = None
+    tokens: flags.Whole = None
     """Instead of --patch: the number of patches, a square; they grow with the image."""
     init: str = "he"
     """Initialization: he, he-fan-out, lecun, glorot, pytorch, flax, constant, orthogonal."""
-    distribution: str | None = None
+    distribution: flags.Name = None
     """Distribution of the weights: normal, uniform, truncated-normal or rademacher. Unless given:
     the usual one of the initialization."""
     std: float = 0.02
@@ -73,10 +75,10 @@ class Experiment:
 class ModelExperiment(Experiment):
     """Random networks of one family, or a user's own model in its place."""
 
-    arch: str | None = None
+    arch: flags.Name = None
     """Architecture: mlp, cnn, resnet, resnet-preact, convnet-avdim, densenet, mlp-mixer, vit.
     Unless given: resnet."""
-    model: str | None = None
+    model: flags.Name = None
     """Your own model instead: package.module:factory, a function of the input shape (side, side,
     channels); what it returns: sim/models.py, examples/models.py."""
 
@@ -85,7 +87,7 @@ class ModelExperiment(Experiment):
 class Keep:
     """Where samples are kept."""
 
-    out: str | None = None
+    out: flags.Place = None
     """Keep samples and provenance in this folder, or at this URL of fsspec, as they are finished
     (xarray and Zarr). The same command continues a run; more seeds, widths or sizes extend it."""
 

@@ -9,6 +9,7 @@ from tyro.conf import Positional
 from sim.plan import refusals
 from sim.results import commands
 from sim.results.commands import Command, CommandTable
+from sim.running import flags
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class Config:
     """Rows of each table by their number, from 1. Unless given: all."""
     table: tuple[commands.Name, ...] = ("readme",)
     """Which tables."""
-    check: str | None = None
+    check: flags.Place = None
     """Compare with the tables in this file instead of printing them."""
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import tyro
 
-from sim.running import files
+from sim.running import files, flags
 from theory import arguments, stopping
 from theory.console import one_sentence, progress, tell
 
@@ -23,7 +23,7 @@ __all__ = ["one_sentence", "progress", "tell"]  # of `theory.console`, for every
 class Json:
     """What to do with the result."""
 
-    json: str | None = None
+    json: flags.Place = None
     """Write one JSON object to this file, or to standard output for "-"."""
 
     def targets(self) -> tuple[str | None, ...]:
@@ -74,7 +74,7 @@ class Page(Json):
 class Picture(Json):
     """What to do with a result that can be drawn."""
 
-    figure: str | None = None
+    figure: flags.Place = None
     """Draw the norms against d with the predicted lines; the name ends in .png, .svg or .pdf."""
 
     def targets(self) -> tuple[str | None, ...]:
@@ -98,7 +98,7 @@ class Output(Picture):
 class PageOutput(Output):
     """What to do with a result that has a page of its own."""
 
-    html: str | None = None
+    html: flags.Place = None
     """Write one page of HTML that needs no network: tables, picture, configuration,
     provenance."""
 
@@ -119,6 +119,17 @@ class Debug:
     """Before its sentence, show the whole traceback of an error, for instance of your own model."""
 
 
+GROUPS = {
+    "Config": "experiment",
+    "Keep": "storage",
+    "Spread": "devices",
+    "Debug": "debugging",
+    "Runs": "input",
+    "Study": "input",
+}
+"""What `--help` calls the flags of these dataclasses."""
+
+
 def parse(
     kinds: tuple[type, ...], prog: str, description: str, args: list[str] | None = None
 ) -> tuple[Any, ...]:
@@ -127,7 +138,7 @@ def parse(
     Every field is a flag, its docstring the help. Exits with status 2 and one sentence on stderr
     if the flags make no sense, and with 0 after `--help`.
     """
-    fields = [(kind.__name__.lower(), kind) for kind in kinds]
+    fields = [(_group(kind), kind) for kind in kinds]
     command = dataclasses.make_dataclass("Command", fields, frozen=True)
     errors = io.StringIO()
     args = sys.argv[1:] if args is None else args
@@ -151,6 +162,13 @@ def parse(
     except ValueError as error:
         arguments.refused(prog, str(error))
     return tuple(getattr(parsed, name) for name, _ in fields)
+
+
+def _group(kind: type) -> str:
+    """What the flags of a dataclass are called together, in the help."""
+    if issubclass(kind, Json):
+        return "output"
+    return GROUPS.get(kind.__name__, kind.__name__.lower())
 
 
 def _sentence(panel: str) -> str:

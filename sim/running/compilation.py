@@ -51,8 +51,13 @@ def kept() -> Path | None:
 
 
 def is_private(place: Path) -> bool:
-    """Whether a folder is this user's own, and not for everybody to write."""
+    """Whether a folder is this user's own, and not for everybody to write.
+
+    Windows has no such modes; there it lies in the user's own folder.
+    """
     there = place.stat()
+    if not hasattr(os, "geteuid"):
+        return True
     return there.st_uid == os.geteuid() and not there.st_mode & stat.S_IWOTH
 
 

@@ -1,9 +1,10 @@
 """How much memory a simulation needs, estimated before anything is allocated. Without jax."""
 
-import os
 from contextlib import suppress
 from functools import singledispatch
 from pathlib import Path
+
+import psutil
 
 from theory.fans import fan_in
 from theory.initializers import is_gaussian
@@ -73,29 +74,16 @@ def leaves(layer: Layer, shape: Shape) -> list[tuple[Layer, Shape]]:
 
 def physical() -> int:
     """Bytes of physical memory of this machine."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return psutil.virtual_memory().total
 
 
 def free() -> int:
     """Bytes that this process may have in all: what is free, and what it has already.
 
-    The memory of the machine where its system does not say what is free of it; no more than the
-    group of the process may have.
+    No more than the group of the process may have.
     """
-    found, has = physical(), _fields("/proc/self/status").get("VmRSS", 0)
-    available = _fields("/proc/meminfo").get("MemAvailable")
-    if available is not None:
-        found = min(found, 1024 * (available + has))
+    there = psutil.virtual_memory()
+    found = min(there.total, there.available + psutil.Process().memory_info().rss)
     with suppress(OSError, ValueError):  # "max" where the group has no limit
         found = min(found, int(Path("/sys/fs/cgroup/memory.max").read_text()))
     return found
-
-
-def _fields(path: str) -> dict[str, int]:
-    """The numbers of a file of Linux with lines such as "VmRSS:  1024 kB"."""
-    try:
-        lines = Path(path).read_text().splitlines()
-    except OSError:
-        return {}
-    words = [line.split() for line in lines]
-    return {w[0].rstrip(":"): int(w[1]) for w in words if len(w) > 1 and w[1].isdigit()}

@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from sim.running import command_line, needs
+from sim.running import command_line, flags, needs
 from sim.storage import provenance
 from theory import stopping
 
@@ -45,17 +45,17 @@ HEARTBEAT = 30
 class Spread:
     """Over which devices and processes a run is spread."""
 
-    devices: int | None = None
+    devices: flags.Whole = None
     """Devices that compute in this process, the first ones; on a processor, so many CPU devices of
     one thread each. Unless given: every accelerator, or every core of the processor."""
     distributed: bool = False
     """This is one of several processes of one run, joined by JAX's distributed runtime. Slurm,
     Open MPI and Kubernetes are detected; elsewhere the next three flags say who is who."""
-    coordinator: str | None = None
+    coordinator: flags.Name = None
     """HOST:PORT at which process 0 can be reached, the same for all processes."""
-    processes: int | None = None
+    processes: flags.Whole = None
     """How many processes there are."""
-    process: int | None = None
+    process: flags.Whole = None
     """Which of them this is, from 0."""
     timeout: int = 300
     """Seconds that this process waits for the others to come."""

@@ -9,6 +9,7 @@ from sim.plan import needs as of_plan
 from sim.plan import plan
 from sim.plan.configuration import ModelExperiment
 from sim.plan.plan import Plan
+from sim.running import flags
 from sim.running.needs import Needs
 from sim.storage.folder import folder
 from theory.laws.norms import norm_order
@@ -20,7 +21,7 @@ class Config(ModelExperiment):
 
     seeds: int = 128
     """Number of random networks for each width and size; with --until, of the first stage."""
-    until: float | None = None
+    until: flags.Number = None
     """Sample so many networks that the 95 % interval of every exponent has at most this half-width.
     The spread of the first --seeds networks fixes their number (Stein's two-stage procedure)."""
     max_seeds: int = 100_000
@@ -37,7 +38,7 @@ class Config(ModelExperiment):
     sampler: Literal["auto", "lazy", "dense"] = "auto"
     """lazy: Gaussian matrices of dense layers are never formed, which is exact in law and much
     faster. dense: all matrices are formed. auto: lazy where there are such layers."""
-    batch: int | None = None
+    batch: flags.Whole = None
     """Seeds computed side by side; chosen to fit the memory unless given. It changes no sample
     beyond rounding."""
 

@@ -6,7 +6,6 @@ does.
 """
 
 import errno
-import fcntl
 import shutil
 from abc import ABC, abstractmethod
 from collections.abc import Generator
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
 from fsspec.core import url_to_fs
 
 from sim.running.files import PART, replacing
@@ -115,12 +115,15 @@ class Local(Folder):
 
     @contextmanager
     def locked(self) -> Generator[None, None, None]:
-        with (self.path / LOCK).open("a") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # ends with the process
-            except BlockingIOError:
-                raise BusyError(f"another process is working on {self}") from None
+        lock = FileLock(self.path / LOCK)  # ends with the process
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise BusyError(f"another process is working on {self}") from None
+        try:
             yield
+        finally:
+            lock.release()
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ of ε; attacks and regularizers have sizes ε_p = ε d^{1/p}: a fixed change per
 import sys
 from dataclasses import dataclass
 
-from sim.running import command_line, compilation, files
+from sim.running import command_line, compilation, files, flags
 from sim.training.configuration import Config, check, completed, epochs_in_all
 from sim.training.output import Output
 from theory import console
@@ -21,7 +21,7 @@ from theory import console
 class Keep:
     """Where trainings are kept."""
 
-    out: str | None = None
+    out: flags.Place = None
     """Keep finished trainings, and checkpoints of others, in this folder or at this URL of fsspec;
     the same command continues."""
 

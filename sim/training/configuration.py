@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from sim.plan import refusals
-from sim.running import memory
+from sim.running import flags, memory
 from sim.running.needs import BASE, Needs, processors
 from sim.sampling.datasets import CHANNELS, IMAGES, NAMES, SIZES
 from sim.training.network import without_batch_norm
@@ -46,25 +46,25 @@ class Config:
 
     data: str = "digits"
     """digits: scikit-learn's, side 8, nothing to download. cifar10: from --data-dir."""
-    data_dir: str | None = None
+    data_dir: flags.Place = None
     """Folder with CIFAR-10: an archive (python or binary version) or what it unpacks to."""
-    sizes: tuple[int, ...] | None = None
+    sizes: flags.Wholes = None
     """Sides of the images, multiples of the original side. Unless given: 8 16 32 64 for digits,
     32 64 128 256 for CIFAR-10; half of them with --quick."""
-    trainings: tuple[str, ...] | None = None
+    trainings: flags.Names = None
     """Trainings at every side: ordinary, or REGULARIZER:STRENGTH with penalty-l1, penalty-l2,
     step-linf, step-l2, pgd-linf, pgd-l2 or cross-lipschitz; the strength is the change ε per
     pixel. Unless given: ordinary pgd-linf:0.05 pgd-linf:0.1 pgd-linf:0.2."""
-    compared: tuple[str, ...] | None = None
+    compared: flags.Names = None
     """Further trainings, at --compared-size only. Unless given: most regularizers at strengths
     0.05, 0.1, 0.2, 0.4."""
-    compared_size: int | None = None
+    compared_size: flags.Whole = None
     """The side at which all regularizers are compared. Unless given: the second smallest."""
     width: int = 16
     """Channels of each convolution."""
     depth: int = 4
     """Convolutions."""
-    epochs: int | None = None
+    epochs: flags.Whole = None
     """Passes over the training images. Unless given: 12, 6 with --quick."""
     batch: int = 32
     """Images in a batch."""
@@ -83,13 +83,13 @@ class Config:
     as well."""
     attacked: int = 100
     """Images of each set that attacks are averaged over."""
-    seeds: int | None = None
+    seeds: flags.Whole = None
     """Networks trained in each way. Unless given: 5, 2 with --quick."""
     seed: int = 0
     """Key of the whole study; the same key gives the same networks."""
     quick: bool = False
     """Half the sides, fewer seeds, epochs and regularizers: under five minutes."""
-    workers: int | None = None
+    workers: flags.Whole = None
     """Trainings under way at once. Unless given: one for each processor. It changes no result."""
 
 

@@ -2,19 +2,19 @@
 
 from dataclasses import dataclass
 
-from sim.running import command_line
+from sim.running import command_line, flags
 
 
 @dataclass(frozen=True)
 class Output(command_line.Output):
     """What to do with the result."""
 
-    figure: str | None = None
+    figure: flags.Place = None
     """Draw growth with d; the name ends in .png, .svg or .pdf. python -m figures has more."""
     check: bool = False
     """Exit with status 1 if a loss was not finite, or ordinary training leaves less than 97 %
     accuracy on the test digits at some side."""
-    markdown: str | None = None
+    markdown: flags.Place = None
     """Write the tables as Markdown to this file, or to standard output for "-"."""
 
     def targets(self) -> tuple[str | None, ...]:

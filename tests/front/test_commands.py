@@ -26,6 +26,19 @@ def test_every_module_with_a_command_line_has_a_name():
     assert all(importlib.util.find_spec(module) for module in named)
 
 
+@pytest.mark.parametrize("module", [module for module, _ in COMMANDS.values()])
+def test_help_is_for_people(module, capsys):
+    """No flag takes or has "None", a word of Python; defaults that are known are shown."""
+    is_package = importlib.util.find_spec(module).submodule_search_locations
+    path = f"{module}.__main__" if is_package else module
+    with pytest.raises(SystemExit) as stop:
+        importlib.import_module(path).main(["--help"])
+    said = capsys.readouterr().out
+    assert not stop.value.code
+    assert "-h" in said and "None" not in said
+    assert module != "sim.scaling" or "(default: 128)" in said
+
+
 @pytest.mark.parametrize("words", [[], ["--help"]])
 def test_without_a_name_all_are_listed(words, monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["sqrt-d-law", *words])

@@ -51,6 +51,7 @@ def test_gaussian():
     ("arguments", "message"),
     [
         (("glorott",), "did you mean 'glorot'"),
+        (("Xavier",), "did you mean 'glorot'"),
         (("he", "gaussian"), "unknown distribution"),
         (("orthogonal", "normal"), "no distribution"),
         (("constant", None, 0.0), "positive"),
