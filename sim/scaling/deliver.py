@@ -8,7 +8,6 @@ import xarray as xr
 
 from sim.running import files
 from sim.running.command_line import PageOutput
-from sim.scaling import page, picture
 from sim.scaling.remarks import notes, remarks
 from sim.scaling.report import Report, to_json
 from sim.scaling.table import columns, table_of
@@ -48,9 +47,12 @@ def deliver(
     `sessions` gives the provenance of the samples (`sim.storage.provenance.session`), for the page.
     """
     result = Report.of(samples)
-    if output.figure is not None:
-        picture.write(samples, output.figure)
-    if output.html is not None:
-        files.write_text(output.html, page.page(result, sessions()))
+    if output.figure is not None or output.html is not None:
+        from sim.scaling import page, picture  # matplotlib takes as long to import as jax
+
+        if output.figure is not None:
+            picture.write(samples, output.figure)
+        if output.html is not None:
+            files.write_text(output.html, page.page(result, sessions()))
     output.deliver(partial(show, result), partial(to_json, result))
     return 1 if output.check and result.contradicted else 0

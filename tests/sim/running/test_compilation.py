@@ -76,7 +76,7 @@ def test_a_damaged_folder_is_harmless(tmp_path):
 def test_jax_has_its_own_say(tmp_path):
     done = call(XDG_CACHE_HOME=str(tmp_path / "x"), JAX_COMPILATION_CACHE_DIR=str(tmp_path / "j"))
     assert done.returncode == 0
-    assert not (tmp_path / "x").exists()
+    assert not (tmp_path / "x" / "sqrt-d-law").exists()
 
 
 @pytest.mark.slow
@@ -99,3 +99,8 @@ def test_help_keeps_nothing(tmp_path):
     environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
     subprocess.run(command, capture_output=True, check=True, env=environment)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_where_a_system_has_no_owners_the_folder_is_the_users(tmp_path, monkeypatch):
+    monkeypatch.delattr(os, "geteuid")
+    assert compilation.is_private(tmp_path)
