@@ -70,6 +70,9 @@ class Experiment:
     dtype: Literal["float32", "float64"] = "float32"
     """Arithmetic of the simulation; results are float64 in any case."""
 
+    def __post_init__(self) -> None:
+        flags.check_kinds(self)
+
 
 @dataclass(frozen=True)
 class ModelExperiment(Experiment):

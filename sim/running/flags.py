@@ -1,9 +1,12 @@
-"""What flags that may be left out take, in the words of `--help`. Without jax.
+"""What flags take: in the words of `--help`, and checked where a configuration is made in Python.
 
-Left out, such a flag is None in the configuration; its help says what that means.
+A flag that is left out is None in the configuration; its help says what that means. Without jax.
 """
 
-from typing import Annotated
+from dataclasses import fields
+from numbers import Integral, Real
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from tyro.conf import arg
 
@@ -14,3 +17,65 @@ Place = Annotated[str | None, arg(metavar="PLACE", help_behavior_hint="")]
 Whole = Annotated[int | None, arg(metavar="INT", help_behavior_hint="")]
 Wholes = Annotated[tuple[int, ...] | None, arg(metavar="INT [INT ...]", help_behavior_hint="")]
 Number = Annotated[float | None, arg(metavar="NUMBER", help_behavior_hint="")]
+
+
+def check_kinds(config: Any) -> None:
+    """Checks that the fields of a configuration are of the kinds that it declares.
+
+    Args:
+        config: A dataclass, each field of which is a flag.
+
+    Raises:
+        ValueError: With one sentence, for the first field that is not.
+    """
+    for field in fields(config):
+        value = getattr(config, field.name)
+        if not _is_of(value, field.type):
+            flag = "--" + field.name.replace("_", "-")
+            raise ValueError(f"{flag} takes {_words(field.type)}, not {value!r}.")
+
+
+def _kinds(kind: Any) -> tuple[Any, ...]:
+    """The kinds of which one is wanted, without what is said of them and without None."""
+    if get_origin(kind) is Annotated:
+        return _kinds(get_args(kind)[0])
+    if get_origin(kind) in (Union, UnionType):
+        return tuple(x for part in get_args(kind) if part is not NoneType for x in _kinds(part))
+    return (kind,)
+
+
+def _is_of(value: Any, kind: Any) -> bool:
+    if value is None:
+        return NoneType in get_args(get_args(kind)[0] if get_origin(kind) is Annotated else kind)
+    return any(_is_one(value, one) for one in _kinds(kind))
+
+
+def _is_one(value: Any, kind: Any) -> bool:
+    if get_origin(kind) is Literal:
+        return value in get_args(kind)
+    if get_origin(kind) is tuple:
+        item = get_args(kind)[0]
+        return isinstance(value, list | tuple) and all(_is_item(x, item) for x in value)
+    if isinstance(value, bool):  # which Python counts among the integers
+        return kind is bool
+    return isinstance(value, NUMBERS.get(kind, kind))
+
+
+def _is_item(value: Any, kind: Any) -> bool:
+    """Whether it may be in a list; a number stands for its name, in Python."""
+    return _is_of(value, kind) or (kind is str and isinstance(value, Real))
+
+
+def _words(kind: Any) -> str:
+    """What a flag takes: "a list of integers"."""
+    (one, *_) = _kinds(kind)
+    if get_origin(one) is Literal:
+        return " or ".join(map(str, get_args(one)))
+    if get_origin(one) is tuple:
+        item = get_args(one)[0]
+        return f"a list of {SEVERAL.get(item) or _words(item)}"
+    return {int: "an integer", float: "a number", str: "a name", bool: "True or False"}[one]
+
+
+NUMBERS: dict[Any, Any] = {int: Integral, float: Real}
+SEVERAL = {int: "integers", float: "numbers", str: "names"}

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import sympy as sp
@@ -35,12 +35,12 @@ from theory.network import (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Law:
     """The predicted ℓ_q norm of an input gradient, as a function of the input dimension d.
 
-    Built by `predict`. Calling it with d gives the expected norm as a float, with borders and
-    finite width taken into account; `norm`, `second_moment` and `asymptote` are SymPy expressions
+    Built by `predict`. Calling it with d gives the expected norm, with borders and finite width
+    taken into account; `norm`, `second_moment` and `asymptote` are SymPy expressions
     in `theory.laws.parts.d`. For dense networks of (leaky) ReLUs both agree; for others the
     expressions are the limit of large width, away from borders.
     """
@@ -63,15 +63,33 @@ class Law:
     _resolve: bool = field(default=False, repr=False)
     _slope_only: bool = field(default=False, repr=False)
 
-    def __call__(self, d: float) -> float:
+    def __repr__(self) -> str:
+        what = f"{self.network.name}, q = {self.q}, {self.quantity}"
+        return f"Law({what}: exponent {self.exponent}, rests on {self.basis})"
+
+    @overload
+    def __call__(self, d: float) -> float: ...
+    @overload
+    def __call__(self, d: Sequence[float] | np.ndarray) -> np.ndarray: ...
+    def __call__(self, d: Any) -> Any:
         """E‖∂‖_q at input dimension d, with the effects of borders and of finite width.
 
-        0 or infinite where it lies beyond the range of floats; `slope` does not suffer from that.
-        Raises ValueError if the norm's constant is unknown (`norm` is None) or if the network
-        cannot take an image with d = channels · side².
+        Args:
+            d: The input dimension, or an array of several.
+
+        Returns:
+            The expected norm, in an array of the shape of `d` if that is one. 0 or infinite where
+            it lies beyond the range of floats; `slope` does not suffer from that.
+
+        Raises:
+            ValueError: The norm's constant is unknown (`norm` is None), or the network cannot take
+                an image with d = channels · side².
         """
         if self.norm is None:
             raise ValueError(f"only a second moment is known: {self.assumptions[-1]}.")
+        if np.ndim(d):
+            several = np.asarray(d)
+            return np.reshape([self._value(x) for x in several.ravel().tolist()], several.shape)
         return self._value(d)
 
     def _value(self, d: float) -> float:

@@ -173,3 +173,15 @@ def test_cascade_of_a_dense_network_is_the_exact_law():
         net = architectures.mlp(width=(12, 6, 20))
         found = norm_value(net.body, net.input_shape(4), q)
         assert found == pytest.approx(predict(net, q)(48), rel=1e-9)
+
+
+def test_a_law_takes_arrays_of_dimensions():
+    law = predict(architectures.cnn(width=8, depth=2), 1)
+    ds = np.array([[48, 192], [768, 48]])
+    np.testing.assert_array_equal(law(ds), [[law(48), law(192)], [law(768), law(48)]])
+    np.testing.assert_array_equal(law([48, 192]), ds[0] * 0 + [law(48), law(192)])
+
+
+def test_a_law_is_shown_in_a_line():
+    shown = repr(predict(architectures.mlp(8), 2, "loss"))
+    assert shown == "Law(mlp, q = 2, loss: exponent 0, rests on exact)"
