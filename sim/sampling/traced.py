@@ -10,7 +10,6 @@ import hashlib
 import numbers
 import pickle
 import platform
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
@@ -23,7 +22,7 @@ import jax
 import jax.export
 import sympy as sp
 
-from sim.running import compilation
+from sim.running import compilation, files
 
 Name = Any
 """Plain data (dataclasses, tuples, dictionaries, numbers, strings) of which a function is made."""
@@ -149,7 +148,5 @@ def _read(file: Path) -> tuple[bytes, Any] | None:
 def _write(file: Path, found: tuple[bytes, Any]) -> None:
     """Keeps it, whole or not at all; a cache that fails only costs time."""
     rest = pickle.dumps(found)
-    with suppress(OSError), tempfile.TemporaryDirectory(dir=file.parent) as place:
-        part = Path(place) / "part"
+    with suppress(OSError), files.replacing(str(file)) as part:
         part.write_bytes(hashlib.sha256(rest).digest() + rest)
-        part.replace(file)
