@@ -86,7 +86,7 @@ def _law(plan: Plan[Config]) -> tuple[np.ndarray, str]:
     (network,), sides = plan.networks.values(), plan.sizes
     if missing(network) is not None:
         return np.full(len(sides), np.nan), "none"
-    found = prediction.by_law(network, sides, (plan.config.quantity,), ("1",))
+    found = prediction.by_law(network, sides, (plan.config.quantity,), ("1",), plan.config.input)
     return found.norm[0, 0], str(found.basis[0, 0])
 
 

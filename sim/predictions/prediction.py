@@ -248,7 +248,7 @@ def of(
     advance: Advance = lambda done, more=0: None,
 ) -> Prediction:
     """The prediction for one network; arguments as of `table`."""
-    law = None if missing(network) else by_law(network, sizes, quantities, norms)
+    law = None if missing(network) else by_law(network, sizes, quantities, norms, beside.input)
     why = left_out(network, beside.input)
     if law is not None and why is None:
         return law
@@ -269,11 +269,17 @@ def of(
 
 
 def by_law(
-    network: Network, sizes: Sequence[int], quantities: Sequence[Quantity], norms: Sequence[Any]
+    network: Network,
+    sizes: Sequence[int],
+    quantities: Sequence[Quantity],
+    norms: Sequence[Any],
+    input: str,
 ) -> Prediction:
     """What `theory` says of a network that it has a law for."""
     ds = [network.channels * side**2 for side in sizes]
     laws = [[predict(network, q, quantity) for q in norms] for quantity in quantities]
+    if input == "gaussian":
+        laws = [[law.at_gaussian_inputs() for law in row] for row in laws]
     values = np.array([[_values(law, ds) for law in row] for row in laws], float)
     slopes = np.array([[law.slope(ds) for law in row] for row in laws], float)
     return Prediction(

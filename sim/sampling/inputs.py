@@ -1,7 +1,8 @@
 """The inputs at which gradients are taken: random, constant, or real images without a download.
 
-All inputs have mean square 1 over their coordinates, so ‖x‖_2² = d at every size. Real images are
-also centred: each one has mean 0 and variance 1 over all of its pixels and channels.
+All inputs have mean square 1 over their coordinates, so ‖x‖_2² = d at every size; Gaussian ones
+have that in expectation. Real images are also centred: each one has mean 0 and variance 1 over all
+of its pixels and channels.
 """
 
 from functools import lru_cache

@@ -1,7 +1,7 @@
 """The law of an input gradient, as `theory.laws.prediction.predict` gives it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, overload
 
 import numpy as np
@@ -62,6 +62,7 @@ class Law:
     """The hypotheses, one sentence each."""
     _resolve: bool = field(default=False, repr=False)
     _slope_only: bool = field(default=False, repr=False)
+    _gaussian_inputs: bool = field(default=False, repr=False)
 
     def __repr__(self) -> str:
         what = f"{self.network.name}, q = {self.q}, {self.quantity}"
@@ -92,6 +93,14 @@ class Law:
             return np.reshape([self._value(x) for x in several.ravel().tolist()], several.shape)
         return self._value(d)
 
+    def at_gaussian_inputs(self) -> "Law":
+        """The law at inputs of independent N(0, 1) coordinates, instead of inputs of length √d.
+
+        Their length varies, and with it the size of the logits. Where `basis` is "exact" the loss
+        has its expectation over them; elsewhere, and for logits, nothing changes.
+        """
+        return replace(self, _gaussian_inputs=True)
+
     def _value(self, d: float) -> float:
         return cascade.scaled(*self._scaled_value(d))
 
@@ -113,8 +122,9 @@ class Law:
             finite_width = np.prod([finite_width_value(n, x) for n, x in hidden])
             value = gaussian.norm_value(q, groups) * float(finite_width)
         if self.quantity == "loss" and self.basis == "exact":
+            of_input = loss.factor_at_gaussian_inputs if self._gaussian_inputs else loss.factor
             sums = masked_sums(self.network)
-            value *= loss.factor(sums, classes(self.network), float(logits), float(d))
+            value *= of_input(sums, classes(self.network), float(logits), float(d))
         elif self.quantity == "loss":
             known = alignment.head(body, shape) or alignment.UNKNOWN
             variance, share = float(logits * known.averaged), float(known.alignment)

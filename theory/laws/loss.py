@@ -139,6 +139,34 @@ def factor(
     return moment_ratio(hidden, classes, variance, d, r) / (first * behind)
 
 
+def factor_at_gaussian_inputs(
+    hidden: tuple[MaskedSum, ...], classes: int, variance: float, d: float
+) -> float:
+    """`factor` at inputs of d independent N(0, 1) coordinates instead of inputs of length √d.
+
+    A longer input has larger logits, and the same gradients of them.
+    """
+    squares, weights = squared_lengths(d)
+    found = [factor(hidden, classes, variance * float(x), d) for x in squares]
+    return float(np.dot(weights, found))
+
+
+def squared_lengths(
+    d: float, nodes: int = 4
+) -> tuple[Float[np.ndarray, " nodes"], Float[np.ndarray, " nodes"]]:
+    """Values and weights of ‖x‖_2²/d with d independent N(0, 1) coordinates: Gauss' quadrature.
+
+    Exact for polynomials up to degree 2 · nodes − 1 in ‖x‖². The nodes are eigenvalues of the
+    matrix of the recursion of Laguerre's polynomials (Golub & Welsch 1969).
+    """
+    k = np.arange(nodes)
+    beside = np.sqrt(k[1:] * (k[1:] + d / 2 - 1))
+    values, vectors = np.linalg.eigh(
+        np.diag(2 * k + d / 2) + np.diag(beside, 1) + np.diag(beside, -1)
+    )
+    return values * 2 / d, vectors[0] ** 2
+
+
 def factor_expression(
     hidden: tuple[MaskedSum, ...], classes: int, variance: Any, d: Any, r: int = 1
 ) -> Any:

@@ -6,7 +6,7 @@ import sympy as sp
 from scipy import special, stats
 
 from theory import architectures, predict
-from theory.laws import distance, joint
+from theory.laws import distance, joint, loss
 from theory.laws.loss import LossLaw, moment_ratio
 from theory.laws.masked_sum import MaskedSum
 
@@ -149,3 +149,21 @@ def test_what_the_law_of_distances_rests_on():
     assert distance.basis(architectures.mlp(activation="tanh")) == "none"
     assert distance.basis(architectures.mlp(init="orthogonal")) == "gradient-independence"
     assert distance.basis(architectures.cnn(norm="layer")) == "none"
+
+
+@pytest.mark.parametrize("d", [1, 3, 48, 196608])
+def test_squared_lengths_have_the_moments_of_chi_squared(d):
+    """E (‖x‖²/d)^k = Π_{i<k} (1 + 2i/d), for every power that four nodes integrate."""
+    squares, weights = loss.squared_lengths(d)
+    for k in range(8):
+        expected = np.prod([1 + 2 * i / d for i in range(k)])
+        np.testing.assert_allclose(np.dot(weights, squares**k), expected, rtol=1e-9)
+
+
+def test_gaussian_inputs_change_the_loss_alone_and_less_in_high_dimension():
+    for quantity, changes in (("logit", False), ("loss", True)):
+        law = predict(architectures.mlp((6, 5), classes=4), 2, quantity)
+        ratios = law.at_gaussian_inputs()([3, 48, 768]) / law([3, 48, 768])
+        assert np.all(ratios < 1) if changes else np.all(ratios == 1)
+        assert np.all(np.diff(ratios) > 0) or not changes
+        assert abs(ratios[-1] - 1) < 1e-4
