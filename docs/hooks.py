@@ -70,7 +70,8 @@ def _with_formulas(text: str, dollars: bool) -> str:
         latex = html.unescape(inline if display is None else display).strip()
         return convert(latex, display="inline" if display is None else "block")
 
-    left = r"<(pre|code|script|style)\b.*?</\1>"
+    copied = r"<div[^>]*clipboard-copy-txt.*?</div>"  # code once more, for a button
+    left = rf"<(pre|code|script|style)\b.*?</\1>|{copied}"
     display, inline = r"\\\[(?P<display>.*?)\\\]", r"\\\((?P<inline>.*?)\\\)"
     if dollars:
         display, inline = r"\$\$(?P<display>.+?)\$\$", r"\$(?P<inline>[^$]+?)\$"
