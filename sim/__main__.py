@@ -2,6 +2,8 @@
 
 import runpy
 import sys
+from collections.abc import Sequence
+from functools import partial
 
 from theory import console, stopping
 from theory.initializers import unknown
@@ -27,20 +29,25 @@ COMMANDS = {
 def main() -> int:
     """Runs the command that is named first, or lists all; returns the exit status."""
     words = sys.argv[1:]
-    if not words or words[0] in ("-h", "--help"):
-        print("usage: sqrt-d-law NAME [options]\n")
-        for name, (_, purpose) in COMMANDS.items():
-            print(f"  {name:16} {purpose}")
-        print("\nsqrt-d-law NAME --help has the options of one.")
-        return 0
-    with console.one_sentence():
-        if words[0] not in COMMANDS:
-            raise ValueError(unknown("command", words[0], COMMANDS))
+    if not words or words[0] not in COMMANDS:
+        return console.run(partial(listed, words))
     sys.argv[1:] = words[1:]
     try:
         runpy.run_module(COMMANDS[words[0]][0], run_name="__main__", alter_sys=True)
     except KeyboardInterrupt as stop:  # before the command has begun
         return stopping.status_of(stop)
+    return 0
+
+
+def listed(words: Sequence[str]) -> int:
+    """Lists the commands; exits with status 2 and one sentence if another one was named."""
+    with console.one_sentence():
+        if words and words[0] not in ("-h", "--help"):
+            raise ValueError(unknown("command", words[0], COMMANDS))
+    print("usage: sqrt-d-law NAME [options]\n")
+    for name, (_, purpose) in COMMANDS.items():
+        print(f"  {name:16} {purpose}")
+    print("\nsqrt-d-law NAME --help has the options of one.")
     return 0
 
 
