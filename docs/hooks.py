@@ -5,8 +5,8 @@ and a page a statement.
 become MathML, which browsers show without a script.
 """
 
-import html
 import re
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -46,12 +46,12 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
-    """Links from this folder to the rest of the repository, as the site has them."""
-    if page.file.src_uri == "statements.md":
-        markdown = re.sub(
-            r"^\| `([\w-]+)` \|", r"| [`\1`](statements/\1.md) |", markdown, flags=re.M
-        )
-    return re.sub(r"\]\(\.\./", "](", markdown) if page.file.src_uri in _HERE else markdown
+    """Links from this folder to the rest of the repository, and to the statements that it names."""
+    if page.file.src_uri not in _HERE:
+        return markdown
+    # elsewhere a single word in code type may be something else
+    name = r"[\w-]+" if page.file.src_uri == "statements.md" else r"\w+-[\w-]+"
+    return _named(re.sub(r"\]\(\.\./", "](", markdown), name, "statements/")
 
 
 def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
@@ -67,7 +67,7 @@ def _with_formulas(text: str, dollars: bool) -> str:
         display, inline = match["display"], match["inline"]
         if display is None and inline is None:
             return match[0]  # code, or a script
-        latex = html.unescape(inline if display is None else display).strip()
+        latex = unescape(inline if display is None else display).strip()
         return convert(latex, display="inline" if display is None else "block")
 
     copied = r"<div[^>]*clipboard-copy-txt.*?</div>"  # code once more, for a button

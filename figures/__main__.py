@@ -10,7 +10,7 @@ from tyro.conf import Positional
 from sim.plan import refusals
 from sim.running import command_line, files
 from theory import console
-from theory.initializers import unknown
+from theory.names import unknown
 
 FIGURES = (
     *("scaling", "constants", "exponents", "initializations", "heads", "spread", "sampling"),

@@ -15,7 +15,7 @@ from tyro.conf import Positional
 from sim.plan import refusals
 from sim.running import command_line, files
 from theory import console
-from theory.initializers import unknown
+from theory.names import unknown
 
 FOLDER = Path(__file__).parent
 NAMES = tuple(sorted(path.stem for path in FOLDER.glob("[0-9]_*.py")))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from theory import console, stopping
-from theory.initializers import unknown
+from theory.names import unknown
 
 COMMANDS = {
     "scaling": ("sim.scaling", "how the input gradient grows with the input, beside the law"),

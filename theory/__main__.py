@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 
 from theory.arguments import Parser
 from theory.console import one_sentence, progress, run
-from theory.initializers import unknown
+from theory.names import unknown
 from theory.statements import STATEMENTS, Statement, render, typeset, verify
 
 CORE = ("true-masks", "theorem-4", "theorem-5", "condition-s", "corollary-6", "average-pooling")

@@ -4,12 +4,13 @@ All weights have mean zero and a distribution symmetric about zero. A scheme is 
 know (`he`, `glorot`, ...); an initializer is what the scheme prescribes for one layer.
 """
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import sympy as sp
+
+from theory.names import unknown
 
 Distribution = Literal["normal", "uniform", "truncated-normal", "rademacher"]
 DISTRIBUTIONS: tuple[str, ...] = get_args(Distribution)
@@ -157,38 +158,3 @@ SCHEMES: dict[str, Callable[[Scheme, Any], Initializer]] = {
 }
 """Schemes by name. `pytorch` is the default of `torch.nn.Linear` and `Conv2d` (uniform on
 ±1/√fan_in, variance 1/(3 fan_in)), without their biases; `flax` is `lecun_normal`, truncated."""
-
-
-ALSO_CALLED = {
-    "kaiming": "he",
-    "msra": "he",
-    "xavier": "glorot",
-    "fully-connected": "mlp",
-    "convnet": "cnn",
-    "mixer": "mlp-mixer",
-    "transformer": "vit",
-    "global-avg-pool": "gap",
-    "global-average-pooling": "gap",
-    "global-max-pool": "gmaxpool",
-    "average": "avgpool",
-    "swish": "silu",
-    "linear": "identity",
-    "leaky": "leaky-relu",
-    "layernorm": "layer",
-    "batchnorm": "batch",
-    "cyclic": "circular",
-    "periodic": "circular",
-    "zeros": "zero",
-    "normal": "gaussian",
-    "gaussian": "normal",
-    "photos": "photo",
-}
-"""What others call the names of this project."""
-
-
-def unknown(what: str, name: str, known: Any) -> str:
-    """One sentence for an unknown name, with the nearest known one suggested."""
-    also = ALSO_CALLED.get(name.lower())
-    near = [also] if also in known else difflib.get_close_matches(name, list(known), 1, 0.4)
-    hint = f"; did you mean '{near[0]}'?" if near else "."
-    return f"unknown {what} '{name}' (known: {', '.join(known)}){hint}"

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_type_hints
 
-from theory.initializers import Scheme, unknown
+from theory.initializers import Scheme
+from theory.names import unknown
 from theory.network import (
     GELU,
     Activation,

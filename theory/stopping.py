@@ -45,6 +45,7 @@ class Signals:
         """The exit status after the signal that came first; None if none came."""
         self._timer: threading.Timer | None = None
         self._lost = False
+        self._hooks = sys.excepthook, sys.unraisablehook
 
     def stop(self, number: int, _: Any) -> None:
         """The handler. Signals after the first change nothing: the process is ending."""
@@ -59,12 +60,12 @@ class Signals:
     def uncaught(self, kind: type[BaseException], error: BaseException, trace: Any) -> None:
         """The hook for what is printed: not `Stopped`, as Cython prints what it then ignores."""
         if not issubclass(kind, Stopped):
-            sys.__excepthook__(kind, error, trace)
+            self._hooks[0](kind, error, trace)
 
     def lost(self, ignored: Any) -> None:
         """The hook for exceptions that Python must ignore: `Stopped` is raised again."""
         if not isinstance(ignored.exc_value, Stopped):
-            sys.__unraisablehook__(ignored)
+            self._hooks[1](ignored)
             return
         self._lost, number = True, ignored.exc_value.status - 128
 
@@ -73,6 +74,14 @@ class Signals:
                 _thread.interrupt_main(signal.Signals(number))
 
         _later(AGAIN, again)
+
+    def hook(self) -> None:
+        """Hears of exceptions that are printed or ignored, until `unhook`."""
+        sys.excepthook, sys.unraisablehook = self.uncaught, self.lost
+
+    def unhook(self) -> None:
+        """What was before `hook`."""
+        sys.excepthook, sys.unraisablehook = self._hooks
 
     def _end(self) -> None:
         with contextlib.suppress(OSError):
@@ -110,15 +119,14 @@ def heeded() -> Generator[Signals, None, None]:
     Outside of the main thread, where Python has no handlers, nothing is changed.
     """
     signals, before = Signals(), {}
-    hooks = sys.excepthook, sys.unraisablehook
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGINT, signal.SIGTERM):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 before[number] = signal.signal(number, signals.stop)
-        sys.excepthook, sys.unraisablehook = signals.uncaught, signals.lost
+        signals.hook()
     try:
         yield signals
     finally:
-        sys.excepthook, sys.unraisablehook = hooks
+        signals.unhook()
         for number, handler in before.items():
             signal.signal(number, handler)

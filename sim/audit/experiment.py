@@ -60,7 +60,10 @@ def run(
         shapes = [[(x.kind, x.scope, x.source) for x in one.places] for one in ladders]
         if any(one != shapes[0] for one in shapes):
             raise ValueError("the layers are not the same at all sizes, so no gap can be told.")
-        found = [ladder.samples(x, draws, config.seeds, moments.measured, advance) for x in ladders]
+        found = [
+            ladder.samples(x, draws, config.seeds, moments.measured, advance, "ladder and moments")
+            for x in ladders
+        ]
     if not all(np.isfinite(told.norms).all() for told, _ in found):
         raise ValueError("some norms lie beyond the range of floats, so they have no ratios.")
     energies = np.stack([np.asarray(told.norms)[:, -1, 1] for told, _ in found], axis=1)

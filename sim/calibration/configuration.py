@@ -6,15 +6,16 @@ from typing import Annotated
 import tyro
 
 from sim.plan import refusals
+from sim.running import flags
 from sim.running.needs import Needs
-from theory.initializers import unknown
+from theory.names import unknown
 
 TABLES = ("coverage", "methods", "two-stages", "peeking", "false-alarms", "power")
 """The tables that there are, in the order of the page."""
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(flags.Checked):
     """What to simulate."""
 
     tables: tyro.conf.Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="TABLE")]] = ()

@@ -124,8 +124,12 @@ def samples(
     seeds: int,
     also: Callable[[Any, Array], Any] = lambda weights, g: (),
     advance: engine.Advance = lambda done: None,
+    measured: str | None = None,
 ) -> tuple[Told, Any]:
-    """`Told` of every seed, and `also(weights, gradients)` with the gradients of `measure`."""
+    """`Told` of every seed, and `also(weights, gradients)` with the gradients of `measure`.
+
+    `measured` is a name for both together, by which a later run finds them traced.
+    """
     one = measure(asked, draws.quantities[0])
 
     def function(weights: layers.Weights, xs: Array, labels: Array, key: Key[Array, ""]) -> Any:
@@ -133,9 +137,6 @@ def samples(
         return told, also(weights, g)
 
     sides = (asked.side,)
-    of_also = f"{also.__module__}.{also.__qualname__}"
-    measured = None if "<" in of_also else ("ladder", asked.rungs, of_also)
-    run = engine.sampler(
-        asked.network, sides, draws, lambda side: function, seeds, measured=measured
-    )
+    name = measured and (measured, asked.rungs)
+    run = engine.sampler(asked.network, sides, draws, lambda side: function, seeds, measured=name)
     return run(range(seeds), advance)[0]

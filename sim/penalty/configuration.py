@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from sim.plan import refusals
-from sim.running import memory
+from sim.running import flags, memory
 from sim.running.needs import BASE, Needs, processors
 from sim.sampling.datasets import HELD_OUT, IMAGES
 from theory.architectures import mlp
@@ -21,7 +21,7 @@ SMALLEST = 1e-12
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(flags.Checked):
     """What to compare."""
 
     attack_norms: tuple[str, ...] = ("1", "2", "inf")

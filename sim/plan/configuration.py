@@ -11,7 +11,7 @@ from sim.running import flags
 
 
 @dataclass(frozen=True)
-class Experiment:
+class Experiment(flags.Checked):
     """Random networks of one family at several sizes, and their inputs."""
 
     arch: str | None = "resnet"
@@ -69,9 +69,6 @@ class Experiment:
     """Inputs over which the results of one seed are averaged."""
     dtype: Literal["float32", "float64"] = "float32"
     """Arithmetic of the simulation; results are float64 in any case."""
-
-    def __post_init__(self) -> None:
-        flags.check_kinds(self)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from sim.plan.configuration import Experiment, ModelExperiment
 from sim.plan.refusals import check_lists, check_seeds
 from sim.sampling import inputs
 from theory.architectures import find
-from theory.initializers import Scheme, is_gaussian, unknown
+from theory.initializers import Scheme, is_gaussian
+from theory.names import unknown
 from theory.network import BatchNorm, Dense, Network, walk
 
 DEEPEST = 10_000

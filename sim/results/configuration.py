@@ -13,7 +13,7 @@ from sim.running import flags
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(flags.Checked):
     """Which rows, and what with them."""
 
     rows: Positional[tuple[int, ...]] = ()

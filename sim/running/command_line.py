@@ -124,8 +124,6 @@ GROUPS = {
     "Keep": "storage",
     "Spread": "devices",
     "Debug": "debugging",
-    "Runs": "input",
-    "Study": "input",
 }
 """What `--help` calls the flags of these dataclasses."""
 

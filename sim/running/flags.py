@@ -19,6 +19,13 @@ Wholes = Annotated[tuple[int, ...] | None, arg(metavar="INT [INT ...]", help_beh
 Number = Annotated[float | None, arg(metavar="NUMBER", help_behavior_hint="")]
 
 
+class Checked:
+    """Base of configurations: their fields are checked where they are made."""
+
+    def __post_init__(self) -> None:
+        check_kinds(self)
+
+
 def check_kinds(config: Any) -> None:
     """Checks that the fields of a configuration are of the kinds that it declares.
 

@@ -33,6 +33,9 @@ PREFIX = "traced-"
 PACKAGES = ("sim", "theory")
 """Whose source a function is made of."""
 
+BELOW = ("jax", "jaxlib", "numpy", "optax", "scipy", "sympy")
+"""Libraries that trace it, or whose functions and constants are in it."""
+
 
 def compiled(
     name: Name,
@@ -120,7 +123,7 @@ def words(x: Any) -> str:
 
 def _surroundings() -> tuple[str, ...]:
     """What else a program depends on."""
-    versions = (platform.python_version(), *map(version, ("jax", "jaxlib", "numpy")))
+    versions = (platform.python_version(), *map(version, BELOW))
     settings = sorted(map(str, jax.config.values.items()))
     return (_source(), *versions, *settings)
 

@@ -6,13 +6,14 @@ from typing import Annotated
 import tyro
 
 from sim.plan import refusals
+from sim.running import flags
 from sim.running.needs import BASE, Needs
-from theory.initializers import unknown
+from theory.names import unknown
 from theory.statements import STATEMENTS
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(flags.Checked):
     """What to simulate."""
 
     names: tyro.conf.Positional[Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME")]] = ()

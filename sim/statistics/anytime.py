@@ -75,9 +75,8 @@ def extended(looks: Sequence[int]) -> str:
     """What a report says of a run that may have been looked at with these numbers of seeds."""
     several = ", ".join(map(str, looks))
     return (
-        f"note: with {several} seeds this run was extended or is unfinished, and may have been "
-        "looked at: in brackets are the intervals that hold at any number of seeds, and verdicts "
-        "use them."
+        f"note: this run may have been looked at with {several} seeds: in brackets are the "
+        "intervals that hold at any number of seeds, and verdicts use them."
     )
 
 

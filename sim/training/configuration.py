@@ -14,7 +14,7 @@ from sim.running import flags, memory
 from sim.running.needs import BASE, Needs, processors
 from sim.sampling.datasets import CHANNELS, IMAGES, NAMES, SIZES
 from sim.training.network import without_batch_norm
-from theory.initializers import unknown
+from theory.names import unknown
 from theory.network import output_shape
 
 BEFORE = "initialization"
@@ -41,7 +41,7 @@ STRENGTHS = (0.05, 0.1, 0.2, 0.4)
 
 
 @dataclass(frozen=True)
-class Config:
+class Config(flags.Checked):
     """What to train."""
 
     data: str = "digits"

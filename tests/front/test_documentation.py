@@ -122,6 +122,13 @@ def test_formulas_are_shown_without_a_script(site):
         assert not re.search(r'(src|href)="https?://[^"]*\.(js|css)"', text), page
 
 
+@pytest.mark.parametrize("page", ["hypotheses", "limits", "statements"])
+def test_statements_that_a_page_names_lead_to_their_pages(site, page):
+    text = (site / f"{page}.html").read_text(encoding="utf-8")
+    assert 'href="statements/shared-kernels.html"' in text or page == "hypotheses"
+    assert 'href="statements/theorem-4.html"' in text or page == "limits"
+
+
 def test_the_site_shows_what_lies_elsewhere(site):
     assert "√d" in (site / "index.html").read_text(encoding="utf-8")
     law = (site / "reference/theory.laws.law.html").read_text(encoding="utf-8")

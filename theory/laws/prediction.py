@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
-from theory.initializers import unknown
 from theory.laws import alignment, gaussian, loss, wide
 from theory.laws.energy import (
     HALF_ACTIVE,
@@ -34,6 +33,7 @@ from theory.laws.parts import (
 )
 from theory.laws.second_moment import TRUE_MASKS, breach
 from theory.laws.softmax import residual_expression
+from theory.names import unknown
 from theory.network import (
     Branching,
     Conv,

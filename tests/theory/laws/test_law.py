@@ -179,7 +179,7 @@ def test_a_law_takes_arrays_of_dimensions():
     law = predict(architectures.cnn(width=8, depth=2), 1)
     ds = np.array([[48, 192], [768, 48]])
     np.testing.assert_array_equal(law(ds), [[law(48), law(192)], [law(768), law(48)]])
-    np.testing.assert_array_equal(law([48, 192]), ds[0] * 0 + [law(48), law(192)])
+    np.testing.assert_array_equal(law([48, 192]), [law(48), law(192)])
 
 
 def test_a_law_is_shown_in_a_line():
