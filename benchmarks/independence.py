@@ -68,7 +68,7 @@ def compare(name: str, network: Network) -> dict[str, Any]:
         "measurement": measured,
         "prediction": predicted,
         "seeds": len(found.norms),
-        "ratios": [vars(estimates.paired_ratio(*pair)) for pair in pairs],
+        "ratios": [vars(estimates.paired_ratio(*pair, sampling.TOGETHER)) for pair in pairs],
         "coupled": found.coupled,
     }
 

@@ -37,10 +37,12 @@ def pytest_configure(config):
 
 @pytest.fixture(autouse=True)
 def _traced_anew_where_code_is_replaced(request):
-    """Programs are found by the source on disk, which is not what a test puts in its place."""
+    """Programs are found by the source on disk, or by what they are made of, but a test has put
+    something else in its place.
+    """
     if "monkeypatch" not in request.fixturenames:
         return
-    from sim.sampling import traced
+    from sim.sampling import compiling, engine, traced
 
     patch = request.getfixturevalue("monkeypatch")
     replace, replace_item = patch.setattr, patch.setitem
@@ -48,6 +50,7 @@ def _traced_anew_where_code_is_replaced(request):
     def traced_anew(replacing):
         def of(*arguments, **named):
             replace(traced, "_file", lambda name, arguments: None)
+            replace(engine, "once", lambda *made_of: compiling.Once())
             replacing(*arguments, **named)
 
         return of

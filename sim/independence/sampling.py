@@ -1,8 +1,10 @@
 """Norms of input gradients under gradient independence, sampled with the measurement's networks.
 
 Seed s has the weights, inputs and labels of seed s of the measurement, so that the two are paired.
-The copies W′ come from a key of their own. One forward pass serves several labels, or logits: what
-they have in common is little more than the activations.
+The copies W′ of seeds 2i and 2i + 1 are each other's weights: they are independent of the forward
+pass that they are the copies of, and no weights are drawn for them alone. Two such seeds count as
+one wherever an error is computed. One forward pass serves several labels, or logits: what they have
+in common is little more than the activations.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,6 +25,9 @@ from sim.sampling import engine
 from sim.sampling.draws import Draws
 from theory.network import Network, output_shape
 
+TOGETHER = 2
+"""Seeds, one after another, that have each other's weights as copies."""
+
 LABELS = 2
 """Labels, or logits, of one forward pass, at most. More cost more than they save: each has its own
 backward pass, and the activations, which they have in common, make most of the spread."""
@@ -42,7 +47,8 @@ class Sampled:
     """Of one network."""
 
     norms: Float[np.ndarray, "seeds sizes quantities qs"]
-    """Of the first seeds of the run, each a mean over its inputs, and over labels or logits."""
+    """Of the first seeds of the run, each a mean over its inputs, and over labels or logits. Seeds
+    that are `TOGETHER` depend on each other."""
     coupled: tuple[str, ...]
     """Weights that could not be copied, one sentence each."""
 
@@ -125,19 +131,20 @@ def sample(
         as far as the first `PILOT` seeds tell.
     """
     own = replace(draws, lazy=False, labels_per_seed=labels_together(network, max(sides), draws))
-    first, most = min(seeds, PILOT), MOST * seeds
+    first = TOGETHER * max(2, -(-min(seeds, PILOT) // TOGETHER))
+    most = max(first, MOST * seeds)
     advance(0, first * len(sides))
     found = {side: reading(network, side, draws.inputs_per_seed) for side in sides}
 
     def at(side: int) -> engine.Measure:
         return measure(network, side, own, found[side])
 
-    run = engine.sampler(network, sides, own, at, most, twice=True, measured="independence")
+    run = engine.sampler(network, sides, own, at, most, paired=True, measured="independence")
     pilot = run(range(first), advance)
     labels = own.labels_per_seed, draws.labels_per_seed
     shares = [_share(means, squares, *labels) for means, squares in pilot]
     needed = seeds * np.mean(shares) / TARGET**2
-    count = int(np.clip(needed, first, most))
+    count = TOGETHER * int(np.clip(needed, first, most) // TOGETHER)
     advance(0, (count - first) * len(sides))
     norms = [means for means, _ in pilot]
     if count > first:
@@ -177,11 +184,14 @@ def _share(means: np.ndarray, squares: np.ndarray, together: int, labels: int) -
     """The variance of a seed of the prediction over that of a seed of the measurement.
 
     `means` and `squares` (seeds, quantities, qs) are of `together` labels a seed; the measurement
-    has `labels` of them. The variance of a mean over labels is a + b / labels.
+    has `labels` of them. The variance of a mean over labels is a + b / labels. That of the
+    prediction comes from its groups of seeds.
     """
+    groups = means.astype(float).reshape(-1, TOGETHER, *means.shape[1:]).mean(axis=1)
+    of_group = TOGETHER * np.var(groups, axis=0, ddof=1)
     of_mean = np.var(means.astype(float), axis=0, ddof=1)
     of_one = np.mean(squares.astype(float), axis=0) - np.mean(means.astype(float), axis=0) ** 2
     each = (of_one - of_mean) / (1 - 1 / together) if together > 1 else np.zeros_like(of_one)
     of_measured = of_one - each * (1 - 1 / labels)
     known = of_measured > 0
-    return float(np.mean(of_mean[known] / of_measured[known])) if known.any() else 1.0
+    return float(np.mean(of_group[known] / of_measured[known])) if known.any() else 1.0

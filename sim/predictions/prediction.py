@@ -23,7 +23,7 @@ from sim.independence import sampling
 from sim.models.loading import words
 from sim.plan.configuration import Experiment
 from sim.sampling.draws import Draws
-from sim.statistics import intervals
+from sim.statistics import intervals, verdicts
 from theory.laws.law import Law
 from theory.laws.parts import Quantity
 from theory.laws.prediction import bases, missing, predict
@@ -169,9 +169,10 @@ def table(
         `limit` and `basis` by (width, quantity, q), as in `Prediction`; `predicted_error` and
         `predicted_slope_error` are standard errors, 0 of a law. If a prediction is sampled,
         `independent` by (width, quantity, q, size, network) has its samples, and `law` what the law
-        says instead; the coordinate `network` is the seed. The coordinate q holds the orders as
-        text. The attribute `unpredicted` says why a network has no prediction, `rests` lists, as
-        JSON, what a reader should know of the others.
+        says instead; the coordinate `network` is the seed, and the attribute `seeds_together` the
+        number of seeds, one after another, that have each other's weights as copies. The coordinate
+        q holds the orders as text. The attribute `unpredicted` says why a network has no
+        prediction, `rests` lists, as JSON, what a reader should know of the others.
 
     Raises:
         ValueError: for other orders or quantities.
@@ -206,13 +207,14 @@ def table(
         about = "expected norm, by the paper's hypotheses alone"
         columns["hypothesis-H"] = column(norms_by_h, about, "size")
     if most:
-        columns["predicted_slope_error"][2]["networks"] = most
+        columns["predicted_slope_error"][2]["networks"] = most // sampling.TOGETHER
         shape = (*found[0].norm.shape, most)
         laws = [np.full(shape[:-1], np.nan) if x.law is None else x.law for x in found]
         columns["law"] = column(laws, "expected norm, by the law alone", "size")
         samples = [_padded(x.samples, shape) for x in found]
         about = "norm of the counterfactual network"
         columns["independent"] = column(samples, about, "size", "network")
+        columns["independent"][2][verdicts.TOGETHER] = sampling.TOGETHER
     attributes = {"unpredicted": reasons[0]} if reasons else {}
     return xr.Dataset(
         columns,
@@ -341,10 +343,11 @@ def _sampled(
 
 def _summarized(samples: np.ndarray, ds: np.ndarray) -> Prediction:
     """The mean norms of samples by (quantity, q, size, network), and their slopes."""
-    mean, error, _ = intervals.mean_and_spread(samples)
+    groups = samples.reshape(*samples.shape[:-1], -1, sampling.TOGETHER).mean(axis=-1)
+    mean, error, _ = intervals.mean_and_spread(groups)
     slope = slope_error = np.full(mean.shape[:2], np.nan)
     if np.all(mean > 0):
-        slope, slope_error = intervals.exponent(samples.swapaxes(2, 3), ds)
+        slope, slope_error = intervals.exponent(groups.swapaxes(2, 3), ds)
     return Prediction(
         mean, error, slope, slope_error, slope, np.full(mean.shape[:2], BASIS), samples=samples
     )

@@ -4,7 +4,9 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 from queue import SimpleQueue
+from threading import Lock
 from typing import Any
 
 import jax
@@ -21,6 +23,25 @@ Place = Any
 
 EFFORT = 1
 """XLA's optimization level on a processor. Samples depend on it, in their last bits."""
+
+
+class Once:
+    """A compiled function that its first user compiles, while others wait for it."""
+
+    def __init__(self) -> None:
+        self._lock, self._found = Lock(), None
+
+    def get(self, compile: Callable[[], Callable[..., Any]]) -> Callable[..., Any]:
+        """The function, compiled unless it has been."""
+        with self._lock:
+            self._found = self._found or compile()
+            return self._found
+
+
+@lru_cache(maxsize=4)
+def once(*made_of: Any) -> Once:
+    """The same for the same plain data: what a measurement and its prediction both draw."""
+    return Once()
 
 
 def in_threads(

@@ -27,6 +27,7 @@ from sim.sampling.compiling import (
     is_own,
     jitted,
     on,
+    once,
     places,
     platform,
 )
@@ -66,7 +67,7 @@ def sampler(
     batch: int | None = 0,
     devices: Sequence[Place] | None = None,
     finished: Callable[[Any], Any] = arrays,
-    twice: bool = False,
+    paired: bool = False,
     measured: traced.Name = None,
 ) -> Callable[..., list[Any]]:
     """What samples a network for many calls that share compiled functions.
@@ -82,9 +83,8 @@ def sampler(
         devices: each computes one chunk of seeds at a time (None: JAX's default device, and on a
             processor every core of it).
         finished: from the results of a chunk to NumPy arrays along a first axis.
-        twice: give `measure_at` a second draw of the weights in the place of the key. To compile
-            random weights takes longer than to compile a gradient, so both draws of those that
-            all sides share come from one compiled function.
+        paired: give `measure_at` the weights of another seed in the place of the key: seeds 2i and
+            2i + 1 have each other's. Calls then ask for whole pairs, with a `batch` of 0.
         measured: plain data that tell `measure_at` from whatever else is measured of the same
             described network and draws: a later run finds it traced (`sim.sampling.traced`).
 
@@ -95,10 +95,11 @@ def sampler(
         and on however many devices of one kind; with another one, up to rounding.
     """
     shared = of_seed.shared(network, sides, draws)
-    waiting = (1 + twice) * sum(leaf.size * leaf.dtype.itemsize for leaf in shared.values())
+    waiting = sum(leaf.size * leaf.dtype.itemsize for leaf in shared.values())
     where = places(network, max(sides), draws, devices)
     workers = len(where)
-    batches = [1 if batch == 0 else batch or batch_size(network, side, draws) for side in sides]
+    alone = 2 if paired else 1
+    batches = [alone if batch == 0 else batch or batch_size(network, side, draws) for side in sides]
     batched = _one if batch == 0 else jax.vmap
     chunk = chunks.length(batches, seeds, workers, waiting, platform())
     drawn_together = chunk + (chunk in batches)  # why one more: see `_mapped`
@@ -106,10 +107,10 @@ def sampler(
     some = np.zeros(drawn_together, np.int32)
     steps = list(zip(sides, batches, strict=True))
     alike = {str(path): shape for path, shape in shared.items()}
-    described = (measured, network, draws, alike, batch == 0, twice)
+    described = (measured, network, draws, alike, batch == 0, paired)
     name = None if measured is None or is_own(network) else described
     functions = _compiled(
-        network, draws, measure_at, batched, shared, some, steps, where, twice, name
+        network, draws, measure_at, batched, shared, some, steps, where, paired, name
     )
 
     def run(
@@ -155,7 +156,7 @@ def _compiled(
     some: np.ndarray,
     steps: list[tuple[int, int]],
     where: Sequence[Place],
-    twice: bool,
+    paired: bool,
     name: traced.Name,
 ) -> dict[tuple[Place, tuple[int, int] | None], Callable[..., Any]]:
     """The functions of every place: what seeds draw once (None), and what is measured at each step.
@@ -166,28 +167,33 @@ def _compiled(
     classes = output_shape(network.body, network.input_shape(min(sides)))[0]
     alone = memory.physical() < 2 * bytes_per_seed(network, max(sides), draws)
 
-    doubled: Callable[..., Any] = jax.vmap if twice else lambda function: function
-
     def drawn(seeds: Any) -> Drawn:
         keys = jax.vmap(partial(of_seed.keys, draws.seed))(seeds)
         rest = jax.vmap(partial(jax.random.fold_in, data=1))(keys[2])
-        of_weights = jnp.stack([keys[0], rest], axis=1) if twice else keys[0]
-        weights = doubled(jax.vmap(partial(of_seed.chosen, network, min(sides), draws, shared)))(
-            of_weights
-        )
+        weights = jax.vmap(partial(of_seed.chosen, network, min(sides), draws, shared))(keys[0])
         labels = of_seed.labels(keys[2], draws.inputs_per_seed, classes)
-        return weights, of_weights, keys[1], labels, rest
+        return weights, keys[0], keys[1], labels, rest
+
+    def weights_of(side: int, given: list[Array], key: Key[Array, ""]) -> layers.Weights:
+        known = dict(zip(shared, given, strict=True))
+        return jax.tree.map_with_path(known.get, of_seed.weights(network, side, draws, key))
 
     def one_seed(side: int, measure: Measure, task: tuple[Drawn, Array | None]) -> Any:
         (given, weights_key, input_key, labels, rest), images = task
-        known = dict(zip(shared, given, strict=True))
-        own = doubled(partial(of_seed.weights, network, side, draws))(weights_key)
-        weights = jax.tree.map_with_path(known.get, own)
-        if twice:
-            weights, rest = (jax.tree.map(lambda w, i=i: w[i], weights) for i in range(2))
-        return measure(
-            weights, of_seed.inputs(network, side, draws, input_key, images), labels, rest
-        )
+        xs = of_seed.inputs(network, side, draws, input_key, images)
+        return measure(weights_of(side, given, weights_key), xs, labels, rest)
+
+    def two_seeds(side: int, measure: Measure, tasks: tuple[Drawn, Array | None]) -> Any:
+        (given, weights_keys, input_keys, labels, _), images = tasks
+        both = jax.vmap(partial(weights_of, side))(given, weights_keys)
+
+        def one(i: Array) -> Any:
+            own, others = (jax.tree.map(lambda w, j=j: w[j], both) for j in (i, 1 - i))
+            image = None if images is None else images[i]
+            xs = of_seed.inputs(network, side, draws, input_keys[i], image)
+            return measure(own, xs, labels[i], others)
+
+        return jax.lax.map(one, jnp.arange(2))
 
     compile = partial(compiled, alone=alone)
 
@@ -196,9 +202,16 @@ def _compiled(
         named = name and (name, min(sides), step)
         with on(place):
             if step is None:
-                return traced.compiled(named, jitted(network, drawn), (some,), compile)
+                of_draws = draws.seed, draws.lazy, draws.inputs_per_seed
+                what = network, min(sides), of_draws, tuple(shared), len(some), place, alone
+                return once(what, jax.dtypes.canonicalize_dtype(float)).get(
+                    lambda: traced.compiled(named, jitted(network, drawn), (some,), compile)
+                )
             side, seeds_together = step
-            of_batch = batched(partial(one_seed, side, measure_at(side)))
+            if paired:
+                of_batch = partial(two_seeds, side, measure_at(side))
+            else:
+                of_batch = batched(partial(one_seed, side, measure_at(side)))
             mapped = jitted(network, partial(_mapped, of_batch, seeds_together))
             images = of_seed.images(network, side, some, draws)
             arguments = (jax.eval_shape(drawn, some), images), np.int32(0), np.int32(0)

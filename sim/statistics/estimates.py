@@ -146,6 +146,7 @@ def exponent_difference(
     norms: Float[np.ndarray, "seeds sizes"],
     others: Float[np.ndarray, "seeds sizes"],
     ds: Float[np.ndarray, " sizes"],
+    together: int = 1,
 ) -> Slope:
     """The exponent of one mean norm less that of another, of the same seeds.
 
@@ -153,23 +154,25 @@ def exponent_difference(
     A row that is not finite is a seed that one of the two lacks. NaN where `exponent` is.
     """
     there = [rows[np.all(np.isfinite(rows), axis=1)] for rows in (norms, others)]
-    if any(np.any(np.count_nonzero(rows, axis=0) < 2) for rows in there):
+    if any(np.any(np.count_nonzero(rows, axis=0) <= together) for rows in there):
         return undefined(len(norms))
-    found = intervals.exponent_difference(norms, others, ds)
+    found = intervals.exponent_difference(norms, others, ds, together)
     if not np.isfinite(found.error):
         return undefined(len(norms))
     return slope_of(float(found.value), float(found.error), len(norms), float(found.degrees))
 
 
-def paired_ratio(norms: Float[np.ndarray, " seeds"], others: Float[np.ndarray, " seeds"]) -> Mean:
+def paired_ratio(
+    norms: Float[np.ndarray, " seeds"], others: Float[np.ndarray, " seeds"], together: int = 1
+) -> Mean:
     """The ratio of two means of the same seeds; seeds as in `exponent_difference`.
 
     The interval is Student's of its logarithm (`sim.statistics.intervals.log_ratio`).
     """
     seeds = int(np.isfinite(norms).sum())
-    if any(np.count_nonzero(rows[np.isfinite(rows)]) < 2 for rows in (norms, others)):
+    if any(np.count_nonzero(rows[np.isfinite(rows)]) <= together for rows in (norms, others)):
         return Mean(np.nan, np.nan, (np.nan, np.nan), seeds, np.nan)
-    return _from_log(intervals.log_ratio(norms, others), seeds)
+    return _from_log(intervals.log_ratio(norms, others, together), seeds)
 
 
 def ratio(measured: Mean, predicted: Expected) -> Mean:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import xarray as xr
@@ -21,7 +22,14 @@ from sim.statistics.estimates import (
     two_stages,
 )
 from sim.statistics.numbers import finite_or_none
-from sim.statistics.verdicts import agrees, expected, is_reliable, mean_agrees, unmeasured
+from sim.statistics.verdicts import (
+    agrees,
+    expected,
+    is_reliable,
+    mean_agrees,
+    seeds_together,
+    unmeasured,
+)
 
 OFF = 0.03
 """Part by which a norm may miss its prediction before a report says so in words.
@@ -201,9 +209,15 @@ def fit(samples: xr.Dataset) -> list[Fit]:
     return found
 
 
-Pair = tuple[Float[np.ndarray, "either sizes"], Float[np.ndarray, "either sizes"]]
-"""Norms of the networks and of those under gradient independence, a row for every seed of either;
-NaN where one of the two lacks it."""
+class Pair(NamedTuple):
+    """Norms of the networks and of those under gradient independence, a row for every seed of
+    either; NaN where one of the two lacks it.
+    """
+
+    norms: Float[np.ndarray, "either sizes"]
+    independent: Float[np.ndarray, "either sizes"]
+    together: int
+    """Seeds one after another that have each other's weights as copies."""
 
 
 def _paired(samples: xr.Dataset, key: tuple[int, str, str]) -> Pair | None:
@@ -215,11 +229,12 @@ def _paired(samples: xr.Dataset, key: tuple[int, str, str]) -> Pair | None:
     others = samples["independent"].sel(at).transpose("network", "size")
     if not np.isfinite(others).any():
         return None
-    labels = np.union1d(samples["seed"].values, samples["network"].values)
-    first, second = (np.full((len(labels), samples.sizes["size"]), np.nan) for _ in range(2))
-    first[np.searchsorted(labels, samples["seed"].values)] = norms.values
-    second[np.searchsorted(labels, samples["network"].values)] = others.values
-    return first, second
+    seeds, networks, together = samples["seed"], samples["network"], seeds_together(samples)
+    start = int(min(seeds.min(), networks.min())) // together * together
+    shape = int(max(seeds.max(), networks.max())) - start + 1, samples.sizes["size"]
+    first, second = np.full(shape, np.nan), np.full(shape, np.nan)
+    first[seeds.values - start], second[networks.values - start] = norms.values, others.values
+    return Pair(first, second, together)
 
 
 def _agrees(
@@ -237,7 +252,7 @@ def _agrees(
     """
     if predicted is None or pair is None:
         return agrees(measured, predicted, comparisons, looks)
-    found = exponent_difference(*pair, ds)
+    found = exponent_difference(pair.norms, pair.independent, ds, pair.together)
     degrees = min(found.degrees, measured.degrees)
     difference = slope_of(found.value, found.standard_error, measured.seeds, degrees)
     return agrees(difference, 0.0, comparisons, looks)
@@ -255,7 +270,8 @@ def _ratios(
             norms = rows[:, j]
             found.append(ratio(mean(norms[np.isfinite(norms)]), unit))
         else:
-            found.append(paired_ratio(*(norms[:, j] for norms in pair)))
+            of_size = pair.norms[:, j], pair.independent[:, j]
+            found.append(paired_ratio(*of_size, pair.together))
     return found
 
 

@@ -126,35 +126,42 @@ def exponent_difference(
     norms: Float[np.ndarray, "*batch seeds sizes"],
     others: Float[np.ndarray, "*batch seeds sizes"],
     ds: Float[np.ndarray, " sizes"],
+    together: int = 1,
 ) -> Estimate:
     """The exponent of `norms` less that of `others`, whose seeds are the same as far as both go.
 
     A row that is not finite is a seed that one of the two lacks. What the two have in common
     cancels: with common random numbers the error is smaller than that of two exponents `apart`.
-    Otherwise as `exponent`.
+    So many seeds one after another, `together`, may depend on each other. Otherwise as `exponent`.
     """
-    return _difference(norms, others, slope_weights(ds))
+    return _difference(norms, others, slope_weights(ds), together)
 
 
 def log_ratio(
-    above: Float[np.ndarray, "*batch seeds"], below: Float[np.ndarray, "*batch seeds"]
+    above: Float[np.ndarray, "*batch seeds"],
+    below: Float[np.ndarray, "*batch seeds"],
+    together: int = 1,
 ) -> Estimate:
     """The logarithm of mean(above) / mean(below), of seeds as in `exponent_difference`."""
-    return _difference(above[..., None], below[..., None], np.ones(1))
+    return _difference(above[..., None], below[..., None], np.ones(1), together)
 
 
-def _difference(norms: Array, others: Array, weights: Float[np.ndarray, " sizes"]) -> Estimate:
+def _difference(
+    norms: Array, others: Array, weights: Float[np.ndarray, " sizes"], together: int
+) -> Estimate:
     """Σ_j w_j log(mean_j of `norms` / mean_j of `others`).
 
     A seed changes it by α_s − β_s, by the one part alone where the other lacks it, so that the
     squared error Σ_s (α_s − β_s)² contains the covariance of the two. Seeds of both, of the first
     alone and of the second alone vary differently, so each kind has its share of the degrees of
-    freedom; n seeds in both and no others have n − 1.
+    freedom; n seeds in both and no others have n − 1. Seeds `together` count as one, whose change
+    is the sum of theirs.
     """
     there, too = (np.all(np.isfinite(x), axis=-1) for x in (norms, others))
-    value, alpha = _influences(norms, there, weights)
-    other, beta = _influences(others, too, weights)
-    squares = (alpha - beta) ** 2
+    value, alpha = _influences(norms, there, weights, together)
+    other, beta = _influences(others, too, weights, together)
+    squares = _groups(alpha - beta, together).sum(axis=-1) ** 2
+    there, too = (_groups(x, together).any(axis=-1) for x in (there, too))
     kinds = (there & too, there & ~too, ~there & too)
     fewest = np.minimum(there.sum(axis=-1), too.sum(axis=-1))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -165,13 +172,23 @@ def _difference(norms: Array, others: Array, weights: Float[np.ndarray, " sizes"
     return Estimate(value - other, np.sqrt(squares.sum(axis=-1)), degrees)
 
 
+def _groups(values: Array, together: int) -> Array:
+    """The last axis cut into groups of so many, the last one filled with zeros."""
+    missing = -values.shape[-1] % together
+    filled = np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, missing)])
+    return filled.reshape(*values.shape[:-1], -1, together)
+
+
 def _influences(
-    norms: Array, there: Bool[np.ndarray, "*batch seeds"], weights: Float[np.ndarray, " sizes"]
+    norms: Array,
+    there: Bool[np.ndarray, "*batch seeds"],
+    weights: Float[np.ndarray, " sizes"],
+    together: int = 1,
 ) -> tuple[Array, Array]:
     """Σ_j w_j log mean_j of the seeds that are there, and what each of them changes of it.
 
-    The latter are the jackknife's, centred and scaled so that the sum of their squares is the
-    squared standard error; 0 of seeds that are not there.
+    The latter are the jackknife's, centred and scaled so that the sum of the squares of groups of
+    seeds is the squared standard error; 0 of seeds that are not there.
     """
     norms, n = np.where(there[..., None], norms, 0.0), there.sum(axis=-1, keepdims=True)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -179,5 +196,6 @@ def _influences(
         # log((n·mean − x)/(n − 1)), up to terms that all seeds share
         without = np.log1p(-norms / (n[..., None] * means)) @ weights
         centre = np.sum(without, axis=-1, keepdims=True, where=there) / n
-        influence = np.where(there, np.sqrt((n - 1) / n) * (without - centre), 0.0)
+        scale = np.sqrt((n - 1) / n * (n - 1) / (n - together))
+        influence = np.where(there, scale * (without - centre), 0.0)
         return np.log(means[..., 0, :]) @ weights, influence

@@ -25,6 +25,9 @@ FEWEST_SEEDS = 16
 LARGEST_SKEWNESS = 0.3
 """Of a `Fit` that is `reliable`: skewness of one norm / √seeds, at any size."""
 
+TOGETHER = "seeds_together"
+"""The attribute of `independent` that `seeds_together` reads."""
+
 ROUNDING = 1e-6
 """What rounding alone may put between a measurement without spread and its prediction."""
 
@@ -59,8 +62,8 @@ def expected(samples: xr.Dataset, name: str, **at: Any) -> Expected | None:
     """A prediction of a dataset at a place, by the name of its variable; None for NaN.
 
     Runs of earlier versions say nothing of its error, which then is 0. How many random networks it
-    is the mean of is the length of `independent`, or else the attribute `networks` of
-    `predicted_slope_error`.
+    is the mean of is the length of `independent`, of which those that depend on each other count
+    as one, or else the attribute `networks` of `predicted_slope_error`.
     """
     value = finite_or_none(samples[name].sel(at).item())
     if value is None:
@@ -69,7 +72,17 @@ def expected(samples: xr.Dataset, name: str, **at: Any) -> Expected | None:
     if error == 0:
         return Expected(value)
     known = samples["predicted_slope_error"].attrs.get("networks", np.inf)
-    return Expected(value, error, samples.sizes.get("network", known) - 1)
+    if "network" in samples.sizes:
+        known = samples.sizes["network"] // seeds_together(samples)
+    return Expected(value, error, known - 1)
+
+
+def seeds_together(samples: xr.Dataset) -> int:
+    """How many networks of `independent`, one after another, depend on each other.
+
+    They have each other's weights as copies; 1 in runs of earlier versions.
+    """
+    return int(samples["independent"].attrs.get(TOGETHER, 1))
 
 
 def mean_agrees(

@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 
 from sim.running.needs import BASE, Needs
+from sim.statistics.verdicts import seeds_together
 from sim.storage import attributes, damage, descriptions, layout
 from sim.storage.folder import Folder
 from sim.storage.folder import folder as open_folder
@@ -150,7 +151,8 @@ def _unpaired(samples: xr.Dataset) -> xr.Dataset:
     if "independent" not in samples:
         return samples
     found = samples.drop_vars(["independent", "network"], errors="ignore")
-    error = found["predicted_slope_error"].assign_attrs(networks=samples.sizes["network"])
+    networks = samples.sizes["network"] // seeds_together(samples)
+    error = found["predicted_slope_error"].assign_attrs(networks=networks)
     return found.assign(predicted_slope_error=error)
 
 
