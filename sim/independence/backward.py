@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+from jax.extend import core
 from jaxtyping import Array, Float, Key
 
 from sim.independence.source import Source
@@ -55,6 +56,10 @@ class Reading:
     is_rectified: bool = True
     """Whether there are only linear maps and ReLUs, for which hypothesis H says something. Known
     where masks are listed."""
+    closed: core.ClosedJaxpr | None = None
+    """The jaxpr of the model (`sim.independence.counterfactual.jaxpr_of`)."""
+    random: tuple[bool, ...] = ()
+    """Which of its weights are random."""
 
     @property
     def head(self) -> int | None:

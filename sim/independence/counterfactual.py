@@ -43,6 +43,7 @@ def counterfactual(
     random: Sequence[bool],
     backward: Backward = INDEPENDENCE,
     reading: Reading | None = None,
+    closed: core.ClosedJaxpr | None = None,
 ) -> Callable[[Array], Array]:
     """`apply_model` as a function of its inputs, with W forwards and copies W′ backwards.
 
@@ -53,6 +54,7 @@ def counterfactual(
         random: which leaves of W are random; the others are their own copies.
         backward: where copies and coins are used.
         reading: takes down what is found.
+        closed: the jaxpr of `apply_model` at such weights and inputs (`jaxpr_of`), if it is known.
 
     Returns:
         A function of x with the values of `apply_model(weights, x)`, for reverse-mode derivatives.
@@ -65,13 +67,17 @@ def counterfactual(
     ]
 
     def function(x: Array) -> Array:
-        closed = jax.make_jaxpr(lambda leaves, x: apply_model(structure.unflatten(leaves), x))(
-            leaves, x
-        )
-        (output,) = Interpretation(backward, found).jaxpr(closed, [*arguments, Signal(x)])
+        known = jaxpr_of(apply_model, structure.unflatten(leaves), x) if closed is None else closed
+        (output,) = Interpretation(backward, found).jaxpr(known, [*arguments, Signal(x)])
         return value_of(output)
 
     return function
+
+
+def jaxpr_of(apply_model: Callable[[Any, Any], Any], weights: Any, x: Any) -> core.ClosedJaxpr:
+    """The jaxpr of a model as a function of the leaves of its weights, and of its inputs."""
+    leaves, structure = jax.tree.flatten(weights)
+    return jax.make_jaxpr(lambda leaves, x: apply_model(structure.unflatten(leaves), x))(leaves, x)
 
 
 def read(
@@ -85,22 +91,22 @@ def read(
 
     With `masks`, the places of masks are listed, too.
     """
-    found = Reading()
+    closed = jaxpr_of(apply_model, weights, x)
+    found = Reading(closed=closed, random=tuple(random))
 
     def function(weights: Any, x: Any, key: Any) -> Any:
         backward = Backward(coins_from=0, key=key) if masks else INDEPENDENCE
-        run = counterfactual(apply_model, weights, weights, random, backward, found)
-        return run(x)
+        return counterfactual(apply_model, weights, weights, random, backward, found, closed)(x)
 
     jax.eval_shape(function, weights, x, jax.eval_shape(lambda: jax.random.key(0)))
     return found
 
 
-def random_leaves(init: Callable[[Any], Any]) -> list[bool]:
-    """Which leaves of `init(key)` depend on the key, as far as its jaxpr shows."""
-    closed = jax.make_jaxpr(init)(jax.random.key(0))
+def initialized(init: Callable[[Any], Any]) -> tuple[Any, list[bool]]:
+    """The shapes of `init(key)`, and which leaves depend on the key, as far as its jaxpr shows."""
+    closed, shapes = jax.make_jaxpr(init, return_shape=True)(jax.random.key(0))
     random = set(closed.jaxpr.invars)
     for equation in closed.jaxpr.eqns:
         if any(not isinstance(x, core.Literal) and x in random for x in equation.invars):
             random |= set(equation.outvars)
-    return [not isinstance(x, core.Literal) and x in random for x in closed.jaxpr.outvars]
+    return shapes, [not isinstance(x, core.Literal) and x in random for x in closed.jaxpr.outvars]

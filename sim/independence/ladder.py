@@ -21,7 +21,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from sim.independence.backward import Backward, Place, Reading
-from sim.independence.counterfactual import counterfactual, random_leaves
+from sim.independence.counterfactual import counterfactual
 from sim.independence.sampling import batched, cotangents, initializer, reading
 from sim.networks import gradients, layers
 from sim.sampling import engine
@@ -90,7 +90,7 @@ def measure(asked: Ladder, quantity: str) -> engine.Measure:
     and of the network as it is).
     """
     init, apply_model = initializer(asked.network, asked.side), batched(asked.network)
-    random, count = random_leaves(init), len(asked.places)
+    random, closed, count = asked.reading.random, asked.reading.closed, len(asked.places)
     has_masks = asked.reading.is_rectified
     rungs: Int[Any, "rungs 2"] = jnp.array(asked.rungs)
 
@@ -101,7 +101,8 @@ def measure(asked: Ladder, quantity: str) -> engine.Measure:
             def run(xs: Array, taps: Array) -> Array:
                 first = rung[0] if has_masks else None
                 backward = Backward(rung[1], first, coins, taps, asked.reading.head)
-                return counterfactual(apply_model, weights, copies, random, backward)(xs)
+                run = counterfactual(apply_model, weights, copies, random, backward, closed=closed)
+                return run(xs)
 
             logits, pull = jax.vjp(run, xs, jnp.zeros((count, 4)))
             (cotangent,) = cotangents(quantity, logits, labels, 1)

@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from sim.independence.backward import Backward, Reading
-from sim.independence.counterfactual import counterfactual, random_leaves, read
+from sim.independence.counterfactual import counterfactual, initialized, read
 from sim.networks import gradients, layers
 from sim.running import memory
 from sim.sampling import engine
@@ -92,10 +92,10 @@ def measure(network: Network, side: int, draws: Draws, found: Reading) -> engine
     `reading` of the network.
     """
     apply_model, count = batched(network), draws.labels_per_seed
-    random, backward = random_leaves(initializer(network, side)), Backward(head=found.head)
+    random, closed, backward = found.random, found.closed, Backward(head=found.head)
 
     def function(weights: layers.Weights, xs: Array, labels: Array, copies: layers.Weights) -> Any:
-        run = counterfactual(apply_model, weights, copies, random, backward)
+        run = counterfactual(apply_model, weights, copies, random, backward, closed=closed)
         logits, pull = jax.vjp(run, xs)
         chosen = [cotangents(name, logits, labels, count) for name in draws.quantities]
         (found,) = jax.vmap(pull)(jnp.concatenate(chosen))
@@ -156,10 +156,9 @@ def sample(
 
 def reading(network: Network, side: int, inputs: int, masks: bool = False) -> Reading:
     """What `sim.independence.counterfactual` finds in a network, with this many inputs a seed."""
-    init, shape = initializer(network, side), network.input_shape(side)
-    weights = jax.eval_shape(init, jax.random.key(0))
-    xs = jax.ShapeDtypeStruct((inputs, *shape), jnp.zeros(()).dtype)
-    return read(batched(network), weights, xs, random_leaves(init), masks)
+    weights, random = initialized(initializer(network, side))
+    xs = jax.ShapeDtypeStruct((inputs, *network.input_shape(side)), jnp.zeros(()).dtype)
+    return read(batched(network), weights, xs, random, masks)
 
 
 def labels_together(network: Network, side: int, draws: Draws) -> int:

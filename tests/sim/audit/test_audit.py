@@ -180,9 +180,9 @@ def test_a_tied_weight_is_named_with_its_lines_and_a_twin_that_is_not_copied_is_
 
     plain = ladder.counterfactual
 
-    def twin(apply, weights, copies, *rest):
+    def twin(apply, weights, copies, *rest, **known):
         (w,), (others,) = weights, copies
-        return plain(apply, weights, ((others[0], w[1], others[2]),), *rest)
+        return plain(apply, weights, ((others[0], w[1], others[2]),), *rest, **known)
 
     monkeypatch.setattr(ladder, "counterfactual", twin)
     broken = audit_of(own(tied), 4, seeds=256)

@@ -9,7 +9,7 @@ import pytest
 
 from sim.independence import interpretation
 from sim.independence.backward import Backward, Reading
-from sim.independence.counterfactual import counterfactual, random_leaves, read
+from sim.independence.counterfactual import counterfactual, initialized, read
 from tests.sim.independence.models import (
     MODELS,
     SIDE,
@@ -159,7 +159,7 @@ def test_weights_that_are_not_random_are_their_own_copies():
     def some(key):
         return {"random": jax.random.normal(key, (3,)), "zeros": jnp.zeros(3), "ones": jnp.ones(3)}
 
-    assert random_leaves(some) == [False, True, False]  # by name
+    assert initialized(some)[1] == [False, True, False]  # by name
     found = read(
         lambda w, x: x * w["random"] * w["ones"], some(jax.random.key(0)), X, [False, True, False]
     )

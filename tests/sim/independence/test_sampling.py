@@ -36,9 +36,9 @@ def test_copies_of_the_wrong_variance_are_caught(monkeypatch):
     """He's variance over the other fan, in every layer: |z| > 4."""
     right = sampling.counterfactual
 
-    def wrong(apply_model, weights, copies, random, backward):
+    def wrong(apply_model, weights, copies, random, backward, closed):
         copies = jax.tree.map(lambda w: 1.1 * w, copies)
-        return right(apply_model, weights, copies, random, backward)
+        return right(apply_model, weights, copies, random, backward, closed=closed)
 
     monkeypatch.setattr(sampling, "counterfactual", wrong)
     assert abs(away_from_the_law()) > 4
@@ -49,7 +49,7 @@ def test_seeds_are_those_of_the_measurement(monkeypatch):
     draws = replace(DRAWS, quantities=("loss",), lazy=False, inputs_per_seed=2)
     measured = norms.sample(MLP, SIDE, range(8), draws)
 
-    def uncopied(apply_model, weights, copies, random, backward):
+    def uncopied(apply_model, weights, copies, random, backward, closed):
         return lambda x: apply_model(weights, x)
 
     monkeypatch.setattr(sampling, "counterfactual", uncopied)
@@ -132,7 +132,7 @@ def test_layers_keep_their_values():
     init, apply_model = sampling.initializer(network, SIDE), sampling.batched(network)
     weights, copies = init(jax.random.key(0)), init(jax.random.key(1))
     xs = jax.random.normal(jax.random.key(2), (2, *network.input_shape(SIDE)))
-    random = sampling.random_leaves(init)
+    _, random = sampling.initialized(init)
     run = sampling.counterfactual(apply_model, weights, copies, random)
     np.testing.assert_array_equal(jax.jit(run)(xs), jax.jit(apply_model)(weights, xs))
     assert layers.apply(network.body, weights, xs[0]).shape == (10,)
