@@ -46,7 +46,7 @@ def main(args: list[str] | None = None) -> int:
     progress = command_line.progress(f"{plan.config.arch}: auditing networks", plan.samples)
     with command_line.one_sentence(), command_line.debugging(debug.debug), progress as advance:
         samples = experiment.run(plan, advance)
-    report.deliver(samples, output.json, output.figure, output.full)
+    report.deliver(samples, output)
     return 0
 
 

@@ -25,8 +25,8 @@ def main(args: list[str] | None = None) -> int:
     total = sum(map(len, experiment.measurements(config).values()))
     with command_line.progress("simulating runs", total) as advance:
         results = experiment.run(config, advance)
-    page, show = partial(report.page, results), partial(report.show, results)
-    output.deliver_page(page, show, partial(report.to_json, config, results))
+    page, shown = partial(report.page, results), partial(report.printout, results)
+    output.deliver_page(page, shown, partial(report.to_json, config, results))
     return 0
 
 

@@ -36,7 +36,8 @@ def main(args: list[str] | None = None) -> int:
     compilation.keep()
     with command_line.progress("training networks", 1 + len(config.attack_norms)) as advance:
         results = experiment.run(config, advance)
-    output.deliver(partial(report.show, config, results), partial(report.to_json, config, results))
+    given = config, results
+    output.deliver(partial(report.printout, *given), partial(report.to_json, *given))
     return 1 if output.check and any(result.agrees is False for result in results) else 0
 
 

@@ -15,6 +15,7 @@ import tyro
 from sim.running import files, flags
 from theory import arguments, stopping
 from theory.console import one_sentence, progress, tell
+from theory.printout import Printout, show
 
 __all__ = ["one_sentence", "progress", "tell"]  # of `theory.console`, for every command line
 
@@ -25,6 +26,8 @@ class Json:
 
     json: flags.Place = None
     """Write one JSON object to this file, or to standard output for "-"."""
+    full: bool = False
+    """Print all tables and columns, and what they mean."""
 
     def targets(self) -> tuple[str | None, ...]:
         """The files to write; None for those that are not asked for."""
@@ -34,16 +37,21 @@ class Json:
         """Raises ValueError if the files cannot be written."""
         files.check_writable(*self.targets())
 
-    def deliver(self, show: Callable[[bool], None], to_json: Callable[[], str]) -> None:
-        """Writes what is asked for, and then prints the result, which may fail.
+    def deliver(self, printout: Callable[[], Printout], to_json: Callable[[], str]) -> None:
+        """Writes what is asked for, and then prints the report, which may fail.
 
         Args:
-            show: Prints it for people, on standard error if its argument is True.
+            printout: Gives what the report says to people.
             to_json: Gives the text of the JSON object.
         """
         if self.json is not None:
             files.write_text(self.json, to_json())
-        show(self.json == "-")
+        show(printout(), self.full, to_stderr=self.writes_to_stdout)
+
+    @property
+    def writes_to_stdout(self) -> bool:
+        """Whether what is written for programs goes to standard output."""
+        return "-" in self.targets()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,14 +68,15 @@ class Page(Json):
             raise ValueError("--markdown and --json - both write to standard output: choose one.")
 
     def deliver_page(
-        self, page: Callable[[], str], show: Callable[[bool], None], to_json: Callable[[], str]
+        self, page: Callable[[], str], printout: Callable[[], Printout], to_json: Callable[[], str]
     ) -> None:
-        """`deliver`, with the text of the page in the place of the tables where it is asked for."""
-
-        def show_page(_: bool) -> None:
-            sys.stdout.write(page())
-
-        self.deliver(show_page if self.markdown else show, to_json)
+        """`deliver`, with the text of the page in the place of the report if it is asked for."""
+        if not self.markdown:
+            self.deliver(printout, to_json)
+            return
+        if self.json is not None:
+            files.write_text(self.json, to_json())
+        sys.stdout.write(page())
 
 
 @dataclasses.dataclass(frozen=True)

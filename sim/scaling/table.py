@@ -17,6 +17,9 @@ def _style(fit: Fit) -> str:
     return "green" if words == "agrees" else "yellow" if fit.agrees else ""
 
 
+SPARE = ("ratio to law", "attack", "rests on", "ratio to H", "d → ∞", "ratio")
+"""Columns that a narrow page does without, the first one first."""
+
 NARROW = 26
 """Characters of a line of a verdict where the table is too wide: enough for "exponent agrees; norm
 1.43"."""
@@ -71,10 +74,12 @@ def table_of(report: Report, cells: dict[str, list[Any]]) -> Table:
             "left" if name in ("norm", "rests on", "verdict") else "right",
             "words" if wraps else "never",
             NARROW if wraps else None,
+            len(SPARE) - SPARE.index(name) if name in SPARE else 0,
         )
 
     shown = tuple(column(name, values) for name, values in cells.items())
-    return Table(title(report), shown, tuple(zip(*cells.values(), strict=True)))
+    keys = 2 if "width" in cells else 1
+    return Table(title(report), shown, tuple(zip(*cells.values(), strict=True)), keys=keys)
 
 
 def norm_name(quantity: str, q: str) -> str:

@@ -35,8 +35,8 @@ def main(args: list[str] | None = None) -> int:
     with command_line.progress("simulating statements", len(config.names or STATEMENTS)) as advance:
         outcomes = experiment.run(config, advance)
     given = config, outcomes
-    page, show = partial(report.page, *given), partial(report.show, *given)
-    output.deliver_page(page, show, partial(report.to_json, *given))
+    page, shown = partial(report.page, *given), partial(report.printout, *given)
+    output.deliver_page(page, shown, partial(report.to_json, *given))
     return 1 if output.check and experiment.contradicted(outcomes) else 0
 
 
