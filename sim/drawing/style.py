@@ -55,9 +55,19 @@ def styled() -> Generator[None, None, None]:
         yield
 
 
+class Picture(Figure):
+    """A figure that a notebook shows wherever it was made."""
+
+    def _repr_png_(self) -> bytes:
+        found = io.BytesIO()
+        with styled():
+            self.savefig(found, format="png", dpi=100)
+        return found.getvalue()
+
+
 def panels(rows: int, columns: int, width: float, height: float, **options: Any) -> tuple[Any, Any]:
     """A figure of so many inches and its axes as an array (rows, columns)."""
-    figure = Figure(figsize=(width, height))
+    figure = Picture(figsize=(width, height))
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 

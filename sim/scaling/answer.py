@@ -2,9 +2,9 @@
 
 import math
 
-from sim.scaling.report import Report, times, verdict
+from sim.scaling.report import Report
 from sim.scaling.table import norm_name
-from sim.statistics.fitting import Fit
+from sim.statistics.fits import Fit, times, verdict
 from sim.statistics.numbers import estimated, expected_slope
 from sim.statistics.verdicts import FALSE_ALARM
 

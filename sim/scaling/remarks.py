@@ -8,7 +8,7 @@ from sim.scaling.report import Report
 from sim.scaling.table import columns
 from sim.statistics.anytime import extended
 from sim.statistics.estimates import LEVEL
-from sim.statistics.fitting import OFF, Fit
+from sim.statistics.fits import OFF, Fit
 from sim.statistics.verdicts import FALSE_ALARM
 from sim.storage import refusals
 from theory.printout import Line

@@ -4,8 +4,8 @@ from typing import Any
 
 from rich.text import Text
 
-from sim.scaling.report import Report, verdict
-from sim.statistics.fitting import Fit, Point
+from sim.scaling.report import Report
+from sim.statistics.fits import Fit, Point, verdict
 from sim.statistics.numbers import estimated, expected_slope, plain, ranged, with_ends
 from theory.tables import Column, Table
 

@@ -6,7 +6,8 @@ import pytest
 from test_report import stored, times_the_prediction
 
 from sim.scaling.answer import answer
-from sim.scaling.report import Report, verdict
+from sim.scaling.report import Report
+from sim.statistics.fits import verdict
 
 
 def test_a_row_that_agrees():

@@ -18,9 +18,10 @@ from sim.scaling.configuration import Config, planned
 from sim.scaling.dataset import labelled, predictions
 from sim.scaling.deliver import printout
 from sim.scaling.remarks import audit_command, notes, remarks
-from sim.scaling.report import Report, times, to_json, verdict
+from sim.scaling.report import Report, to_json
 from sim.scaling.table import columns
 from sim.statistics import fitting, intervals
+from sim.statistics.fits import times, verdict
 from sim.storage import layout, merge, store
 from sim.storage.refusals import RunError
 from theory.printout import show
