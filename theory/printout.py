@@ -6,13 +6,11 @@ a wide table goes on, is decided here alone. Needs rich, and nothing of the rest
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+
+from rich.console import Console
 
 from theory.console import for_tables
 from theory.tables import Column, Table, printed
-
-if TYPE_CHECKING:
-    from rich.console import Console
 
 WIDTH = 100
 """Characters of a line where the output is not a terminal."""
@@ -75,6 +73,15 @@ def show(found: Printout, full: bool = False, to_stderr: bool = False) -> None:
         console.print(f"--full adds {_what(found)}.", style="dim", highlight=False)
 
 
+def text(table: Table) -> str:
+    """A table as plain text that fits a page, without the columns that do not."""
+    console = Console(width=WIDTH, color_system=None)
+    with console.capture() as found:
+        for part in pages(without_spare(table, console), console):
+            console.print(printed(part))
+    return "\n".join(line.rstrip() for line in found.get().splitlines())
+
+
 def _what(found: Printout) -> str:
     """What --full adds, in words."""
     tables = len(found.details)
@@ -83,7 +90,7 @@ def _what(found: Printout) -> str:
     return f"{tables} tables" if tables > 1 else "a table"
 
 
-def without_spare(table: Table, console: "Console") -> Table:
+def without_spare(table: Table, console: Console) -> Table:
     """The table without the columns that must go for it to fit, the most dispensable first."""
     while not _fits(table, console):
         dispensable = max(column.spare for column in table.columns)
@@ -93,7 +100,7 @@ def without_spare(table: Table, console: "Console") -> Table:
     return table
 
 
-def pages(table: Table, console: "Console") -> Iterator[Table]:
+def pages(table: Table, console: Console) -> Iterator[Table]:
     """The table, or parts of it that fit, all of which begin with its keys."""
     keys, waiting = table.columns[: table.keys], list(table.columns[table.keys :])
     first = True
@@ -106,7 +113,7 @@ def pages(table: Table, console: "Console") -> Iterator[Table]:
         waiting, first = waiting[count:], False
 
 
-def _fits(table: Table, console: "Console") -> bool:
+def _fits(table: Table, console: Console) -> bool:
     """Whether it fits without breaking a number."""
     found = console.measure(printed(table), options=console.options.update(max_width=1000))
     return found.minimum <= console.width

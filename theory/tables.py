@@ -4,7 +4,6 @@ A report says which cells stand in which columns; how a table looks is decided h
 rich, and nothing of the rest.
 """
 
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
@@ -13,10 +12,9 @@ from typing import Literal
 from rich import box
 from rich import table as rich_table
 from rich.cells import cell_len
-from rich.console import Console
 from rich.text import Text
 
-__all__ = ["Cell", "Column", "Table", "columns", "html", "markdown", "printed", "text"]
+__all__ = ["Cell", "Column", "Table", "columns", "html", "markdown", "printed"]
 
 Cell = str | Text
 """What stands in a table; brackets in it are never markup. A `Text` brings its own style."""
@@ -91,14 +89,6 @@ def printed(table: Table) -> rich_table.Table:
         cells = (Text(cell) if isinstance(cell, str) else cell for cell in row)
         found.add_row(*cells, end_section=number in table.section_ends)
     return found
-
-
-def text(table: Table, width: int = 100) -> str:
-    """The table as plain text of this width; what is too wide goes to the next line of its cell."""
-    console = Console(width=width, file=io.StringIO())
-    with console.capture() as found:
-        console.print(printed(table))
-    return "\n".join(line.rstrip() for line in found.get().splitlines())
 
 
 def _width(column: Column, cells: list[str]) -> int | None:

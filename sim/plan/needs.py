@@ -71,7 +71,7 @@ def sampling(plan: Plan[Any], how: Sampling, devices: int | None = None) -> Need
     """
     config, workers = plan.config, devices or processors()
     itemsize = 8 if config.dtype == "float64" else 4
-    seconds, compiled, most = 0, 0, (0, 0, 0)
+    looked_at, compiled, most = 0, 0, (0, 0, 0)
     for width, network in plan.networks.items():
         shared = _shared(network, plan.sizes, how.lazy) * itemsize
         for side in plan.sizes:
@@ -87,7 +87,7 @@ def sampling(plan: Plan[Any], how: Sampling, devices: int | None = None) -> Need
             most = max(most, (fit * (drawn * shared + side_by_side + images), width, side))
             compiled += FUNCTION + how.layer * len(memory.leaves(network.body, shape))
             each = NUMBERS // NETWORKS + seed // itemsize
-            seconds += config.seeds * how.steps * each // NUMBERS // workers
+            looked_at += config.seeds * how.steps * each
     under_way, width, side = most
     seeds = max(config.seeds, how.most or 0)
     of_fit = seeds * len(plan.sizes)
@@ -98,7 +98,9 @@ def sampling(plan: Plan[Any], how: Sampling, devices: int | None = None) -> Need
     if devices is not None:
         what += f" on {devices} devices"
     start = BASE if devices is None else devices_need(devices).memory
-    return Needs(what, start + compiled * (devices or 1) + samples + under_way, seconds)
+    total = start + compiled * (devices or 1) + samples + under_way
+    functions = len(plan.networks) * len(plan.sizes)
+    return Needs(what, total, looked_at // NUMBERS // workers, functions)
 
 
 def _shared(network: Network, sizes: Iterable[int], lazy: bool) -> int:

@@ -12,7 +12,8 @@ from typing import Any
 
 import tyro
 
-from sim.running import files, flags
+from sim.running import files, flags, memory
+from sim.running.needs import LONG, Needs, duration, gibibytes, processors
 from theory import arguments, stopping
 from theory.console import one_sentence, progress, tell
 from theory.printout import Printout, show
@@ -121,6 +122,34 @@ class PageOutput(Output):
 
 
 @dataclasses.dataclass(frozen=True)
+class Before:
+    """What is said before anything is computed."""
+
+    dry_run: bool = False
+    """Print what would be computed, and about how much memory and time it takes; compute
+    nothing."""
+
+    def is_all(self, what: str, taken: Needs) -> bool:
+        """Says what a run takes; whether that is all that was asked for.
+
+        Without --dry-run it says the time alone, on standard error, of a run that takes long.
+
+        Args:
+            what: What is computed, a phrase.
+            taken: What it takes.
+        """
+        takes = f"about {duration(taken.expected)} on {processors()} processors"
+        if self.dry_run:
+            free = gibibytes(memory.free())
+            print(f"would compute {what}.")
+            print(f"memory: about {gibibytes(taken.memory)}, of {free} that are free.")
+            print(f"time: {takes} of its own, less where functions have been compiled before.")
+        elif taken.expected > LONG:
+            tell(f"this takes {takes}; --dry-run says more.")
+        return self.dry_run
+
+
+@dataclasses.dataclass(frozen=True)
 class Debug:
     """How an error is shown."""
 
@@ -132,6 +161,7 @@ GROUPS = {
     "Config": "experiment",
     "Keep": "storage",
     "Spread": "devices",
+    "Before": "estimate",
     "Debug": "debugging",
 }
 """What `--help` calls the flags of these dataclasses."""

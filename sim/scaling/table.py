@@ -5,7 +5,7 @@ from typing import Any
 from rich.text import Text
 
 from sim.scaling.report import Report
-from sim.statistics.fits import Fit, Point, verdict
+from sim.statistics.fits import NARROW, Fit, Point, verdict
 from sim.statistics.numbers import estimated, expected_slope, plain, ranged, with_ends
 from theory.tables import Column, Table
 
@@ -19,10 +19,6 @@ def _style(fit: Fit) -> str:
 
 SPARE = ("ratio to law", "attack", "rests on", "ratio to H", "d → ∞", "ratio")
 """Columns that a narrow page does without, the first one first."""
-
-NARROW = 26
-"""Characters of a line of a verdict where the table is too wide: enough for "exponent agrees; norm
-1.43"."""
 
 
 def columns(report: Report) -> dict[str, list[Any]]:

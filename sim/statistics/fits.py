@@ -1,12 +1,13 @@
 """What a scaling run says of each norm: dataclasses of numbers, and how they are read."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sim.statistics.estimates import Expected, Mean, Slope
 from sim.statistics.numbers import estimated, expected_slope, plain, ranged
-from theory.tables import Table, columns, html, text
+from theory.printout import text
+from theory.tables import Table, columns, html
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -126,6 +127,14 @@ class Point:
     """Seeds with a finite norm, which alone enter the mean."""
 
 
+NARROW = 26
+"""Characters of a line of a verdict where a table is too wide: enough for "exponent agrees; norm
+1.43"."""
+
+SPARE = ("rests on", "d → ∞", "ratio")
+"""Columns that a narrow page does without, the first one first."""
+
+
 class Fits(list[Fit]):
     """The fits of a run: a list, which is shown as a table."""
 
@@ -137,20 +146,22 @@ class Fits(list[Fit]):
 
     def table(self) -> Table:
         """A row for each fit, with its verdict in words."""
-        named = ("arch", "quantity", "verdict")
         names = (
-            *("arch", "width", "quantity", "q", "exponent", "predicted", "d → ∞", "rests on"),
+            *("width", "quantity", "q", "exponent of d", "predicted", "d → ∞", "rests on"),
             *("ratio", "verdict"),
         )
         rows = tuple(
             (
-                *(fit.arch, "–" if fit.width is None else str(fit.width), fit.quantity, fit.q),
+                *("–" if fit.width is None else str(fit.width), fit.quantity, fit.q),
                 *(estimated(fit.exponent), expected_slope(fit.expected), plain(fit.limit, ".4g")),
                 *(fit.basis, ranged(fit.ratio) if fit.ratio else "–", verdict(fit)),
             )
             for fit in self
         )
-        return Table("exponents of d", columns(names, (*named, "rests on")), rows, keys=4)
+        *shown, last = columns(names, ("quantity", "rests on", "verdict"), SPARE)
+        width = min(NARROW, max(len(row[-1]) for row in (names, *rows)))
+        archs = dict.fromkeys(fit.arch for fit in self)
+        return Table(", ".join(archs), (*shown, replace(last, width=width)), rows, keys=3)
 
     def to_dataframe(self) -> "DataFrame":
         """A row for each fit, as pandas has it.
