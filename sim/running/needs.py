@@ -20,9 +20,6 @@ DAY = 24 * 3600
 SLOWER = 5
 """How many times the least time sampling takes, within a factor of two or so."""
 
-COMPILED = 2
-"""Seconds that compiling one function takes, with the predictions that are made beside it."""
-
 LONG = 60
 """Seconds beyond which a run says beforehand how long it takes."""
 
@@ -38,13 +35,13 @@ class Needs:
     """Bytes of the whole process where they are most."""
     seconds: int
     """At the least: computation alone, on a fast processor."""
-    functions: int = 0
-    """That are compiled where they have not been before."""
+    compiling: int = 0
+    """Seconds that compiling takes where it has not been done before."""
 
     @property
     def expected(self) -> int:
         """Seconds that it takes about: no more than an estimate, on a processor of its own."""
-        return SLOWER * self.seconds + COMPILED * self.functions
+        return SLOWER * self.seconds + self.compiling
 
     def refuse(self, free: int | None = None) -> None:
         """Refuses what the machine does not have.

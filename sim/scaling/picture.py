@@ -56,9 +56,7 @@ def _figure(runs: Mapping[str, tuple[list[Fit], list[Point]]]) -> Any:
             panel.set_title(f"{title}: {style.norm(quantity, q)}")
     for panel in axes[-1]:
         panel.set_xlabel(r"input dimension $d$")
-    figure.suptitle(
-        "points: measured means with 95 % intervals; lines: predicted", fontsize="small"
-    )
+    figure.suptitle(f"points: {style.MEASURED}; lines: predicted", fontsize="small")
     return figure
 
 

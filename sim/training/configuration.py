@@ -270,9 +270,10 @@ def needs(config: Completed) -> Needs:
     if under_way > kept:
         what += f", {min(config.workers, len(cells))} at once, of width {config.width}"
     trained = {(regularizer(c.training), c.side) for c in cells if c.training != BEFORE}
-    compiled = COMPILED * config.depth * (len(trained) + 2 * len(config.sizes))
+    functions = len(trained) + 2 * len(config.sizes)
+    compiled = COMPILED * config.depth * functions
     total = BASE + compiled + data + kept + under_way
-    return Needs(what, total, seconds // processors(), len(trained) + 2 * len(config.sizes))
+    return Needs(what, total, seconds // processors(), 2 * functions)
 
 
 def design(config: Completed) -> list[Cell]:
