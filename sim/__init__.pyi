@@ -26,6 +26,7 @@ from . import (
     vulnerability as vulnerability,
 )
 
+__version__: str
 __all__ = [
     "audit",
     "calibration",
