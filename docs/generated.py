@@ -88,6 +88,8 @@ def _kind(field: dict[str, Any]) -> str:
 def _meaning(schema: dict[str, Any], field: dict[str, Any]) -> str:
     if "$ref" in field:
         field = schema["$defs"][field["$ref"].rsplit("/", 1)[1]]
+    if field.get("items", {}).get("properties"):
+        return "see below"
     choices = ", ".join(f"`{one}`" for one in field.get("enum", ()))
     return "; ".join(filter(None, (choices, field.get("description", "")))).replace("|", "\\|")
 
@@ -95,8 +97,11 @@ def _meaning(schema: dict[str, Any], field: dict[str, Any]) -> str:
 def named(page: str) -> str:
     """A page whose table has names in its first column, with the documentation of each below it."""
     names = re.findall(r"^\| `([\w.]+)` \|", page, re.MULTILINE)
-    options = "    options:\n      heading_level: 2\n      show_root_full_path: true\n"
-    return page + "".join(f"\n::: {_home(name)}\n{options}" for name in names)
+    parts = [page]
+    for name in names:
+        title = f"      heading: {name}\n      toc_label: {name}\n"
+        parts.append(f"::: {_home(name)}\n    options:\n      heading_level: 2\n{title}")
+    return "\n".join(parts)
 
 
 def _home(name: str) -> str:

@@ -8,6 +8,7 @@ become MathML, which browsers show without a script.
 import re
 import tomllib
 from html import unescape
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,10 @@ from mkdocs.structure.files import File
 from theory.statements import STATEMENTS, render
 
 ROOT = Path(__file__).parent.parent
+FONT = "fonts/STIXTwoMath-Regular.ttf"
+"""Of the package ziamath; `site.css` names it."""
+MADE = {"README.md": "index.md", "sim/scaling/report.schema.json": "json.md"}
+"""Pages that files of the repository become."""
 COPIED = (
     "figures/pictures/*.svg",
     "notebooks/[0-9]_*.ipynb",
@@ -42,6 +47,8 @@ def on_files(files: Any, config: Any) -> Any:
         for path in sorted(ROOT.glob(pattern)):
             name = path.relative_to(ROOT).as_posix()
             files.append(File(name, str(ROOT), config.site_dir, config.use_directory_urls))
+    fonts = find_spec("ziamath").submodule_search_locations[0]
+    files.append(File(FONT, fonts, config.site_dir, config.use_directory_urls))
     pages = {
         "index.md": (ROOT / "README.md").read_text(encoding="utf-8"),
         "CONTRIBUTING.md": (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"),
@@ -65,7 +72,7 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
         return named(markdown)
     # elsewhere a single word in code type may be something else
     name = r"[\w-]+" if page.file.src_uri == "statements.md" else r"\w+-[\w-]+"
-    return _named(re.sub(r"\]\(\.\./", "](", markdown), name, "statements/")
+    return _named(_linked(re.sub(r"\]\(\.\./", "](", markdown)), name, "statements/")
 
 
 def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
@@ -120,8 +127,8 @@ def _linked(text: str) -> str:
         if package in PACKAGES and (link.endswith(".py") or "." not in link):
             name = link.removesuffix(".py").strip("/").replace("/", ".")
             return f"](reference/{name}.md)"
-        if link == "README.md":
-            return "](index.md)"
+        if link in MADE:
+            return f"]({MADE[link]}{anchor})"
         return match[0]
 
     return re.sub(r"\]\(([^)#:]+)(#[^)]*)?\)", target, text)
