@@ -1,15 +1,18 @@
-"""What MkDocs adds to this folder: the README as first page, notebooks, pictures, a page a module,
-and a page a statement.
+"""What MkDocs adds to this folder: the README as first page, notebooks, pictures, a page a module
+and a page a statement, and pages that are made of the code (`generated.py`).
 
 `mkdocs build --strict` calls these hooks; no copy of anything is kept in the repository. Formulas
 become MathML, which browsers show without a script.
 """
 
 import re
+import tomllib
 from html import unescape
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from generated import PACKAGES, commands, contents, json_fields, modules, named
 from latex2mathml.converter import convert
 from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File
@@ -17,13 +20,24 @@ from mkdocs.structure.files import File
 from theory.statements import STATEMENTS, render
 
 ROOT = Path(__file__).parent.parent
-PACKAGES = ("theory", "sim", "figures")
+FONT = "fonts/STIXTwoMath-Regular.ttf"
+"""Of the package ziamath; `site.css` names it."""
+MADE = {"README.md": "index.md", "sim/scaling/report.schema.json": "json.md"}
+"""Pages that files of the repository become."""
 COPIED = (
     "figures/pictures/*.svg",
     "notebooks/[0-9]_*.ipynb",
+    "notebooks/solutions/*.ipynb",
     "CITATION.cff",
     "examples/*.py",
 )
+
+
+def on_config(config: Any) -> Any:
+    """The address of the repository, which pyproject.toml has, if there is one."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        config.repo_url = tomllib.load(file)["project"].get("urls", {}).get("Repository")
+    return config
 
 
 @event_priority(100)  # before the plugin that reads notebooks
@@ -33,10 +47,15 @@ def on_files(files: Any, config: Any) -> Any:
         for path in sorted(ROOT.glob(pattern)):
             name = path.relative_to(ROOT).as_posix()
             files.append(File(name, str(ROOT), config.site_dir, config.use_directory_urls))
+    fonts = find_spec("ziamath").submodule_search_locations[0]
+    files.append(File(FONT, fonts, config.site_dir, config.use_directory_urls))
     pages = {
         "index.md": (ROOT / "README.md").read_text(encoding="utf-8"),
         "CONTRIBUTING.md": (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"),
-        "reference.md": _contents(),
+        "CHANGELOG.md": (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"),
+        "commands.md": commands(),
+        "json.md": json_fields(),
+        "reference.md": contents(),
         **{f"reference/{name}.md": f"::: {name}\n" for name in modules()},
         **{f"statements/{name}.md": _statement(name) for name in STATEMENTS},
     }
@@ -49,14 +68,16 @@ def on_page_markdown(markdown: str, page: Any, config: Any, files: Any) -> str:
     """Links from this folder to the rest of the repository, and to the statements that it names."""
     if page.file.src_uri not in _HERE:
         return markdown
+    if page.file.src_uri == "python.md":
+        return named(markdown)
     # elsewhere a single word in code type may be something else
     name = r"[\w-]+" if page.file.src_uri == "statements.md" else r"\w+-[\w-]+"
-    return _named(re.sub(r"\]\(\.\./", "](", markdown), name, "statements/")
+    return _named(_linked(re.sub(r"\]\(\.\./", "](", markdown)), name, "statements/")
 
 
 def on_page_content(html: str, page: Any, config: Any, files: Any) -> str:
     """Links from notebooks to the pages of this folder; formulas as MathML."""
-    html = re.sub(r'href="\.\./docs/([\w-]+)\.md"', r'href="../\1.html"', html)
+    html = re.sub(r'href="((?:\.\./)+)docs/([\w-]+)\.md"', r'href="\1\2.html"', html)
     return _with_formulas(html, dollars=page.file.src_uri.endswith(".ipynb"))
 
 
@@ -95,28 +116,6 @@ def _named(text: str, name: str, folder: str) -> str:
 _HERE = {path.name for path in Path(__file__).parent.glob("*.md")}
 
 
-def modules() -> list[str]:
-    """All public modules, dotted, packages before what is in them."""
-    found = []
-    for package in PACKAGES:
-        for path in sorted((ROOT / package).rglob("*.py")):
-            parts = path.relative_to(ROOT).with_suffix("").parts
-            if parts[-1] != "__main__":
-                found.append(".".join(parts[:-1] if parts[-1] == "__init__" else parts))
-    return sorted(found)
-
-
-def _contents() -> str:
-    """The list of modules, each with the first line of its docstring."""
-    lines = ["# Reference", "", "Every module, read from its docstrings.", ""]
-    for name in modules():
-        path = ROOT / Path(*name.split("."))
-        source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-        summary = source.read_text(encoding="utf-8").split('"""')[1].strip().splitlines()[0]
-        lines.append(f"- [{name}](reference/{name}.md): {summary}")
-    return "\n".join(lines) + "\n"
-
-
 def _linked(text: str) -> str:
     """The same text with links to the repository's files pointing to the pages of the site."""
 
@@ -128,10 +127,8 @@ def _linked(text: str) -> str:
         if package in PACKAGES and (link.endswith(".py") or "." not in link):
             name = link.removesuffix(".py").strip("/").replace("/", ".")
             return f"](reference/{name}.md)"
-        if link == "notebooks":
-            return "](notebooks/1_law.ipynb)"
-        if link == "README.md":
-            return "](index.md)"
+        if link in MADE:
+            return f"]({MADE[link]}{anchor})"
         return match[0]
 
     return re.sub(r"\]\(([^)#:]+)(#[^)]*)?\)", target, text)

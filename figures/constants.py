@@ -6,7 +6,7 @@ from figures.runs import Runs
 from sim.drawing import style
 from sim.scaling import Config
 from sim.statistics import fitting
-from sim.statistics.fitting import Point
+from sim.statistics.fits import Point
 
 CHOSEN_WIDTH, CHOSEN_D = 16, 768
 

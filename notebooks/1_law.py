@@ -12,18 +12,21 @@
 #
 # So the size of the *input gradient* is the vulnerability, to first order. This notebook shows
 # how it grows with $d$, first on paper and then on the computer.
+#
+# **You will** predict an exponent, measure it with an interval, and say what it means for
+# attacks. **Time:** ten minutes, and ten for the exercises. **You need:** gradients, and means of
+# random variables.
 
 # %%
-from exercise import check
 from IPython.display import Math, display
 from matplotlib import pyplot as plt
 from sympy import Rational, latex
 
+from notebooks.exercise import check
 from sim import scaling
 from sim.drawing import style
 from sim.statistics import fitting
 from theory import architectures, predict
-from theory.laws.parts import d
 
 # %% [markdown]
 # ## On paper
@@ -100,16 +103,19 @@ figure
 # `Rational(1, 2)`.)
 
 # %%
-answer = ...
-check(answer, predict(net, q=3).exponent)
+answer = Rational(1, 3) - Rational(1, 2)  # SOLUTION
+check("law 1", answer)
 
 # %% [markdown]
 # **2.** Images of side 32 become images of side 128, with the same change per pixel. By which
 # factor does the damage of an attack grow?
 
 # %%
-answer = ...
-check(answer, law.asymptote.subs(d, 3 * 128**2) / law.asymptote.subs(d, 3 * 32**2))
+answer = 4  # SOLUTION
+check("law 2", answer)
+
+# %% [markdown] tags=["solution"]
+# $d$ is 16 times as large, and the damage grows like $\sqrt d$, whatever the norm.
 
 # %% [markdown]
 # **3.** LeCun's initialization draws every weight with variance $1/\text{fan-in}$. There are four
@@ -117,23 +123,19 @@ check(answer, law.asymptote.subs(d, 3 * 128**2) / law.asymptote.subs(d, 3 * 32**
 # f_k\|_2^2$ smaller or larger than with He's?
 
 # %%
-halved = predict(architectures.mlp(width=64, depth=3, init="lecun"), q=2)
-answer = ...
-check(answer, halved.second_moment / law.second_moment)
+answer = Rational(1, 2) ** 3  # SOLUTION
+check("law 3", answer)
+
+# %% [markdown] tags=["solution"]
+# LeCun's variance is half of He's where a ReLU follows. The last layer has no ReLU to make up for:
+# He's variance is $1/\text{fan-in}$ there as well.
 
 # %% [markdown]
-# <details><summary>A hint for the third</summary>
-#
-# That is half of He's variance where a ReLU follows, and the same in the last layer, where there
-# is no ReLU to make up for and He's variance is $1/\text{fan-in}$ as well.
-#
-# </details>
-#
-# ## Solutions
-#
-# The checks are computed from the laws themselves; here are answers that pass them.
+# **An open question.** The law compares random networks. A photograph of side 64 and the same
+# photograph of side 32 show the same thing. Should the larger one be easier to attack after
+# training, too? What would you measure to find out?
 
-# %%
-check(Rational(1, 3) - Rational(1, 2), predict(net, q=3).exponent)
-check(4, law.asymptote.subs(d, 3 * 128**2) / law.asymptote.subs(d, 3 * 32**2))
-check(Rational(1, 2) ** 3, halved.second_moment / law.second_moment)
+# %% [markdown] tags=["solution"]
+# Nothing in the proof speaks about training. `python -m sim.training` enlarges digits by copying
+# pixels, so that only $d$ changes. [What it found](../docs/training.md): damage still grows,
+# gradients on test images more slowly than $\sqrt d$.

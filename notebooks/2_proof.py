@@ -7,15 +7,18 @@
 # $$\sum_i \mathbb{E}\left(\frac{\partial f}{\partial x_i}\right)^2 = 1 .$$
 #
 # Here you draw a graph, walk on it, and then let SymPy prove it.
+#
+# **You will** turn a sum over paths into a probability, and see which hypothesis does what.
+# **Time:** about 25 minutes. **You need:** the chain rule, and random walks on a graph.
 
 # %%
 from collections import Counter
 
 import numpy as np
-from exercise import check, draw
 from IPython.display import Markdown, display
 from sympy import Rational
 
+from notebooks.exercise import check, draw
 from theory.statements import STATEMENTS, graphs, verify
 
 # %% [markdown]
@@ -110,16 +113,19 @@ print(f"{len(results)} steps, all of them hold")
 
 # %%
 small = {"x1": (), "x2": (), "h": ("x1", "x2"), "f": ("h", "x1")}
-answer = ...
-check(answer, graphs.path_sums(small, "f")["x1"])
+answer = Rational(3, 4)  # SOLUTION
+check("proof 1", answer, small)
+
+# %% [markdown] tags=["solution"]
+# From `f` one walk in two goes to `x1` at once, and half of the others go there from `h`.
 
 # %% [markdown]
 # **2.** For the $\ell_1$ norm the coordinates must be alike: condition S asks that all inputs see
 # the same multiset of in-degrees along their paths. Does your graph from above satisfy it?
 
 # %%
-answer = ...
-check(answer, graphs.is_symmetric(graph, output))
+answer = False  # SOLUTION
+check("proof 2", answer, graph, output)
 
 # %% [markdown]
 # **3.** In the paper's condition H1 a ReLU is open with probability $\frac12$. Take leaky ReLUs
@@ -127,14 +133,19 @@ check(answer, graphs.is_symmetric(graph, output))
 # times the in-degree, keeps the theorem true?
 
 # %%
-a = Rational(1, 3)
-answer = ...
-check(answer, 2 / (1 + a**2))
+answer = Rational(9, 5)  # SOLUTION
+check("proof 3", answer)
+
+# %% [markdown] tags=["solution"]
+# A unit multiplies the expected square by $(1 + a^2)/2 = \frac59$ instead of $\frac12$, and the
+# variance times the in-degree makes up for it.
 
 # %% [markdown]
-# ## Solutions
+# **An open question.** Theorem 5 holds for every graph, the $\sqrt d$ law for $\ell_1$ only under
+# condition S. Draw graphs of more and more inputs for which $\mathbb{E}\,\|\partial_x f\|_1$ stays
+# bounded. What would such a network be in practice?
 
-# %%
-check(Rational(3, 4), graphs.path_sums(small, "f")["x1"])
-check(False, graphs.is_symmetric(graph, output))
-check(Rational(9, 5), 2 / (1 + a**2))
+# %% [markdown] tags=["solution"]
+# Let one neuron read the $n$ other inputs, the next one that neuron and `x1`, and so on for $\log_2
+# n$ neurons. One walk in $n$ is left for the $n$ inputs, so that their part of the norm is at most
+# $\sqrt{n \cdot 1/n} = 1$. A network that looks at one patch of a growing image is of this kind.

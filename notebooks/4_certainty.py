@@ -4,14 +4,17 @@
 # Every number in this project comes from a finite number of random networks. Here you see what an
 # interval promises, how to find out whether it keeps the promise, and why deep and narrow
 # networks make that hard.
+#
+# **You will** measure how often an interval covers the truth, and say when it does not.
+# **Time:** about 30 minutes. **You need:** standard errors, and Student's t.
 
 # %%
 import numpy as np
-from exercise import check
 from IPython.display import Math, display
 from matplotlib import pyplot as plt
 from sympy import Rational, latex
 
+from notebooks.exercise import check
 from sim.drawing import style
 from sim.statistics import intervals
 from theory import architectures, predict
@@ -145,29 +148,32 @@ figure
 
 # %%
 law = laws[2, 64]
-answer = ...
-check(answer, law.seeds_needed(0.01))
+answer = int(np.ceil(1.959964**2 * law.relative_variance() / 0.01**2))  # SOLUTION
+check("certainty 1", answer, law)
 
 # %% [markdown]
 # **2.** Which is the probability that a network of eight layers of eight ReLUs has no gradient at
 # all, because some layer has no open unit?
 
 # %%
-answer = ...
-check(answer, laws[8, 8].dead)
+answer = 1 - (1 - Rational(1, 2) ** 8) ** 8  # SOLUTION
+check("certainty 2", answer, laws[8, 8])
+
+# %% [markdown] tags=["solution"]
+# A layer of eight is closed with probability $2^{-8}$, and one closed layer of eight is enough.
 
 # %% [markdown]
 # **3.** True or false: with 16 networks of eight layers of eight units, Student's 95 % interval
 # contains the truth in at least 94 % of all experiments.
 
 # %%
-answer = ...
-check(answer, bool(table[8, 8, 16][0] >= 0.94))
+answer = False  # SOLUTION
+check("certainty 3", answer, table)
 
 # %% [markdown]
-# ## Solutions
+# **An open question.** You may sample 10 000 networks. Do you take 5 000 at each of two sizes or
+# 1 000 at each of ten, if you want the exponent? And if you want to know whether there is one?
 
-# %%
-check(int(np.ceil(1.959964**2 * law.relative_variance() / 0.01**2)), law.seeds_needed(0.01))
-check(1 - (1 - Rational(1, 2) ** 8) ** 8, laws[8, 8].dead)
-check(False, bool(table[8, 8, 16][0] >= 0.94))
+# %% [markdown] tags=["solution"]
+# A slope is known best from its two ends. But two points always lie on a line: whether the curve
+# bends, as it does with Glorot's initialization, only sizes between them tell.

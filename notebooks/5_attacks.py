@@ -4,14 +4,17 @@
 # The $\sqrt d$ law is about gradients. Attackers do not care about gradients, they care about
 # damage. How far does one tell about the other? And what happens when a network is trained
 # against attacks?
+#
+# **You will** compute the best small attack, see where first order ends, and turn training against
+# attacks into a penalty. **Time:** about 30 minutes. **You need:** Hölder's inequality.
 
 # %%
 import numpy as np
 import sympy as sp
-from exercise import check
 from IPython.display import Math, display
 from matplotlib import pyplot as plt
 
+from notebooks.exercise import check
 from sim import penalty, vulnerability
 from sim.drawing import style
 from sim.statistics import estimates
@@ -115,15 +118,18 @@ assert low - 0.01 < 2 < high + 0.01
 # largest damage at equal $\epsilon_p = \epsilon$? Give that damage for $\epsilon = 1$.
 
 # %%
-answer = ...
-check(answer, max(norms.damage(g, p, 1) for p in (1, 2, sp.oo)))
+answer = 7  # SOLUTION
+check("attacks 1", answer)
+
+# %% [markdown] tags=["solution"]
+# $p = \infty$, whose dual norm is the sum of the absolute values.
 
 # %% [markdown]
 # **2.** Which $q$ is dual to $p = 3$?
 
 # %%
-answer = ...
-check(answer, norms.dual(3))
+answer = sp.Rational(3, 2)  # SOLUTION
+check("attacks 2", answer)
 
 # %% [markdown]
 # **3.** With $\|\partial_x L\|_q \propto d^{1/q - 1/2}$ and a constant change per pixel: by which
@@ -131,14 +137,17 @@ check(answer, norms.dual(3))
 # was?
 
 # %%
-growth = norms.attack_size(1, 2, sp.Integer(100)) * 100 ** (norms.dual(2) ** -1 - sp.Rational(1, 2))
-answer = ...
-check(answer, growth)
+answer = 10  # SOLUTION
+check("attacks 3", answer)
+
+# %% [markdown] tags=["solution"]
+# $\epsilon_p$ grows like $d^{1/p}$ and the norm like $d^{1/q - 1/2}$: together like $\sqrt d$.
 
 # %% [markdown]
-# ## Solutions
+# **An open question.** Training against attacks leaves small gradients where it looked. Which
+# measurement would tell a network that is robust from one that only hides its gradients?
 
-# %%
-check(7, max(norms.damage(g, p, 1) for p in (1, 2, sp.oo)))
-check(sp.Rational(3, 2), norms.dual(3))
-check(10, growth)
+# %% [markdown] tags=["solution"]
+# One that does not rely on the gradient at the input: more steps and random starts must not find
+# much more, attacks that use no gradient must not find more than those that do, and large attacks
+# must succeed in the end.

@@ -1,122 +1,77 @@
-"""`python -m notebooks` runs the notebooks' text and writes the .ipynb files with their outputs.
+"""`python -m notebooks DIR` copies the notebooks there. What is there already stays as it is."""
 
-The text (.py, jupytext's percent format) is what is edited. `--check` compares instead of writing.
-"""
-
-import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-import nbformat
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
-from sim.plan import refusals
-from sim.running import command_line, files
+from sim.running import command_line
 from theory import console
-from theory.names import unknown
 
 FOLDER = Path(__file__).parent
-NAMES = tuple(sorted(path.stem for path in FOLDER.glob("[0-9]_*.py")))
-TIMEOUT = 600
-
-METADATA = {
-    "jupytext": {"formats": "ipynb,py:percent"},
-    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-    "language_info": {"name": "python"},
-}
-
-
-def of_text(name: str) -> Any:
-    """The notebook of a text, without outputs, with the same cell ids whenever it is made."""
-    import jupytext
-
-    notebook = jupytext.read(FOLDER / f"{name}.py")
-    notebook.metadata = nbformat.from_dict(METADATA)
-    for i, cell in enumerate(notebook.cells):
-        cell.id = f"{name}-{i}"
-        cell.metadata = nbformat.from_dict({})
-    notebook.nbformat, notebook.nbformat_minor = 4, 5
-    return notebook
-
-
-def executed(name: str) -> Any:
-    """The notebook with its outputs: no times, no paths, nothing from standard error.
-
-    Raises nbclient.exceptions.CellExecutionError if a cell fails.
-    """
-    from nbclient import NotebookClient
-
-    notebook = of_text(name)
-    resources = {"metadata": {"path": str(FOLDER)}}
-    client = NotebookClient(
-        notebook, timeout=TIMEOUT, kernel_name="python3", resources=resources,
-        record_timing=False, coalesce_streams=True,
-    )  # fmt: skip
-    client.execute()
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            cell.outputs = [out for out in cell.outputs if out.get("name") != "stderr"]
-            for out in cell.outputs:
-                if "image/png" in out.get("data", {}):
-                    out.data["text/plain"] = "a figure"
-    return notebook
-
-
-def stored(name: str) -> Any:
-    """The .ipynb as it is in the repository."""
-    return nbformat.read(FOLDER / f"{name}.ipynb", as_version=4)
-
-
-def text_outputs(notebook: Any) -> list[str]:
-    """What the cells printed or displayed, pictures left out, one entry for each output."""
-    found = []
-    for cell in notebook.cells:
-        for out in cell.get("outputs", []):
-            data = out.get("data", {})
-            found.append(out.get("text") or data.get("text/latex") or data.get("text/plain", ""))
-    return found
-
-
-def same(one: str, other: str) -> bool:
-    """Whether two outputs say the same, numbers to a hundredth: other machines round otherwise."""
-    number = r"-?\d+(?:\.\d+)?(?:e-?\d+)?"
-    if re.sub(number, "#", one) != re.sub(number, "#", other):
-        return False
-    pairs = zip(re.findall(number, one), re.findall(number, other), strict=True)
-    return all(abs(float(a) - float(b)) <= 0.01 * (1 + abs(float(b))) for a, b in pairs)
 
 
 @dataclass(frozen=True)
 class Options:
-    """Which notebooks."""
+    """Which notebooks, and where to."""
 
-    names: Positional[tuple[str, ...]] = NAMES
-    """Notebooks to run; all of them unless given."""
-    check: bool = False
-    """Compare what is printed with the .ipynb files instead of writing them."""
+    folder: Annotated[Positional[str], arg(metavar="DIR")]
+    """Folder to copy them to; it is made if it is not there."""
+    solutions: bool = False
+    """Copy the versions with solutions, for teachers, as NAME_solved.ipynb."""
+
+
+def copy(folder: str, solutions: bool = False) -> list[tuple[Path, bool]]:
+    """Copies the notebooks to a folder, and replaces nothing.
+
+    Args:
+        folder: Where to; it is made if it is not there.
+        solutions: Copy the versions with solutions instead.
+
+    Returns:
+        Every file that is there now, and whether it is new.
+
+    Raises:
+        ValueError: If the folder cannot be made or written to.
+    """
+    source, ending = (FOLDER / "solutions", "_solved") if solutions else (FOLDER, "")
+    found: list[tuple[Path, bool]] = []
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        for path in sorted(source.glob("[0-9]_*.ipynb")):
+            target = Path(folder) / f"{path.stem}{ending}.ipynb"
+            found.append((target, _is_new(path, target)))
+    except OSError as error:
+        raise ValueError(f"cannot write to {folder}: {error.strerror}.") from None
+    return found
+
+
+def _is_new(source: Path, target: Path) -> bool:
+    """Copies one file, whole or not at all; False if there was something of this name."""
+    content = source.read_bytes()
+    try:
+        file = target.open("xb")
+    except FileExistsError:
+        return False
+    try:
+        with file:
+            file.write(content)
+    except BaseException:
+        target.unlink()
+        raise
+    return True
 
 
 def main(args: list[str] | None = None) -> int:
-    """The command line; returns the exit status (0 fine, 1 a difference, 2 bad usage)."""
+    """The command line; returns the exit status (0 fine, 2 bad usage)."""
     (options,) = command_line.parse((Options,), "python -m notebooks", __doc__ or "", args)
     with command_line.one_sentence():
-        for name in options.names:
-            if name not in NAMES:
-                raise ValueError(unknown("notebook", name, NAMES))
-        refusals.check_distinct("NAMES", options.names)
-    differ = False
-    for name in options.names:
-        notebook = executed(name)
-        target = FOLDER / f"{name}.ipynb"
-        if options.check:
-            pairs = zip(text_outputs(notebook), text_outputs(stored(name)), strict=True)
-            differ |= not all(same(*pair) for pair in pairs)
-        else:
-            files.write_text(str(target), nbformat.writes(notebook) + "\n")
-        print(target.relative_to(FOLDER.parent))
-    return 1 if differ else 0
+        found = copy(options.folder, options.solutions)
+    for path, is_new in found:
+        print(path if is_new else f"{path} was there already and stays as it is")
+    return 0
 
 
 if __name__ == "__main__":

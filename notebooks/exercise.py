@@ -1,25 +1,66 @@
 """What the notebooks' exercises need: a check of an answer, and a picture of a graph."""
 
 from collections.abc import Mapping
+from fractions import Fraction
+from numbers import Number
 from typing import Any
 
+import numpy as np
 import sympy as sp
 
+from notebooks.answers import EXERCISES
+from theory.names import unknown
 
-def check(answer: Any, right: Any, tolerance: float = 1e-9) -> None:
-    """Compare an answer with the right one, a number or a truth value.
+OPEN = "Write your answer in place of the three dots, and run this cell again."
 
-    Says what to do while the answer is still `...`. Raises AssertionError for a wrong one.
+
+def check(name: str, answer: Any, *given: Any) -> None:
+    """Prints whether an answer is right, or what to do about it; nothing else happens.
+
+    Args:
+        name: Which exercise, for instance "law 1".
+        answer: A number or a truth value; `...` while there is none.
+        *given: What the question is about, where that is the reader's own.
+
+    Raises:
+        ValueError: If there is no such exercise.
     """
-    if answer is ...:
-        print("Write your answer in place of the three dots, and run this cell again.")
-        return
+    if name not in EXERCISES:
+        raise ValueError(unknown("exercise", name, EXERCISES))
+    exercise = EXERCISES[name]
+    print(OPEN if answer is ... else _judged(answer, exercise.right(*given), exercise.hint))
+
+
+def _judged(answer: Any, right: Any, hint: str) -> str:
     if isinstance(right, bool):
-        assert answer is right, "Not yet: look at it once more."
-    else:
-        gap = abs(sp.N(sp.sympify(answer) - sp.sympify(right)))
-        assert gap <= tolerance * (1 + abs(sp.N(right))), "Not yet: look at it once more."
-    print("Right.")
+        if not isinstance(answer, bool | np.bool_):
+            return f"The answer is True or False, not {_kind(answer)}."
+        return "Right." if bool(answer) is right else f"Not yet. {hint}"
+    if isinstance(answer, bool | np.bool_) or not isinstance(answer, Number | sp.Expr):
+        return f"The answer is a number, such as 0.25 or Rational(1, 4), not {_kind(answer)}."
+    if isinstance(answer, sp.Expr) and answer.free_symbols:
+        left = ", ".join(sorted(map(str, answer.free_symbols)))
+        return f"The answer is a number: put one in place of {left}."
+    value = sp.Rational(answer) if isinstance(answer, Fraction) else sp.sympify(answer)
+    if not value.is_finite:
+        return f"The answer is a number that is finite, not {answer}."
+    gap, size = abs(sp.N(value - sp.sympify(right))), 1 + abs(sp.N(right))
+    if gap <= 1e-9 * size:
+        return "Right."
+    if gap <= 0.01 * size:
+        return "Nearly: give it as a fraction, or with all its digits."
+    return f"Not yet. {hint}"
+
+
+def _kind(answer: Any) -> str:
+    """What an answer of the wrong kind is, in words."""
+    if isinstance(answer, str):
+        return "text: leave out the quotation marks"
+    if isinstance(answer, bool | np.bool_):
+        return "a truth value"
+    if isinstance(answer, Number | sp.Expr):
+        return "a number"
+    return "nothing" if answer is None else f"a {type(answer).__name__}"
 
 
 def draw(graph: Mapping[Any, tuple[Any, ...]], shares: Mapping[Any, Any] | None = None) -> Any:

@@ -10,6 +10,7 @@ from typing import Any, Literal, get_args
 
 import sympy as sp
 
+from theory import own
 from theory.names import unknown
 
 Distribution = Literal["normal", "uniform", "truncated-normal", "rademacher"]
@@ -90,8 +91,9 @@ def is_gaussian(init: Initializer) -> bool:
 class Scheme:
     """A named initialization scheme, for a whole network.
 
-    `name` is one of `SCHEMES`. `distribution` replaces the scheme's usual one (None keeps it);
-    `std` is used by `constant` alone.
+    `name` is one of `SCHEMES`; or package.module:name of a user's own initializer, or of a function
+    that returns one for a scale, which is 2 for layers followed by ReLU. `distribution` replaces
+    the scheme's usual one (None keeps it); `std` is used by `constant` alone.
 
     Raises ValueError for an unknown name or distribution, for a distribution given to
     `orthogonal`, and for a std that is not positive.
@@ -102,7 +104,11 @@ class Scheme:
     std: float = 0.02
 
     def __post_init__(self) -> None:
-        if self.name not in SCHEMES:
+        if own.is_own(self.name):
+            if self.distribution is not None:
+                raise ValueError(f"--init {self.name} has its own distribution.")
+            self.hidden(1)
+        elif self.name not in SCHEMES:
             raise ValueError(unknown("initialization scheme", self.name, SCHEMES))
         if self.distribution is not None and self.distribution not in DISTRIBUTIONS:
             raise ValueError(unknown("distribution", self.distribution, DISTRIBUTIONS))
@@ -118,11 +124,25 @@ class Scheme:
         For smooth activations see `theory.activations.reference_gain`: 2 for GELU and SiLU, 1 for
         tanh, π/4 for erf.
         """
-        return SCHEMES[self.name](self, 1 / exact(activation_gain))
+        return self._initializer(1 / exact(activation_gain))
 
     def last(self) -> Initializer:
         """The initializer of the layer that gives the logits, which no activation follows."""
-        return SCHEMES[self.name](self, sp.Integer(1))
+        return self._initializer(sp.Integer(1))
+
+    def _initializer(self, scale: sp.Expr) -> Initializer:
+        if not own.is_own(self.name):
+            return SCHEMES[self.name](self, scale)
+        found = own.loaded("--init", self.name)
+        if not isinstance(found, Initializer) and callable(found):
+            try:
+                found = found(scale)
+            except Exception as error:
+                raise ValueError(f"--init {self.name} fails: {own.words(error)}.") from error
+        if not isinstance(found, Initializer):
+            kind = type(found).__name__
+            raise ValueError(f"--init {self.name} is a value of {kind}, which is no initializer.")
+        return found
 
 
 def _scaled(

@@ -5,11 +5,13 @@ it under its own name (underscores become hyphens) with the widths and image sid
 experiment uses unless told otherwise. They are in `theory.architectures`.
 """
 
+import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args, get_type_hints
 
+from theory import own
 from theory.initializers import Scheme
 from theory.names import unknown
 from theory.network import (
@@ -88,11 +90,53 @@ def architecture(
     return register
 
 
+OWN_WIDTHS = (16, 32, 64)
+"""Widths of a user's own architecture unless others are given."""
+
+OWN_SIZES = (8, 16, 32, 64)
+"""Image sides of a user's own architecture unless others are given."""
+
+
 def find(name: str) -> Architecture:
-    """The architecture of that name. Raises ValueError, suggesting the nearest name."""
+    """The architecture of that name, or a user's own: package.module:function.
+
+    A function of one's own takes a `width` and what it likes of the options of other architectures,
+    and returns a `theory.network.Network`.
+
+    Raises:
+        ValueError: In one sentence, for an unknown name, suggesting the nearest one.
+    """
+    if own.is_own(name):
+        return _own(name)
     if name not in ARCHITECTURES:
         raise ValueError(unknown("architecture", name, ARCHITECTURES))
     return ARCHITECTURES[name]
+
+
+def _own(name: str) -> Architecture:
+    function = own.loaded("--arch", name)
+    known = [found for found in ARCHITECTURES.values() if found.build is function]
+    widths = known[0].widths if known else OWN_WIDTHS
+    sizes = known[0].sizes if known else OWN_SIZES
+    if not callable(function):
+        raise ValueError(f"--arch needs a function, and {name} is none.")
+    if "width" not in inspect.signature(function).parameters:
+        raise ValueError(f"--arch {name} must take a width.")
+
+    @functools.wraps(function)
+    def build(*args: Any, **options: Any) -> Network:
+        try:
+            network = function(*args, **options)
+        except ValueError:
+            raise
+        except Exception as error:
+            raise ValueError(f"--arch {name} fails: {own.words(error)}.") from error
+        if not isinstance(network, Network):
+            kind = type(network).__name__
+            raise ValueError(f"--arch {name} returns a {kind}, which is no Network.")
+        return network
+
+    return Architecture(name, build, widths, sizes)
 
 
 def scheme_of(init: str | Scheme) -> Scheme:

@@ -11,6 +11,7 @@ from typing import Literal
 
 from rich import box
 from rich import table as rich_table
+from rich.cells import cell_len
 from rich.text import Text
 
 __all__ = ["Cell", "Column", "Table", "columns", "html", "markdown", "printed"]
@@ -30,6 +31,8 @@ class Column:
     """Where a cell that is too wide may break: between words, anywhere, or nowhere."""
     width: int | None = None
     """The width in characters. Unless given: that of the widest cell."""
+    spare: int = 0
+    """Of columns that a narrow page may do without, the first to go has the highest number."""
 
 
 @dataclass(frozen=True)
@@ -43,37 +46,60 @@ class Table:
     """Numbers of rows, from 1, below which there is a line."""
     is_compact: bool = False
     """Whether there is no space between columns, and the title stands on the left."""
+    keys: int = 1
+    """Columns that say what a row is: where a table is continued below, they come again."""
 
 
-def columns(names: Iterable[str], text: Iterable[str] = ()) -> tuple[Column, ...]:
+def columns(
+    names: Iterable[str], text: Iterable[str] = (), spare: Iterable[str] = ()
+) -> tuple[Column, ...]:
     """Columns of these names.
 
     Args:
         names: The heads of the columns, from left to right.
         text: Those of them that hold text; all others hold numbers.
+        spare: Those that a narrow page may do without, the first to go first.
     """
-    of_text = set(text)
-    return tuple(Column(name, "left" if name in of_text else "right") for name in names)
+    of_text, order = set(text), list(spare)
+    ranks = {name: len(order) - place for place, name in enumerate(order)}
+    return tuple(
+        Column(name, "left" if name in of_text else "right", spare=ranks.get(name, 0))
+        for name in names
+    )
 
 
 def printed(table: Table) -> rich_table.Table:
-    """The table in the form that a console of rich prints (`theory.console.for_tables`)."""
+    """The table in the form that a console of rich prints (`theory.console.for_tables`).
+
+    The head of a column of numbers may break, but no number.
+    """
     found = rich_table.Table(title=table.title, box=box.SIMPLE_HEAD)
     if table.is_compact:
         found.title_justify = "left"
         found.padding = 0
-    for column in table.columns:
+    for place, column in enumerate(table.columns):
         found.add_column(
             column.name,
             justify=column.justify,
             overflow="fold" if column.wrap == "fold" else "ellipsis",
             no_wrap=column.wrap == "never",
-            width=column.width,
+            width=_width(column, [str(row[place]) for row in table.rows]),
         )
     for number, row in enumerate(table.rows, 1):
         cells = (Text(cell) if isinstance(cell, str) else cell for cell in row)
         found.add_row(*cells, end_section=number in table.section_ends)
     return found
+
+
+def _width(column: Column, cells: list[str]) -> int | None:
+    """The width of a column that may not be narrower; None where words may go to the next line."""
+    if column.width is not None:
+        return column.width
+    if column.wrap == "never":
+        return max(map(cell_len, (column.name, *cells)))
+    if column.wrap == "words" and column.justify == "right":
+        return max(map(cell_len, (*column.name.split(), *cells)), default=None)
+    return None
 
 
 def html(table: Table) -> str:

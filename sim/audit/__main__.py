@@ -12,8 +12,9 @@ exponent is safe. The hypotheses H1, H3, H4, H5 and S are measured beside it (--
 import sys
 from dataclasses import dataclass
 
-from sim.audit.configuration import Config, planned
+from sim.audit.configuration import Config, needs, planned
 from sim.running import command_line, flags
+from sim.running.command_line import Before
 from theory import console
 
 
@@ -33,11 +34,15 @@ class Output(command_line.Picture):
 
 def main(args: list[str] | None = None) -> int:
     """The command line; returns the exit status (0 fine, 2 bad usage)."""
-    kinds = (Config, Output, command_line.Debug)
-    config, output, debug = command_line.parse(kinds, "python -m sim.audit", __doc__ or "", args)
+    kinds = (Config, Output, Before, command_line.Debug)
+    config, output, before, debug = command_line.parse(
+        kinds, "python -m sim.audit", __doc__ or "", args
+    )
     with command_line.one_sentence(), command_line.debugging(debug.debug):
         plan = planned(config)
         output.refuse()
+    if before.is_all(f"an audit of {plan.described}", needs(plan)):
+        return 0
     # what needs jax: after the flags have been read, so that --help and bad usage answer at once
     from sim.audit import experiment, report
     from sim.running import compilation
@@ -46,7 +51,7 @@ def main(args: list[str] | None = None) -> int:
     progress = command_line.progress(f"{plan.config.arch}: auditing networks", plan.samples)
     with command_line.one_sentence(), command_line.debugging(debug.debug), progress as advance:
         samples = experiment.run(plan, advance)
-    report.deliver(samples, output.json, output.figure, output.full)
+    report.deliver(samples, output)
     return 0
 
 

@@ -4,6 +4,7 @@ import json
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 
 import xarray as xr
 
@@ -11,12 +12,10 @@ from sim.audit import analysis, picture
 from sim.audit.analysis import HYPOTHESIS, LAW, Analysis, Place, Step
 from sim.audit.ratios import Measured
 from sim.audit.sentence import norm_of, sentence, text, that_differ, title
-from sim.running import files
+from sim.running.command_line import Picture
 from sim.statistics import numbers
-from theory.console import for_tables
-from theory.tables import Column, Table, printed
-
-WIDTH = 80
+from theory.printout import Line, Printout
+from theory.tables import Column, Table
 
 KAPPA = (
     "κ: energy of the gradient in front of a place over that behind it. active: share of units, H1 "
@@ -27,23 +26,17 @@ MOST = 8
 """Rows of the table of places that matter."""
 
 
-def deliver(
-    samples: xr.Dataset, json_path: str | None, figure: str | None, full: bool = False
-) -> None:
+def deliver(samples: xr.Dataset, output: Picture) -> None:
     """Prints the sentence and the tables, and writes what is asked for.
 
     Args:
         samples: What `sim.audit.run` returned.
-        json_path: The file of the JSON object, "-" for standard output, or None.
-        figure: The file of the picture, or None.
-        full: Whether all places and the hypotheses are printed.
+        output: What to write.
     """
     found = analysis.analysed(samples)
-    if figure is not None:
-        picture.write(samples, figure)
-    if json_path is not None:
-        files.write_text(json_path, to_json(samples, found))
-    show(found, full, to_stderr=json_path == "-")
+    if output.figure is not None:
+        picture.write(samples, output.figure)
+    output.deliver(partial(printout, found, output.full), partial(to_json, samples, found))
 
 
 def to_json(samples: xr.Dataset, found: Analysis) -> str:
@@ -53,33 +46,27 @@ def to_json(samples: xr.Dataset, found: Analysis) -> str:
     return numbers.to_json(content | asdict(found))
 
 
-def show(found: Analysis, full: bool = False, to_stderr: bool = False) -> None:
-    """Prints the sentence, the ladder and the places that matter; with `full`, all of them."""
-    console = for_tables(WIDTH, to_stderr)
-
-    def say(line: str, style: str = "") -> None:
-        console.print(line, style=style, markup=False, highlight=False, emoji=False)
-
-    say(sentence(found))
-    for note in found.notes:
-        say(f"Note: {note}.")
-    console.print(printed(_ladder(found)))
+def printout(found: Analysis, full: bool = False) -> Printout:
+    """The sentence, the ladder and the places that matter; if `full`, all of them."""
     differing = that_differ(found)
     shown = found.last.places if full else differing[:MOST]
-    if shown:
-        heading = "all places, from the input to the logits" if full else "places that matter"
-        console.print(printed(_places(heading, shown, full)))
-    if full:
-        console.print(printed(_hypotheses(found)))
-    elif len(differing) > MOST:
-        say(f"{len(differing) - MOST} more differ.")
+    heading = "all places, from the input to the logits" if full else "places that matter"
+    tables = [_ladder(found), *([_places(heading, shown, full)] if shown else [])]
+    lines = [Line(f"Note: {note}.") for note in found.notes]
+    if not full and len(differing) > MOST:
+        lines.append(Line(f"{len(differing) - MOST} more differ."))
     if not full:
-        say(f"--full shows all {len(found.last.places)} places and the hypotheses.", "dim")
-    say(
-        f"*: |z| > {found.bound:.1f}, which 1 % of audits show at any place if all factors are 1. "
-        + (KAPPA if full else ""),
-        "dim",
+        places = len(found.last.places)
+        lines.append(Line(f"--full shows all {places} places and the hypotheses.", "dim"))
+    lines.append(
+        Line(
+            f"*: |z| > {found.bound:.1f}, which 1 % of audits show at any place if all factors "
+            f"are 1. {KAPPA if full else ''}",
+            "dim",
+        )
     )
+    tables += [_hypotheses(found)] if full else []
+    return Printout(sentence(found), tuple(tables), remarks=tuple(lines))
 
 
 def _score(z: float, bound: float) -> str:

@@ -8,8 +8,8 @@ from sim.calibration.configuration import Config
 from sim.calibration.coverage import Share
 from sim.calibration.peeking import LOOKS
 from sim.statistics import numbers
-from theory.console import for_tables
-from theory.tables import Table, columns, markdown, printed
+from theory.printout import Printout
+from theory.tables import Table, columns, markdown
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,14 @@ def within(share: Share) -> bool:
     return low - 2 * share.standard_error <= share.value <= high + 2 * share.standard_error
 
 
-def _coverage(rows: list[Any]) -> Section:
+def _judged(rows: list[Any]) -> list[Share]:
+    """The coverages in rows where fewer than half of the runs are warned."""
     judged = [row for row in rows if row.warned.value < 0.5]
-    shares = [x for row in judged for x in (row.exponent, row.log_exponent, row.mean, row.ratio)]
+    return [x for row in judged for x in (row.exponent, row.log_exponent, row.mean, row.ratio)]
+
+
+def _coverage(rows: list[Any]) -> Section:
+    shares = _judged(rows)
     outside = sum(not within(x) for x in shares)
     return Section(
         "Coverage of the 95 % intervals of a report",
@@ -211,12 +216,40 @@ def to_json(config: Config, results: dict[str, list[Any]]) -> str:
     return numbers.to_json({"config": asdict(config), **rows})
 
 
-def show(results: dict[str, list[Any]], to_stderr: bool = False) -> None:
-    """Prints the tables, on standard output or on standard error."""
-    console = for_tables(180, to_stderr)
-    for section in sections(results):
-        console.print(printed(section.table))
-        console.print(" ".join(section.explained.split()), style="dim", highlight=False)
+def printout(results: dict[str, list[Any]]) -> Printout:
+    """What the calibration says to people: the shortest table, and with --full all of them."""
+    found = sections(results)
+    first = min(found, key=lambda section: len(section.rows))
+    notes = (
+        f"{section.title}: {' '.join(section.explained.split())}" for section in (first, *found)
+    )
+    others = tuple(section.table for section in found if section != first)
+    return Printout(_answer(results), (first.table,), others, tuple(dict.fromkeys(notes)))
+
+
+def _answer(results: dict[str, list[Any]]) -> str:
+    """What was measured, what should be, and where to look."""
+    sentences = []
+    if "coverage" in results:
+        judged = [row for row in results["coverage"] if row.warned.value < 0.5]
+        shares = [
+            x for row in judged for x in (row.exponent, row.log_exponent, row.mean, row.ratio)
+        ]
+        good = sum(map(within, shares))
+        sentences.append(
+            f"{good} of {len(shares)} coverages of 95 % intervals lie within 93.5 to 96.5 %, two "
+            "standard errors allowed for, in reports without a warning."
+        )
+    if "false-alarms" in results:
+        worst = max((row.all for row in results["false-alarms"]), key=lambda share: share.value)
+        sentences.append(
+            f"Reports whose laws all hold contradict one in at most {_text(worst)} % of runs; "
+            "1 % is stated."
+        )
+    if not sentences:
+        tables = ", ".join(section.title.lower() for section in sections(results))
+        sentences.append(f"Measured: {tables}.")
+    return " ".join([*sentences, "docs/calibration.md has what this means for a run."])
 
 
 def page(results: dict[str, list[Any]]) -> str:

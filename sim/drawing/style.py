@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from PIL import Image, PngImagePlugin
 
@@ -26,6 +27,9 @@ DASHES: tuple[Any, ...] = (
     (0, (8, 2, 1, 2, 1, 2)),
     (0, (3, 3)),
 )
+
+MEASURED = "measured means with 95 % intervals"
+"""What points are in every picture, which says it of them."""
 
 PAGE = 7.0
 """Inches: the width of a page of two columns."""
@@ -55,9 +59,19 @@ def styled() -> Generator[None, None, None]:
         yield
 
 
+class Picture(Figure):
+    """A figure that a notebook shows wherever it was made."""
+
+    def _repr_png_(self) -> bytes:
+        found = io.BytesIO()
+        with styled():
+            self.savefig(found, format="png", dpi=100)
+        return found.getvalue()
+
+
 def panels(rows: int, columns: int, width: float, height: float, **options: Any) -> tuple[Any, Any]:
     """A figure of so many inches and its axes as an array (rows, columns)."""
-    figure = Figure(figsize=(width, height))
+    figure = Picture(figsize=(width, height))
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
@@ -151,6 +165,14 @@ def line(panel: Any, i: int, x: Any, y: Any, **options: Any) -> None:
     """The line of the i-th series, told apart by its dashes too."""
     chosen = {"linestyle": DASHES[i % 6], "zorder": 0} | options
     panel.plot(x, y, color=COLOURS[i % 6], **chosen)
+
+
+def handle(i: int, label: str) -> Line2D:
+    """The i-th series in a legend: a point on a line."""
+    return Line2D(
+        [], [], color=COLOURS[i % 6], marker=MARKERS[i % 6], linestyle=DASHES[i % 6],
+        markerfacecolor="white", label=label,
+    )  # fmt: skip
 
 
 class End(NamedTuple):

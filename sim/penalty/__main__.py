@@ -11,8 +11,9 @@ import sys
 from dataclasses import dataclass
 from functools import partial
 
-from sim.penalty.configuration import Config, check
+from sim.penalty.configuration import Config, check, needs
 from sim.running import command_line, compilation
+from sim.running.command_line import Before
 from theory import console
 
 
@@ -26,17 +27,21 @@ class Output(command_line.Json):
 
 def main(args: list[str] | None = None) -> int:
     """The command line; returns the exit status (0 fine, 1 contradiction, 2 bad usage)."""
-    kinds = (Config, Output)
-    config, output = command_line.parse(kinds, "python -m sim.penalty", __doc__ or "", args)
+    kinds = (Config, Output, Before)
+    config, output, before = command_line.parse(kinds, "python -m sim.penalty", __doc__ or "", args)
     with command_line.one_sentence():
         check(config)
         output.refuse()
+    taken = needs(config)
+    if before.is_all(f"{taken.what}, with {1 + 2 * len(config.attack_norms)} losses", taken):
+        return 0
     from sim.penalty import experiment, report  # with jax
 
     compilation.keep()
     with command_line.progress("training networks", 1 + len(config.attack_norms)) as advance:
         results = experiment.run(config, advance)
-    output.deliver(partial(report.show, config, results), partial(report.to_json, config, results))
+    given = config, results
+    output.deliver(partial(report.printout, *given), partial(report.to_json, *given))
     return 1 if output.check and any(result.agrees is False for result in results) else 0
 
 

@@ -96,4 +96,4 @@ def needs(config: Config) -> Needs:
     seconds = (1 + 2 * norms) * config.seeds * steps * (of_step + 2 * weights) // RATE
     what = f"{config.seeds} seeds of --width {config.width} for {config.epochs} epochs"
     total = BASE + COMPILED + max(trained, compared)
-    return Needs(what, total, seconds // processors())
+    return Needs(what, total, seconds // processors(), 2 * (2 + 3 * norms))

@@ -15,7 +15,8 @@ class Experiment(flags.Checked):
     """Random networks of one family at several sizes, and their inputs."""
 
     arch: str | None = "resnet"
-    """Architecture: mlp, cnn, resnet, resnet-preact, convnet-avdim, densenet, mlp-mixer, vit."""
+    """Architecture: mlp, cnn, resnet, resnet-preact, convnet-avdim, densenet, mlp-mixer, vit; or
+    your own, package.module:function."""
     head: flags.Name = None
     """Last layers: dense, avgpool (2x2 average, then dense), gap (global average), gmaxpool
     (global maximum), cls (class token). Unless given: dense; gap for mlp-mixer, cls for vit."""
@@ -52,7 +53,8 @@ class Experiment(flags.Checked):
     tokens: flags.Whole = None
     """Instead of --patch: the number of patches, a square; they grow with the image."""
     init: str = "he"
-    """Initialization: he, he-fan-out, lecun, glorot, pytorch, flax, constant, orthogonal."""
+    """Initialization: he, he-fan-out, lecun, glorot, pytorch, flax, constant, orthogonal; or your
+    own, package.module:name."""
     distribution: flags.Name = None
     """Distribution of the weights: normal, uniform, truncated-normal or rademacher. Unless given:
     the usual one of the initialization."""
@@ -76,8 +78,8 @@ class ModelExperiment(Experiment):
     """Random networks of one family, or a user's own model in its place."""
 
     arch: flags.Name = None
-    """Architecture: mlp, cnn, resnet, resnet-preact, convnet-avdim, densenet, mlp-mixer, vit.
-    Unless given: resnet."""
+    """Architecture: mlp, cnn, resnet, resnet-preact, convnet-avdim, densenet, mlp-mixer, vit; or
+    your own, package.module:function. Unless given: resnet."""
     model: flags.Name = None
     """Your own model instead: package.module:factory, a function of the input shape (side, side,
     channels); what it returns: sim/models.py, examples/models.py."""

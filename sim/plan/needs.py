@@ -56,6 +56,8 @@ class Sampling:
     """Gradients that are computed at each point, one after the other."""
     layer: int = LAYER
     """Bytes that compiling takes, for each layer."""
+    compiling: float = 0.25
+    """Seconds that it takes, for each layer."""
 
 
 def sampling(plan: Plan[Any], how: Sampling, devices: int | None = None) -> Needs:
@@ -71,7 +73,7 @@ def sampling(plan: Plan[Any], how: Sampling, devices: int | None = None) -> Need
     """
     config, workers = plan.config, devices or processors()
     itemsize = 8 if config.dtype == "float64" else 4
-    seconds, compiled, most = 0, 0, (0, 0, 0)
+    looked_at, layers, compiled, most = 0, 0, 0, (0, 0, 0)
     for width, network in plan.networks.items():
         shared = _shared(network, plan.sizes, how.lazy) * itemsize
         for side in plan.sizes:
@@ -85,9 +87,11 @@ def sampling(plan: Plan[Any], how: Sampling, devices: int | None = None) -> Need
             images = drawn * config.inputs_per_seed * itemsize * memory.number_of(shape)
             side_by_side = batch * (seed + POINT * how.points)
             most = max(most, (fit * (drawn * shared + side_by_side + images), width, side))
-            compiled += FUNCTION + how.layer * len(memory.leaves(network.body, shape))
+            leaves = len(memory.leaves(network.body, shape))
+            layers += leaves
+            compiled += FUNCTION + how.layer * leaves
             each = NUMBERS // NETWORKS + seed // itemsize
-            seconds += config.seeds * how.steps * each // NUMBERS // workers
+            looked_at += config.seeds * how.steps * each
     under_way, width, side = most
     seeds = max(config.seeds, how.most or 0)
     of_fit = seeds * len(plan.sizes)
@@ -98,7 +102,8 @@ def sampling(plan: Plan[Any], how: Sampling, devices: int | None = None) -> Need
     if devices is not None:
         what += f" on {devices} devices"
     start = BASE if devices is None else devices_need(devices).memory
-    return Needs(what, start + compiled * (devices or 1) + samples + under_way, seconds)
+    total = start + compiled * (devices or 1) + samples + under_way
+    return Needs(what, total, looked_at // NUMBERS // workers, round(layers * how.compiling))
 
 
 def _shared(network: Network, sizes: Iterable[int], lazy: bool) -> int:

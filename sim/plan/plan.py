@@ -1,5 +1,6 @@
 """A configuration completed, checked and turned into networks, sizes and a sampler: once."""
 
+import hashlib
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,6 +13,7 @@ from theory.architectures import find
 from theory.initializers import Scheme, is_gaussian
 from theory.names import unknown
 from theory.network import BatchNorm, Dense, Network, walk
+from theory.own import is_own
 
 DEEPEST = 10_000
 """No more layers or blocks than this: describing them takes about a millisecond each."""
@@ -63,6 +65,25 @@ class Plan(Generic[Config]):
     def samples(self) -> int:
         """Random networks in all: of every width, size and seed."""
         return len(self.networks) * len(self.sizes) * self.config.seeds
+
+    @property
+    def described(self) -> str:
+        """What is sampled, in words."""
+        config, ds = self.config, ", ".join(map(str, self.dimensions))
+        widths = "" if self.is_own else f" of width {', '.join(map(str, self.widths))}"
+        return (
+            f"{self.samples} networks: {config.arch}{widths}, d = {ds}, {config.seeds} seeds each"
+        )
+
+    @property
+    def descriptions(self) -> dict[str, str]:
+        """Digests by width of the networks that a user's own code describes; none for others."""
+        if not (is_own(self.config.arch) or is_own(self.config.init)) or self.is_own:
+            return {}
+        return {
+            f"width {width}": hashlib.sha256(repr(network.body).encode()).hexdigest()
+            for width, network in self.networks.items()
+        }
 
     @property
     def explicit(self) -> Config:
@@ -161,12 +182,14 @@ def _networks(config: Experiment) -> dict[int, Network]:
     architecture = find(str(config.arch))
     scheme = Scheme(config.init, config.distribution, config.std)
     options = {name: getattr(config, name) for name in OPTIONS if getattr(config, name) is not None}
-    for name in options:
+    usual = {name: getattr(config, name) for name in ("classes", "channels", "init")}
+    # a user's own architecture need not take what all others do
+    given = {name for name, value in usual.items() if value != getattr(type(config), name)}
+    for name in (*options, *sorted(given)):
         if not architecture.has_option(name):
             raise ValueError(f"{config.arch} takes no --{name.replace('_', '-')}.")
+    options |= {k: v for k, v in (usual | {"init": scheme}).items() if architecture.has_option(k)}
     return {
-        width: architecture.build(
-            width=width, classes=config.classes, channels=config.channels, init=scheme, **options
-        )
+        width: architecture.build(width=width, **options)
         for width in config.widths or architecture.widths
     }

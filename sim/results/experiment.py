@@ -9,7 +9,7 @@ from sim.results.configuration import Row
 from sim.running import command_line
 from sim.scaling.configuration import Config, planned
 from sim.statistics import fitting
-from sim.statistics.fitting import Fit
+from sim.statistics.fits import Fit
 
 
 def of_command(row: Row) -> Plan[Config]:

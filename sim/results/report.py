@@ -10,7 +10,7 @@ from sim.results.configuration import Row
 from sim.results.stated import same
 from sim.scaling.configuration import Config
 from sim.statistics import numbers
-from sim.statistics.fitting import Fit
+from sim.statistics.fits import Fit
 from theory.laws.parts import BASES
 from theory.tables import Table, columns, markdown
 

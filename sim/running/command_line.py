@@ -12,9 +12,11 @@ from typing import Any
 
 import tyro
 
-from sim.running import files, flags
+from sim.running import files, flags, memory
+from sim.running.needs import LONG, Needs, duration, gibibytes, processors
 from theory import arguments, stopping
 from theory.console import one_sentence, progress, tell
+from theory.printout import Printout, show
 
 __all__ = ["one_sentence", "progress", "tell"]  # of `theory.console`, for every command line
 
@@ -25,6 +27,8 @@ class Json:
 
     json: flags.Place = None
     """Write one JSON object to this file, or to standard output for "-"."""
+    full: bool = False
+    """Print all tables and columns, and what they mean."""
 
     def targets(self) -> tuple[str | None, ...]:
         """The files to write; None for those that are not asked for."""
@@ -34,16 +38,21 @@ class Json:
         """Raises ValueError if the files cannot be written."""
         files.check_writable(*self.targets())
 
-    def deliver(self, show: Callable[[bool], None], to_json: Callable[[], str]) -> None:
-        """Writes what is asked for, and then prints the result, which may fail.
+    def deliver(self, printout: Callable[[], Printout], to_json: Callable[[], str]) -> None:
+        """Writes what is asked for, and then prints the report, which may fail.
 
         Args:
-            show: Prints it for people, on standard error if its argument is True.
+            printout: Gives what the report says to people.
             to_json: Gives the text of the JSON object.
         """
         if self.json is not None:
             files.write_text(self.json, to_json())
-        show(self.json == "-")
+        show(printout(), self.full, to_stderr=self.writes_to_stdout)
+
+    @property
+    def writes_to_stdout(self) -> bool:
+        """Whether what is written for programs goes to standard output."""
+        return "-" in self.targets()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,14 +69,15 @@ class Page(Json):
             raise ValueError("--markdown and --json - both write to standard output: choose one.")
 
     def deliver_page(
-        self, page: Callable[[], str], show: Callable[[bool], None], to_json: Callable[[], str]
+        self, page: Callable[[], str], printout: Callable[[], Printout], to_json: Callable[[], str]
     ) -> None:
-        """`deliver`, with the text of the page in the place of the tables where it is asked for."""
-
-        def show_page(_: bool) -> None:
-            sys.stdout.write(page())
-
-        self.deliver(show_page if self.markdown else show, to_json)
+        """`deliver`, with the text of the page in the place of the report if it is asked for."""
+        if not self.markdown:
+            self.deliver(printout, to_json)
+            return
+        if self.json is not None:
+            files.write_text(self.json, to_json())
+        sys.stdout.write(page())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,6 +122,34 @@ class PageOutput(Output):
 
 
 @dataclasses.dataclass(frozen=True)
+class Before:
+    """What is said before anything is computed."""
+
+    dry_run: bool = False
+    """Print what would be computed, and about how much memory and time it takes; compute
+    nothing."""
+
+    def is_all(self, what: str, taken: Needs) -> bool:
+        """Says what a run takes; whether that is all that was asked for.
+
+        Without --dry-run it says the time alone, on standard error, of a run that takes long.
+
+        Args:
+            what: What is computed, a phrase.
+            taken: What it takes.
+        """
+        takes = f"about {duration(taken.expected)} on {processors()} processors"
+        if self.dry_run:
+            free = gibibytes(memory.free())
+            print(f"would compute {what}.")
+            print(f"memory: about {gibibytes(taken.memory)}, of {free} that are free.")
+            print(f"time: {takes} of its own, less where functions have been compiled before.")
+        elif taken.expected > LONG:
+            tell(f"this takes {takes}; --dry-run says more.")
+        return self.dry_run
+
+
+@dataclasses.dataclass(frozen=True)
 class Debug:
     """How an error is shown."""
 
@@ -123,6 +161,7 @@ GROUPS = {
     "Config": "experiment",
     "Keep": "storage",
     "Spread": "devices",
+    "Before": "estimate",
     "Debug": "debugging",
 }
 """What `--help` calls the flags of these dataclasses."""

@@ -17,6 +17,12 @@ LONGEST = 30
 
 DAY = 24 * 3600
 
+SLOWER = 5
+"""How many times the least time sampling takes, within a factor of two or so."""
+
+LONG = 60
+"""Seconds beyond which a run says beforehand how long it takes."""
+
 
 @dataclass(frozen=True)
 class Needs:
@@ -29,6 +35,13 @@ class Needs:
     """Bytes of the whole process where they are most."""
     seconds: int
     """At the least: computation alone, on a fast processor."""
+    compiling: int = 0
+    """Seconds that compiling takes where it has not been done before."""
+
+    @property
+    def expected(self) -> int:
+        """Seconds that it takes about: no more than an estimate, on a processor of its own."""
+        return SLOWER * self.seconds + self.compiling
 
     def refuse(self, free: int | None = None) -> None:
         """Refuses what the machine does not have.
@@ -43,13 +56,26 @@ class Needs:
         free = memory.free() if free is None else free
         if self.memory > free:
             raise ValueError(
-                f"{self.what} need about {_number(self.memory, 2**30)} GiB, more than this "
-                f"machine has free ({_number(free, 2**30)} GiB)."
+                f"{self.what} need about {gibibytes(self.memory)}, more than this machine has "
+                f"free ({gibibytes(free)})."
             )
         if self.seconds > LONGEST * DAY:
             raise ValueError(
                 f"{self.what} take at least {_number(self.seconds, DAY)} days, more than {LONGEST}."
             )
+
+
+def duration(seconds: int) -> str:
+    """A time in words: "40 seconds", "3 minutes", "2.5 hours"."""
+    for unit, name in ((DAY, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 1.5 * unit:
+            return f"{_number(seconds, unit, 2)} {name}"
+    return f"{seconds} seconds"
+
+
+def gibibytes(count: int) -> str:
+    """Bytes in words: "1.25 GiB"."""
+    return f"{_number(count, 2**30)} GiB"
 
 
 def devices_need(devices: int) -> Needs:
@@ -64,7 +90,7 @@ def processors() -> int:
     return os.cpu_count() or 1
 
 
-def _number(count: int, unit: int) -> str:
-    """A number of any length in units, with three digits."""
+def _number(count: int, unit: int, digits: int = 3) -> str:
+    """A number of any length in units, with so many digits."""
     value = Decimal(count) / unit
-    return f"{float(value):.3g}" if value < 10**300 else f"{value:.2e}"
+    return f"{float(value):.{digits}g}" if value < 10**300 else f"{value:.2e}"

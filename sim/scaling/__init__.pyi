@@ -1,5 +1,6 @@
+from .comparison import compare
 from .configuration import Config
 from .experiment import run
-from .picture import figure_of
+from .picture import figure_of, plot
 
-__all__ = ["Config", "figure_of", "run"]
+__all__ = ["Config", "compare", "figure_of", "plot", "run"]

@@ -9,7 +9,7 @@ import sim.scaling
 from sim.plan.configuration import Keep
 from sim.plan.plan import completed
 from sim.running import command_line, files
-from sim.running.command_line import PageOutput
+from sim.running.command_line import Before, PageOutput
 from sim.sampling import hosts
 from sim.scaling.configuration import Config, needs, planned
 from theory.console import run as run_main
@@ -17,19 +17,21 @@ from theory.console import run as run_main
 
 def main(args: list[str] | None = None) -> int:
     """The command line; returns the exit status (0 fine, 1 contradiction, 2 bad usage)."""
-    kinds = (Config, Keep, hosts.Spread, PageOutput, command_line.Debug)
+    kinds = (Config, Keep, hosts.Spread, PageOutput, Before, command_line.Debug)
     parsed = command_line.parse(kinds, "python -m sim.scaling", sim.scaling.__doc__ or "", args)
-    config, keep, spread, output, debug = parsed
+    config, keep, spread, output, before, debug = parsed
     plan = None
     with command_line.one_sentence():
         spread.refuse()
         config = completed(config)
         # to look at a user's model starts jax, which must be told its devices and processes before
-        if config.model is None:
+        if config.model is None or before.dry_run:
             plan = planned(config, keep.out)
             needs(plan, spread.devices).refuse()
         files.check_apart(keep.out, *output.targets())
         output.refuse()
+    if plan is not None and before.is_all(plan.described, needs(plan, spread.devices)):
+        return 0
     from sim.running import compilation
     from sim.scaling import deliver, experiment
     from sim.storage import provenance

@@ -8,33 +8,21 @@ import xarray as xr
 
 from sim.running import files
 from sim.running.command_line import PageOutput
+from sim.scaling.answer import answer
 from sim.scaling.remarks import notes, remarks
 from sim.scaling.report import Report, to_json
 from sim.scaling.table import columns, table_of
-from theory.console import for_tables
-from theory.tables import printed
-
-DROPPED = ("ratio to law", "attack", "d → ∞", "rests on", "ratio to H", "ratio")
-"""Columns that a terminal too narrow for all of them does without, the first one first."""
+from theory.printout import Printout
 
 
-def show(report: Report, to_stderr: bool = False) -> None:
-    """Print the table, on standard output or on standard error."""
-
-    console = for_tables(130, to_stderr)
-    shown, unlimited = columns(report), console.options.update(max_width=1000)
-    for name in DROPPED:
-        if (
-            console.measure(printed(table_of(report, shown)), options=unlimited).maximum
-            > console.width
-        ):
-            shown.pop(name, None)
-    console.print(printed(table_of(report, shown)))
-    for note in notes(report):
-        if note.split(":")[0] in ("verdict", *shown):
-            console.print(note, style="dim", highlight=False)
-    for remark in remarks(report):
-        console.print(remark.text, style=remark.style, highlight=False, soft_wrap=remark.is_command)
+def printout(report: Report) -> Printout:
+    """What the report says to people."""
+    return Printout(
+        answer(report),
+        (table_of(report, columns(report)),),
+        notes=tuple(notes(report)),
+        remarks=tuple(remarks(report)),
+    )
 
 
 def deliver(
@@ -54,5 +42,5 @@ def deliver(
             picture.write(samples, output.figure)
         if output.html is not None:
             files.write_text(output.html, page.page(result, sessions()))
-    output.deliver(partial(show, result), partial(to_json, result))
+    output.deliver(partial(printout, result), partial(to_json, result))
     return 1 if output.check and result.contradicted else 0

@@ -193,9 +193,9 @@ def _needed(sampled: np.ndarray, plan: Plan[Config]) -> int:
 
 
 def _computations(plan: Plan[Config]) -> dict[str, str]:
-    """Digests by size of what a user's own model computes; none for architectures."""
+    """Digests of what a user's own code computes; none for networks of the project."""
     if not plan.is_own:
-        return {}
+        return plan.descriptions
     (network,) = plan.networks.values()
     (own,) = network.body.layers
     assert isinstance(own, loading.Own)

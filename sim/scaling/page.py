@@ -7,9 +7,9 @@ from typing import Any
 
 from sim.drawing import pages
 from sim.scaling import picture, remarks, table
-from sim.scaling.remarks import Remark
 from sim.scaling.report import Report
 from sim.statistics.numbers import plain, with_ends
+from theory.printout import Line
 
 
 def page(result: Report, sessions: list[dict[str, Any]]) -> str:
@@ -54,7 +54,7 @@ def _points(result: Report) -> dict[str, list[Any]]:
     }
 
 
-def _remark(remark: Remark) -> str:
+def _remark(remark: Line) -> str:
     kind = "remark" if remark.style == "dim" else "warning"
     return f'<p class="{kind}">{escape(remark.text)}</p>'
 

@@ -9,15 +9,28 @@ import xarray as xr
 from sim.drawing import style
 from sim.scaling.report import Report
 from sim.statistics import fitting
-from sim.statistics.fitting import Fit, Point
+from sim.statistics.fits import Fit, Point
 from sim.storage import attributes
 
 
 def write(samples: xr.Dataset, path: str) -> None:
     """Draw the run to a file; its ending (.png, .svg, .pdf) is the format."""
     with style.styled():
-        figure = figure_of({str(samples.attrs["arch"]): samples})
-        style.save(figure, path, {"config": attributes.configuration(samples.attrs)})
+        style.save(plot(samples), path, {"config": attributes.configuration(samples.attrs)})
+
+
+def plot(samples: xr.Dataset) -> Any:
+    """The picture of any scaling run, for a notebook.
+
+    Args:
+        samples: What `sim.scaling.run` returned, or a stored run.
+
+    Returns:
+        A figure of Matplotlib: measured mean norms against d as points with 95 % intervals, the
+        predicted lines, and the exponents; a column for each quantity and norm.
+    """
+    with style.styled():
+        return figure_of({str(samples.attrs["arch"]): samples})
 
 
 def svg(report: Report) -> str:
@@ -43,9 +56,7 @@ def _figure(runs: Mapping[str, tuple[list[Fit], list[Point]]]) -> Any:
             panel.set_title(f"{title}: {style.norm(quantity, q)}")
     for panel in axes[-1]:
         panel.set_xlabel(r"input dimension $d$")
-    figure.suptitle(
-        "points: measured means with 95 % intervals; lines: predicted", fontsize="small"
-    )
+    figure.suptitle(f"points: {style.MEASURED}; lines: predicted", fontsize="small")
     return figure
 
 

@@ -2,16 +2,16 @@
 
 import math
 import shlex
-from dataclasses import dataclass
 
 from sim.audit.configuration import Config as Audit
 from sim.scaling.report import Report
 from sim.scaling.table import columns
 from sim.statistics.anytime import extended
 from sim.statistics.estimates import LEVEL
-from sim.statistics.fitting import OFF, Fit
+from sim.statistics.fits import OFF, Fit
 from sim.statistics.verdicts import FALSE_ALARM
 from sim.storage import refusals
+from theory.printout import Line
 
 
 def notes(report: Report) -> list[str]:
@@ -41,38 +41,28 @@ def notes(report: Report) -> list[str]:
     return [note for note in found if note.split(":")[0] in known]
 
 
-@dataclass(frozen=True)
-class Remark:
-    """A sentence below the table, with rich's style for it."""
-
-    text: str
-    style: str = ""
-    is_command: bool = False
-    """Whether it contains a command, which no line may break."""
-
-
-def remarks(report: Report) -> list[Remark]:
+def remarks(report: Report) -> list[Line]:
     """What a reader must know besides the table: samples or intervals that are not as usual."""
     found = []
     doubtful = sum(not fit.reliable and fit.unmeasured is None for fit in report.fits)
     if doubtful:
         found.append(
-            Remark(
+            Line(
                 f"warning: intervals in {doubtful} of {len(report.fits)} rows may cover less than "
                 f"{LEVEL:.0%}: too few seeds for such norms.",
                 "yellow",
             )
         )
     if report.extended_from:
-        found.append(Remark(extended(report.extended_from)))
+        found.append(Line(extended(report.extended_from)))
     if report.reached is not None:
-        found.append(Remark(_until(report), "" if report.reached else "bold red"))
+        found.append(Line(_until(report), "" if report.reached else "bold red"))
     # a user's model has other reasons as well
     is_usual = report.degenerate is None and not report.config.get("model")
     if report.nonfinite:
         beyond = " (beyond the range of float64)" if is_usual else ""
         found.append(
-            Remark(
+            Line(
                 f"warning: {report.nonfinite} of {report.samples} samples are not finite"
                 f"{beyond}; their seeds are left out of the fits, which rest on "
                 f"{_range([fit.exponent.seeds for fit in report.fits])} seeds, the smaller norms, "
@@ -82,14 +72,14 @@ def remarks(report: Report) -> list[Remark]:
         )
     if report.unfinished:
         found.append(
-            Remark(
+            Line(
                 f"note: {report.unfinished} of {report.unfinished + report.samples} samples have "
                 "not been computed."
             )
         )
     if report.underflown:
         found.append(
-            Remark(
+            Line(
                 f"note: {report.underflown} of {report.samples} samples lie below the range of "
                 "float64 (a saturated softmax, or a product of many small factors); the means "
                 "count them as 0."
@@ -98,17 +88,17 @@ def remarks(report: Report) -> list[Remark]:
     if report.dead:
         asleep = " (no unit active)" if is_usual else ""
         found.append(
-            Remark(
+            Line(
                 f"note: {report.dead} of {report.samples} samples are zero{asleep}; the means "
                 "include them."
             )
         )
-    found += [Remark(sentence, "dim") for sentence in report.rests]
+    found += [Line(sentence, "dim") for sentence in report.rests]
     off = max((fit for fit in report.fits if fit.norm_off), key=_distance, default=None)
     if off is not None:
-        found.append(Remark(f"{audit_command(report, off)} says which layers.", "dim", True))
+        found.append(Line(f"{audit_command(report, off)} says which layers.", "dim", True))
     if report.degenerate is not None:
-        found.append(Remark(f"warning: {report.degenerate}", "bold red"))
+        found.append(Line(f"warning: {report.degenerate}", "bold red"))
     return found
 
 

@@ -1,15 +1,13 @@
 """What a scaling run says: its fits, its points, its verdicts, and all of it as JSON."""
 
 import json
-import math
 from dataclasses import dataclass
 from typing import Any
 
 import xarray as xr
 
 from sim.statistics import fitting, numbers
-from sim.statistics.estimates import Mean
-from sim.statistics.fitting import Fit, Point
+from sim.statistics.fits import Fit, Point, verdict
 from sim.statistics.numbers import fields
 from sim.storage import attributes
 
@@ -108,43 +106,3 @@ def _point(point: Point) -> dict[str, Any]:
         "hypothesis-H": point.hypothesis_h,
         "seeds": point.seeds,
     }
-
-
-UNCERTAIN = 2.0
-"""The factor by which a ratio may differ from 1 without a word, if its interval allows for 1."""
-
-
-def verdict(fit: Fit) -> str:
-    """Whether a measurement agrees with its prediction, in a few words."""
-    if fit.unmeasured is not None:
-        return f"no measurement: {fit.unmeasured}"
-    if fit.agrees is None:
-        on_exponent = "no prediction" if fit.predicted is None else "no measurement"
-    elif fit.agrees and fit.constant_agrees is False:
-        on_exponent = "CONTRADICTS (constant)"
-    else:
-        on_exponent = "agrees" if fit.agrees else "CONTRADICTS"
-    on_norm = _on_norm(fit)
-    if on_norm is None:
-        return on_exponent
-    return f"{on_exponent.replace('agrees', 'exponent agrees')}; {on_norm}"
-
-
-def _on_norm(fit: Fit) -> str | None:
-    """By how much the norm misses its prediction; None if it does not."""
-    if fit.norm_off is not None:
-        where = "" if fit.norm_off.is_largest else f" at side {fit.norm_off.size}"
-        return f"norm {times(fit.norm_off.ratio)} the prediction{where}"
-    ratio = fit.ratio
-    if ratio is None or not math.isfinite(ratio.value):
-        return None
-    if 1 / UNCERTAIN < ratio.value < UNCERTAIN:
-        return None
-    return f"norm {times(ratio)} the prediction, but uncertain"
-
-
-def times(ratio: Mean) -> str:
-    """A ratio in words: "1.09 times"."""
-    value = ratio.value
-    digits = ".2f" if 0.1 < value < 2 else ".2g" if value < 10 else ".3g"
-    return f"{value:{digits}} times"

@@ -4,8 +4,8 @@ from typing import Any
 
 from rich.text import Text
 
-from sim.scaling.report import Report, verdict
-from sim.statistics.fitting import Fit, Point
+from sim.scaling.report import Report
+from sim.statistics.fits import NARROW, Fit, Point, verdict
 from sim.statistics.numbers import estimated, expected_slope, plain, ranged, with_ends
 from theory.tables import Column, Table
 
@@ -17,9 +17,8 @@ def _style(fit: Fit) -> str:
     return "green" if words == "agrees" else "yellow" if fit.agrees else ""
 
 
-NARROW = 26
-"""Characters of a line of a verdict where the table is too wide: enough for "exponent agrees; norm
-1.43"."""
+SPARE = ("ratio to law", "attack", "rests on", "ratio to H", "d → ∞", "ratio")
+"""Columns that a narrow page does without, the first one first."""
 
 
 def columns(report: Report) -> dict[str, list[Any]]:
@@ -71,10 +70,12 @@ def table_of(report: Report, cells: dict[str, list[Any]]) -> Table:
             "left" if name in ("norm", "rests on", "verdict") else "right",
             "words" if wraps else "never",
             NARROW if wraps else None,
+            len(SPARE) - SPARE.index(name) if name in SPARE else 0,
         )
 
     shown = tuple(column(name, values) for name, values in cells.items())
-    return Table(title(report), shown, tuple(zip(*cells.values(), strict=True)))
+    keys = 2 if "width" in cells else 1
+    return Table(title(report), shown, tuple(zip(*cells.values(), strict=True)), keys=keys)
 
 
 def norm_name(quantity: str, q: str) -> str:

@@ -57,4 +57,4 @@ def needs(config: Config) -> Needs:
     """The memory and the time that the simulations need."""
     count = len(config.names or STATEMENTS)
     total = BASE + PREDICTED + COMPILED * count + PER_SEED * config.seeds
-    return Needs(f"{config.seeds} seeds", total, count * config.seeds // NETWORKS)
+    return Needs(f"{config.seeds} seeds", total, count * config.seeds // NETWORKS, 2 * count)

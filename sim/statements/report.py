@@ -11,9 +11,9 @@ from sim.statements.outcome import Outcome
 from sim.statements.simulations import WITHOUT
 from sim.statistics import numbers
 from sim.statistics.verdicts import FALSE_ALARM
-from theory.console import for_tables
+from theory.printout import Printout
 from theory.statements import STATEMENTS
-from theory.tables import Table, columns, markdown, printed
+from theory.tables import Table, columns, markdown
 
 MEASURED = ("predicted", "measured", "z", "verdict")
 """The columns of `measured_cells`."""
@@ -67,22 +67,36 @@ def _simulated(
     return tuple(rows)
 
 
-def show(config: Config, outcomes: dict[str, Outcome], to_stderr: bool = False) -> None:
-    """Prints the table, on standard output or on standard error."""
+def printout(config: Config, outcomes: dict[str, Outcome]) -> Printout:
+    """What the simulations say to people."""
     names = ("statement", "what is simulated", *MEASURED)
     table = Table(
         f"{config.seeds} seeds in a mean, key {config.seed}",
         columns(names, text=[name for name in names if name != "z"]),
         _simulated(config, outcomes, lambda name: (name,)),
     )
-    console = for_tables(150, to_stderr)
-    console.print(printed(table))
-    console.print(
+    note = (
         "measured: mean ± standard error; z in standard errors. If every statement here holds, a "
-        f"contradiction shows up in {FALSE_ALARM:.0%} of runs.",
-        style="dim",
-        highlight=False,
+        f"contradiction shows up in {FALSE_ALARM:.0%} of runs."
     )
+    return Printout(_answer(config, outcomes), (table,), notes=(note,))
+
+
+def _answer(config: Config, outcomes: dict[str, Outcome]) -> str:
+    """What was measured, the verdict, and what to do next."""
+    wrong = contradicted(outcomes)
+    known = {name: one for name, one in outcomes.items() if one.unmeasured is None}
+    means = {name: abs(one.z) for name, one in known.items() if one.z is not None}
+    start = f"{len(known)} simulations have a verdict: "
+    start += f"{len(wrong)} CONTRADICT their statement" if wrong else "all agree with the statement"
+    far = max(means, key=lambda name: means[name], default=None)
+    if far is not None:
+        start += f", {far} being farthest from its prediction, {means[far]:.1f} standard errors"
+    if len(known) < len(outcomes):
+        return f"{start}. The others need more --seeds."
+    if wrong:
+        return f"{start}. Another --seed shows whether it is chance."
+    return f"{start}. python -m theory NAME has the derivation of one."
 
 
 def derived(name: str) -> str:

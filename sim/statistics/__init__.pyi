@@ -1,4 +1,5 @@
 from .estimates import Expected, Mean, Slope, seeds_needed
-from .fitting import Fit, Point, fit, points
+from .fits import Fit, Fits, Point
+from .fitting import fit, points
 
-__all__ = ["Expected", "Fit", "Mean", "Point", "Slope", "fit", "points", "seeds_needed"]
+__all__ = ["Expected", "Fit", "Fits", "Mean", "Point", "Slope", "fit", "points", "seeds_needed"]

@@ -1,7 +1,6 @@
 """Fits and points of a dataset of samples: the growth of each norm with d, and its verdict."""
 
 import json
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -21,6 +20,7 @@ from sim.statistics.estimates import (
     slope_of,
     two_stages,
 )
+from sim.statistics.fits import OFF, Fit, Fits, Off, Point
 from sim.statistics.numbers import finite_or_none
 from sim.statistics.verdicts import (
     agrees,
@@ -31,128 +31,20 @@ from sim.statistics.verdicts import (
     unmeasured,
 )
 
-OFF = 0.03
-"""Part by which a norm may miss its prediction before a report says so in words.
 
-A norm is off where, at some size, the 95 % interval of measured over predicted (at any time, if the
-run was extended) lies wholly beyond 1 ± OFF: so that a wrong constant is told at once and one known
-to be approximate is not."""
-
-
-@dataclass(frozen=True)
-class Off:
-    """Where a norm misses its prediction by more than `OFF`, and by how much."""
-
-    size: int
-    is_largest: bool
-    """Whether it is the largest of the sizes."""
-    ratio: Mean
-    """Measured over predicted norm."""
-
-
-@dataclass(frozen=True)
-class Fit:
-    """The growth of one norm with d in one network, measured and predicted."""
-
-    arch: str
-    width: int | None
-    """None for a user's own model, whose width is not known."""
-    quantity: str
-    q: str
-    exponent: Slope
-    """Of the mean norm: least-squares slope of log E‖∂‖_q on log d."""
-    log_exponent: Slope
-    """Of the geometric mean: mean over seeds of the slope of log‖∂‖_q. Zero norms are left out."""
-    expected: Expected | None
-    """The predicted slope over the same sizes; random if it is sampled."""
-    limit: float | None
-    """The law's exponent as d → ∞."""
-    basis: str
-    agrees: bool | None
-    """Of the exponent: False if it contradicts the predicted slope, whose error is allowed for.
-
-    None if there is no prediction, or if norms were left out that are not finite: the others are
-    the small ones."""
-    ratios: dict[int, Mean | None]
-    """Mean norm over predicted norm by size, in increasing order; None if there is no prediction.
-
-    The intervals contain the error of a prediction that is random."""
-    norm_off: Off | None
-    """Where the measured norm misses the predicted one; None if it does not, or nobody knows.
-
-    At the largest size if it is off there, else where it is farthest off. Nobody knows if there is
-    no prediction, or if norms were left out."""
-    constant_agrees: bool | None
-    """Of the constant: False if the ratio contradicts 1.
-
-    A wrong constant leaves the exponent as it is, so that `agrees` cannot see it. Only a law that
-    is "exact" claims its constant. Where one rests on large width or on the paper's hypotheses the
-    constant is known to be approximate: the ratio shows by how much, and there is no verdict
-    (None). None as well unless the fit is `reliable`."""
-    unmeasured: str | None
-    """Why the samples carry no verdict at all (`verdicts.unmeasured`); None if they do."""
-    reliable: bool
-    """Whether the intervals can be expected to cover as they say.
-
-    False if they are `unmeasured`, with fewer than FEWEST_SEEDS seeds, if norms were left out, or
-    if at some size the skewness of the norms, divided by √seeds, exceeds LARGEST_SKEWNESS: then few
-    seeds carry much of the mean, and larger ones yet unseen may carry more."""
-
-    @property
-    def ratio(self) -> Mean | None:
-        """Mean norm over predicted norm at the largest size; None if there is no prediction."""
-        return self.ratios[max(self.ratios)]
-
-    @property
-    def predicted(self) -> float | None:
-        """The law's slope over the same sizes."""
-        return None if self.expected is None else self.expected.value
-
-    @property
-    def predicted_error(self) -> float | None:
-        """The standard error of `predicted`: 0 unless it is sampled."""
-        return None if self.expected is None else self.expected.standard_error
-
-    @property
-    def attack_exponent(self) -> float:
-        """Of ε_p‖∂‖_q for the dual p at a constant change per pixel, ε_p ∝ d^{1/p}: 1/p more."""
-        return self.exponent.value + (1 - 1 / float(self.q))
-
-
-@dataclass(frozen=True)
-class Point:
-    """The mean norm at one size, with its standard error over seeds and its 95 % interval."""
-
-    arch: str
-    width: int | None
-    """As in `Fit`."""
-    size: int
-    d: int
-    quantity: str
-    q: str
-    mean: float
-    sem: float
-    interval: tuple[float, float]
-    """Of the mean (`Mean`), not symmetric about it."""
-    any_time: tuple[float, float] | None
-    """The same at any number of seeds, of a run that was extended."""
-    predicted: float | None
-    law: float | None
-    """What the law says, where the prediction is another one because the law leaves something
-    out."""
-    hypothesis_h: float | None
-    """What the paper's hypotheses alone predict, where the prediction rests on more."""
-    seeds: int
-    """Seeds with a finite norm, which alone enter the mean."""
-
-
-def fit(samples: xr.Dataset) -> list[Fit]:
+def fit(samples: xr.Dataset) -> Fits:
     """The exponent of every norm in the samples of a scaling run, set against its law.
 
     `samples` is what `sim.scaling.run` returns: norms by (seed, width, size, quantity, q) and the
     predictions. Seeds whose norm is not finite at some size are left out of that fit; `nonfinite`
     counts them. The attribute `pilot`, if there is one, is the number of seeds of the first stage;
     `extended_from` has those at which the run may have been looked at before it was extended.
+
+    Args:
+        samples: The run.
+
+    Returns:
+        A list of fits that prints as a table.
     """
     looks = _looks(samples)
     ds = samples["d"].values.astype(float)
@@ -206,7 +98,7 @@ def fit(samples: xr.Dataset) -> list[Fit]:
                 reliable=reliable,
             )
         )
-    return found
+    return Fits(found)
 
 
 class Pair(NamedTuple):

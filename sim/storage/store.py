@@ -69,7 +69,8 @@ def opened(
         where: What computes the samples.
         tell: Hears a sentence for each damaged chunk, which is then computed again.
         experiment: The package of `sim` whose run it is.
-        computations: Digests by size of what a user's own model computes, which must not change.
+        computations: Digests by size, or by width, of what a user's own model computes, which must
+            not change.
 
     Raises:
         RunError: The place cannot be used, or holds a run of another configuration.
@@ -266,10 +267,11 @@ def _refuse_other_computations(
     known = attributes.computations(kept)
     for size, digest in computations.items():
         if known.get(size, digest) != digest:
-            model = attributes.configuration(kept)["model"]
+            config = attributes.configuration(kept)
+            what = f"size {size}" if size.isdigit() else size
             raise RunError(
-                f"{folder} holds samples of another {model}: what it computes at size {size} has "
-                "changed since; choose another --out."
+                f"{folder} holds samples of another {config.get('model') or config['arch']}: what "
+                f"it computes at {what} has changed since; choose another --out."
             )
 
 

@@ -12,7 +12,15 @@ import sys
 from dataclasses import dataclass
 
 from sim.running import command_line, compilation, files, flags
-from sim.training.configuration import Config, check, completed, epochs_in_all
+from sim.running.command_line import Before
+from sim.training.configuration import (
+    Config,
+    check,
+    completed,
+    described,
+    epochs_in_all,
+    needs,
+)
 from sim.training.output import Output
 from theory import console
 
@@ -28,20 +36,23 @@ class Keep:
 
 def main(args: list[str] | None = None) -> int:
     """The command line; returns the exit status (0 fine, 1 contradiction, 2 bad usage)."""
-    config, keep, output = command_line.parse(
-        (Config, Keep, Output), "python -m sim.training", __doc__ or "", args
+    config, keep, output, before = command_line.parse(
+        (Config, Keep, Output, Before), "python -m sim.training", __doc__ or "", args
     )
     with command_line.one_sentence():
         check(config)
         files.check_apart(keep.out, *output.targets())
         output.refuse()
+    full = completed(config)
+    if before.is_all(described(full), needs(full)):
+        return 0
     from sim.training import experiment, report  # with jax
 
     compilation.keep()
     with (
         command_line.stoppable(keep.out),
         command_line.one_sentence(),
-        command_line.progress("training networks", epochs_in_all(completed(config))) as advance,
+        command_line.progress("training networks", epochs_in_all(full)) as advance,
     ):
         samples = experiment.run(config, keep.out, advance, command_line.tell)
     return report.deliver(samples, output)

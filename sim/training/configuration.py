@@ -270,8 +270,10 @@ def needs(config: Completed) -> Needs:
     if under_way > kept:
         what += f", {min(config.workers, len(cells))} at once, of width {config.width}"
     trained = {(regularizer(c.training), c.side) for c in cells if c.training != BEFORE}
-    compiled = COMPILED * config.depth * (len(trained) + 2 * len(config.sizes))
-    return Needs(what, BASE + compiled + data + kept + under_way, seconds // processors())
+    functions = len(trained) + 2 * len(config.sizes)
+    compiled = COMPILED * config.depth * functions
+    total = BASE + compiled + data + kept + under_way
+    return Needs(what, total, seconds // processors(), 2 * functions)
 
 
 def design(config: Completed) -> list[Cell]:
@@ -287,6 +289,16 @@ def design(config: Completed) -> list[Cell]:
         return cell.side**2 * {BEFORE: 0, ORDINARY: 1}.get(cell.training, passes)
 
     return sorted(found, key=length)
+
+
+def described(config: Completed) -> str:
+    """What a study trains, in words."""
+    trained = sum(cell.training != BEFORE for cell in design(config))
+    sides = ", ".join(map(str, config.sizes))
+    return (
+        f"{trained} trainings of {config.seeds} networks on {config.data} at side {sides}, "
+        f"{config.epochs} epochs each"
+    )
 
 
 def epochs_in_all(config: Completed) -> int:

@@ -26,6 +26,19 @@ def write(samples: xr.Dataset, path: str) -> None:
         style.save(figure_of(samples), path, {"config": attributes.configuration(samples.attrs)})
 
 
+def plot(samples: xr.Dataset) -> Any:
+    """The picture of any study, for a notebook.
+
+    Args:
+        samples: What `sim.training.run` returned, or `sim.training.stored` read.
+
+    Returns:
+        A figure of Matplotlib (`figure_of`).
+    """
+    with style.styled():
+        return figure_of(samples)
+
+
 def figure_of(samples: xr.Dataset) -> Any:
     """Norm, and damage of the smallest and the largest attack, against d; and their exponents."""
     p = shown_attack(samples)

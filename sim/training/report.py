@@ -1,14 +1,18 @@
 """The result of a training study: printed as tables, written as JSON, Markdown and a picture."""
 
+from dataclasses import replace
+from functools import partial
+
 import xarray as xr
 
 from sim.running import files
 from sim.training import picture, remarks
+from sim.training.answer import answer
 from sim.training.as_json import to_json
 from sim.training.output import Output
 from sim.training.tables import tables
-from theory.console import for_tables
-from theory.tables import markdown, printed
+from theory.printout import Line, Printout
+from theory.tables import markdown
 
 
 def deliver(samples: xr.Dataset, output: Output) -> int:
@@ -23,25 +27,19 @@ def deliver(samples: xr.Dataset, output: Output) -> int:
     """
     if output.figure is not None:
         picture.write(samples, output.figure)
-    if output.json is not None:
-        files.write_text(output.json, to_json(samples))
     if output.markdown is not None:
         files.write_text(output.markdown, to_markdown(samples))
-    show(samples, to_stderr="-" in (output.json, output.markdown))
+    output.deliver(partial(printout, samples), partial(to_json, samples))
     is_wrong = remarks.warnings(samples) or remarks.inaccurate(samples)
     return 1 if output.check and is_wrong else 0
 
 
-def show(samples: xr.Dataset, to_stderr: bool = False) -> None:
-    """Print the tables, on standard output or on standard error."""
-    console = for_tables(170, to_stderr)
-    console.print(remarks.title(samples), highlight=False)
-    for table in tables(samples):
-        console.print(printed(table))
-    for note in remarks.NOTES:
-        console.print(note, style="dim", highlight=False)
-    for line in remarks.remarks(samples):
-        console.print(line, style="bold red", highlight=False)
+def printout(samples: xr.Dataset) -> Printout:
+    """What the study says to people."""
+    first, *others = tables(samples)
+    first = replace(first, title=f"{remarks.title(samples)}: {first.title}")
+    lines = tuple(Line(text, "bold red") for text in remarks.remarks(samples))
+    return Printout(answer(samples), (first,), tuple(others), remarks.NOTES, lines)
 
 
 def to_markdown(samples: xr.Dataset) -> str:

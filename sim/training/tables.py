@@ -162,7 +162,7 @@ def _points(samples: xr.Dataset, title: str, trainings: list[str], side: int | N
                 hit = test.sel(attack="pgd", p=p, eps=eps)
                 row += [_mean(hit["damage"]), _mean(hit["fooled"])]
             rows.append(tuple(row))
-    return _table(title, tuple(columns), rows)
+    return _table(title, tuple(columns), rows, keys=2)
 
 
 def _mean(values: xr.DataArray, digits: int = 3) -> str:
@@ -179,7 +179,16 @@ def _norm(p: str) -> str:
     return "ℓ_∞" if p == "inf" else f"ℓ_{p}"
 
 
-def _table(title: str, names: Iterable[str], rows: Iterable[tuple[str, ...]]) -> Table:
+SPARE = ("‖∂L‖_∞, test", "‖∂L‖₂, test", "training set")
+"""Columns that a narrow page does without, the first one first; then damages of small attacks."""
+
+
+def _table(
+    title: str, names: Iterable[str], rows: Iterable[tuple[str, ...]], keys: int = 1
+) -> Table:
     """A table whose first column holds text."""
-    first, *others = headed(names)
-    return Table(title, (replace(first, justify="left", wrap="never"), *others), tuple(rows))
+    all_names = tuple(names)
+    damages = [name for name in all_names if name.startswith("damage")]
+    first, *others = headed(all_names, spare=(*SPARE, *damages[:-1]))
+    shown = (replace(first, justify="left", wrap="never"), *others)
+    return Table(title, shown, tuple(rows), keys=keys)

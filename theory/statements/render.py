@@ -28,8 +28,9 @@ def markdown(statement: Statement) -> str:
     lines = [f"### {statement.title}", "", f"`{statement.name}`, {statement.source}", ""]
     lines += [f"- **{label}**: {words}" for label, words in terms(statement)]
     lines += [f"- **Symbols**: {_named(statement, lambda symbol: f'${sp.latex(symbol)}$')}", ""]
+    lines += ["The steps, and how each is checked:", ""]  # or else they go on with the list above
     for i, step in enumerate(statement.steps, start=1):
-        lines += [f"{i}. {step.reason} *({step.kind})*", "", f"   $${sp.latex(step.claim)}$$", ""]
+        lines += [f"{i}. {step.reason} *({step.kind})*", "", f"    $${sp.latex(step.claim)}$$", ""]
     return "\n".join(lines).rstrip()
 
 

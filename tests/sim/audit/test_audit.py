@@ -22,11 +22,13 @@ from sim.audit.sentence import sentence, that_differ
 from sim.independence import ladder
 from sim.models import loading
 from sim.plan.plan import Plan
+from sim.running.command_line import Picture
 from sim.sampling import norms
 from sim.sampling.draws import Draws
 from sim.statistics import intervals
 from theory import architectures
 from theory.network import Network, serial
+from theory.printout import show
 
 TIED = 12
 HE = jax.nn.initializers.he_normal()
@@ -205,12 +207,12 @@ def test_networks_of_other_layers_at_other_sizes_are_refused_in_one_sentence(mon
         audit.run(Config(model="own", sizes=(2, 4), seeds=2))
 
 
-def test_the_report_is_readable_at_80_columns(resnet, capsys):
+def test_the_report_is_readable_at_100_columns(resnet, capsys):
     found = analysis.analysed(resnet)
     for full in (False, True):
-        report.show(found, full)
+        show(report.printout(found, full), full)
         printed = capsys.readouterr().out
-        assert max(map(len, printed.splitlines())) <= 80
+        assert max(map(len, printed.splitlines())) <= 100
         assert printed.startswith("resnet: at side 8, E‖∂f‖₁ is ")
         assert "\x1b" not in printed
         assert ("H4" in printed) == full
@@ -220,7 +222,7 @@ def test_the_report_is_readable_at_80_columns(resnet, capsys):
 
 def test_json_has_everything_under_names_and_the_picture_is_drawn(resnet, tmp_path):
     picture, path = tmp_path / "audit.png", tmp_path / "audit.json"
-    report.deliver(resnet, str(path), str(picture))
+    report.deliver(resnet, Picture(str(path), figure=str(picture)))
 
     def refuse(constant):
         raise AssertionError(constant)

@@ -10,7 +10,9 @@ from benchmarks import memory as measuring
 from sim.plan import needs as of_plan
 from sim.plan.plan import Plan
 from sim.running import memory
-from sim.running.needs import DAY, LONGEST, Needs
+from sim.running.command_line import Before
+from sim.running.needs import DAY, LONGEST, SLOWER, Needs, duration
+from sim.scaling.__main__ import main as scaling
 from sim.scaling.configuration import Config, needs, planned
 
 MEMORY, TIME = "GiB, more than this machine has free (", f"days, more than {LONGEST:g}."
@@ -116,3 +118,60 @@ def test_a_run_just_below_the_limit_fits():
     network = small(widths=(6000,), depth=2, sampler="dense").networks[6000]
     alone = memory.bytes_per_seed(network.body, network.input_shape(4), 1)
     assert found["peak"] > 1.1 * alone
+
+
+COMMANDS = ("scaling", "vulnerability", "audit", "training", "penalty", "calibration", "statements")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_dry_run_says_what_it_takes_and_computes_nothing(name, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    main = importlib.import_module(f"sim.{name}.__main__").main
+    assert main(["--dry-run", "--json", "result.json"]) == 0
+    said = capsys.readouterr()
+    first, second, third = said.out.splitlines()
+    assert first.startswith("would compute ") and first.endswith(".")
+    assert second.startswith("memory: about ") and " GiB that are free." in second
+    assert third.startswith("time: about ")
+    assert said.err == ""
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_needs_no_jax_and_refuses_what_the_run_would_refuse(capsys):
+    script = (
+        "import sys; from sim.scaling.__main__ import main; "
+        "main(['--arch', 'mlp', '--dry-run']); sys.exit('jax' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+    with pytest.raises(SystemExit) as stop:
+        scaling(["--dry-run", "--seeds", "1"])
+    assert stop.value.code == 2
+
+
+def test_a_long_run_says_so_beforehand_and_a_short_one_does_not(capsys):
+    before = Before()
+    assert not before.is_all("much", Needs("much", 0, 100))
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.startswith(f"this takes about {duration(SLOWER * 100)} on ")
+    assert not before.is_all("little", Needs("little", 0, 1))
+    assert capsys.readouterr() == ("", "")
+
+
+def test_more_networks_take_more_time():
+    seconds = [needs(planned(Config(arch="cnn", seeds=n))).expected for n in (128, 1280, 12800)]
+    assert seconds[0] < seconds[1] < seconds[2]
+    assert seconds[2] - seconds[1] == pytest.approx(10 * (seconds[1] - seconds[0]), rel=0.05)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    {
+        0: "0 seconds",
+        89: "89 seconds",
+        90: "1.5 minutes",
+        5400: "1.5 hours",
+        10**6: "12 days",
+    }.items(),
+)
+def test_durations_in_words(seconds, words):
+    assert duration(seconds) == words

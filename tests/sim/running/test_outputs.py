@@ -18,16 +18,15 @@ COMMAND = """
 import sys
 from sim.running.command_line import Json
 from theory import console
+from theory.printout import Line, Printout
 
-def show(to_stderr):
-    table = console.for_tables(80, to_stderr)
-    for _ in range(20000):
-        table.print("√d → ‖∂L‖₂")
+def printout():
+    return Printout("√d → ‖∂L‖₂", remarks=(Line("√d → ‖∂L‖₂"),) * 20000)
 
 def main():
     output = Json("FILE")
     output.refuse()
-    output.deliver(show, lambda: '{"√d": 1}')
+    output.deliver(printout, lambda: '{"√d": 1}')
     return 1
 
 sys.exit(console.run(main))

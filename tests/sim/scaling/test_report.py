@@ -16,13 +16,15 @@ from sim import audit
 from sim.running import command_line
 from sim.scaling.configuration import Config, planned
 from sim.scaling.dataset import labelled, predictions
-from sim.scaling.deliver import show
+from sim.scaling.deliver import printout
 from sim.scaling.remarks import audit_command, notes, remarks
-from sim.scaling.report import Report, times, to_json, verdict
+from sim.scaling.report import Report, to_json
 from sim.scaling.table import columns
 from sim.statistics import fitting, intervals
+from sim.statistics.fits import times, verdict
 from sim.storage import layout, merge, store
 from sim.storage.refusals import RunError
+from theory.printout import show
 
 CONFIG = Config(arch="mlp", widths=(8,), sizes=(4, 8), seeds=30, norms=("1",))
 DS = np.array([48.0, 192.0])
@@ -274,9 +276,9 @@ def test_a_model_is_shown_without_a_width():
 
 @pytest.mark.parametrize("width", [80, 100, 130, 200])
 def test_words_are_whole_in_narrow_terminals(width, monkeypatch, capsys):
-    monkeypatch.setattr("sim.scaling.deliver.for_tables", lambda *_: Console(width=width))
+    monkeypatch.setattr("theory.printout.for_tables", lambda *_: Console(width=width))
     report = times_the_prediction(1.09)
-    show(report)
+    show(printout(report))
     text = capsys.readouterr().out
     said = verdict(report.fits[0])
     assert all(word in text.split() for word in said.split())
