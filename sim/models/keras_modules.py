@@ -19,8 +19,6 @@ from sim.models.pairs import ModelError, Pair, alone, fitting
 DRAWING = threading.Lock()
 """Keras' random numbers are those of a process."""
 
-Variables = list[Any]
-
 
 def adapted(make: Callable[[Any], Any], shape: tuple[int, ...]) -> Pair:
     """(init, apply) of the models that `make` builds for one input shape."""
@@ -37,24 +35,28 @@ def adapted(make: Callable[[Any], Any], shape: tuple[int, ...]) -> Pair:
             model.build((None, *shape))
         return model
 
+    def is_weight(variable: Any) -> bool:
+        return "seed_generator" not in variable.path
+
+    def named(model: Any) -> dict[str, Any]:
+        """All weights; the names of two models differ in numbers that Keras counts on."""
+        parts = filter(is_weight, [*model.trainable_variables, *model.non_trainable_variables])
+        return {f"{i:04} {part.name}": part.value for i, part in enumerate(parts)}
+
     def draw(seed: int) -> host.Arrays:
         with DRAWING:
-            return {f"{i:04} {v.path}": np.asarray(v.value) for i, v in numbered(built(seed))}
-
-    def numbered(model: Any) -> Any:
-        fixed = [v for v in model.non_trainable_variables if "seed_generator" not in v.path]
-        return enumerate([*model.trainable_variables, *fixed])
+            return {name: np.asarray(value) for name, value in named(built(seed)).items()}
 
     model = built(0)
-    names = [f"{i:04} {v.path}" for i, v in numbered(model)]
-    others = [v.value for v in model.non_trainable_variables if "seed_generator" in v.path]
-    count = len(model.trainable_variables)
+    names, is_drawn = list(named(model)), [is_weight(x) for x in model.non_trainable_variables]
+    counters = [x.value for x in model.non_trainable_variables if not is_weight(x)]
 
     def apply(weights: dict[str, Any], x: Any, layout: Callable[[Any], Any]) -> Any:
-        values = [weights[name] for name in names]
-        out, _ = model.stateless_call(
-            values[:count], values[count:] + others, layout(x), training=False
-        )
+        values = iter([weights[name] for name in names])
+        trained = [next(values) for _ in model.trainable_variables]
+        others = iter(counters)
+        fixed = [next(values if drawn else others) for drawn in is_drawn]
+        out, _ = model.stateless_call(trained, fixed, layout(x), training=False)
         return alone(out)
 
     layouts: list[Callable[[Any], Any]] = [lambda x: x[None], lambda x: jnp.ravel(x)[None]]

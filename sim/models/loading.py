@@ -71,9 +71,13 @@ class Own(Layer):
 
     name: str
     factory: Callable[..., Any] = field(repr=False)
+    batch_statistics: bool = False
+    """Whether batch normalization uses those of the inputs of a seed, as in training."""
 
 
-def network(name: str, channels: int, arguments: Sequence[str] = ()) -> Network:
+def network(
+    name: str, channels: int, arguments: Sequence[str] = (), batch_statistics: bool = False
+) -> Network:
     """The network that `package.module:factory` names, for images with so many channels.
 
     Modules are found in the current directory too. Names of `sim.models.names.LIBRARIES` stand for
@@ -83,6 +87,7 @@ def network(name: str, channels: int, arguments: Sequence[str] = ()) -> Network:
         name: As `--model` takes it.
         channels: Of the images.
         arguments: Of the factory, as `--model-args` takes them.
+        batch_statistics: As `Own` has it.
 
     Raises:
         ModelError: There is no such factory, or it takes no such arguments.
@@ -107,7 +112,7 @@ def network(name: str, channels: int, arguments: Sequence[str] = ()) -> Network:
         if not callable(factory):
             raise ModelError(f"{module_name} has no function {function_name}.")
         factory = partial(factory, **given) if given else factory
-    return Network(name, serial(Own(name, factory)), channels)
+    return Network(name, serial(Own(name, factory, batch_statistics)), channels)
 
 
 def words(error: Exception) -> str:
@@ -153,9 +158,18 @@ def pair(model: Own, shape: tuple[int, ...]) -> Pair:
         )
 
 
+def _of_one(model: Own, shape: tuple[int, ...]) -> Pair:
+    """(init, apply) of a model whose one input is all that there is."""
+    init, apply = pair(model, shape)
+    if not model.batch_statistics:
+        return init, apply
+    batch = jax.vmap(apply, (None, 0), axis_name=layers.INPUTS)
+    return init, lambda weights, x: jax.tree.map(lambda y: y[0], batch(weights, x[None]))
+
+
 def digest(model: Own, shape: tuple[int, ...]) -> str:
     """Of what a model computes at one input shape: its initializer, logits and input gradients."""
-    init, apply = pair(model, shape)
+    init, apply = _of_one(model, shape)
 
     def gradient(key: Any, x: Any, cotangent: Any) -> Any:
         logits, back = jax.vjp(partial(apply, init(key)), x)
@@ -196,7 +210,12 @@ def _pair(model: Own, shape: tuple[int, ...]) -> Pair:
             raise ModelError(
                 "the factory takes a key, which its module does not need: leave it out."
             )
-        return kind.adapted(make, shape)
+        if not model.batch_statistics:
+            return kind.adapted(make, shape)
+        if kind.library == "torch.nn":
+            return torch_modules.adapted(make, shape, batch_statistics=True)
+    if model.batch_statistics:
+        raise ModelError("--batch-statistics are for modules of PyTorch.")
     if is_pair and not takes_key and all(map(callable, returned)):
         return jax_modules.plain(returned, shape)
     what = " for a key" if takes_key else ""
@@ -232,7 +251,7 @@ def _(layer: Own, shape: Shape) -> Shape:
 @lru_cache(maxsize=64)
 def _logits(layer: Own, shape: tuple[int, ...], real: Any) -> Shape:
     """The shape of the logits, which can be differentiated in the input."""
-    init, apply = pair(layer, shape)
+    init, apply = _of_one(layer, shape)
     x = jax.ShapeDtypeStruct(shape, real)
     try:
         weights = jax.eval_shape(init, jax.random.key(0))
@@ -268,7 +287,7 @@ def _logits(layer: Own, shape: tuple[int, ...], real: Any) -> Shape:
 @memory.numbers.register
 def _(layer: Own, shape: Shape, inputs_per_seed: int, lazy: bool = False) -> int:
     """Weights twice, and everything that one input's forward pass computes."""
-    init, apply = pair(layer, shape)
+    init, apply = _of_one(layer, shape)
     weights = jax.eval_shape(init, jax.random.key(0))
     computed = jax.make_jaxpr(apply)(weights, jnp.zeros(shape))
     outputs = sum(v.aval.size for e in computed.jaxpr.eqns for v in e.outvars)

@@ -20,6 +20,7 @@ import numpy as np
 
 from sim.models import host
 from sim.models.pairs import ModelError, Pair, alone, fitting
+from sim.networks import layers
 
 TRACING = threading.RLock()
 """The example's tensors, and torchax' environment, are those of one thread at a time."""
@@ -31,8 +32,14 @@ both on the same threads."""
 NEEDED = "a module of PyTorch needs torchax: pip install 'sqrt-d-law[torch]'"
 
 
-def adapted(make: Callable[[Any], Any], shape: tuple[int, ...]) -> Pair:
-    """(init, apply) of the modules that `make` builds for one input shape."""
+def adapted(
+    make: Callable[[Any], Any], shape: tuple[int, ...], batch_statistics: bool = False
+) -> Pair:
+    """(init, apply) of the modules that `make` builds for one input shape.
+
+    With `batch_statistics`, batch normalization is that of training: inputs must be mapped by
+    `jax.vmap` with the axis name `layers.INPUTS`.
+    """
     try:
         torchax = importlib.import_module("torchax")
     except ImportError as error:
@@ -78,7 +85,10 @@ def adapted(make: Callable[[Any], Any], shape: tuple[int, ...]) -> Pair:
         lambda x: jnp.moveaxis(x, -1, 0)[None],
         lambda x: jnp.moveaxis(x, -1, 0).reshape(1, -1),
     ]
-    return fitting(host.initializer(draw), apply, layouts, shape)
+    found = fitting(host.initializer(draw), apply, layouts, shape)
+    if batch_statistics:
+        _normalize_by_batch(torchax, torch, module)
+    return found
 
 
 def _tensors(torch: Any, module: Any) -> dict[str, Any]:
@@ -115,6 +125,27 @@ def _plain(torch: Any, out: Any) -> Any:
         return tuple(x for x in out if isinstance(x, torch.Tensor))
     named = out if isinstance(out, Mapping) else vars(out)
     return {name: x for name, x in named.items() if isinstance(x, torch.Tensor)}
+
+
+def _normalize_by_batch(torchax: Any, torch: Any, module: Any) -> None:
+    """Lets batch normalization use the statistics of all inputs of a seed and their positions."""
+
+    def normalized(x: Any, weight: Any, bias: Any, epsilon: float) -> Any:
+        axes, shape = (0, *range(2, x.ndim)), (1, -1, *[1] * (x.ndim - 2))
+
+        def over_batch(values: Any) -> Any:
+            return jax.lax.pmean(values.mean(axes, keepdims=True), layers.INPUTS)
+
+        mean = over_batch(x)
+        y = (x - mean) * jax.lax.rsqrt(over_batch((x - mean) ** 2) + epsilon)
+        return y if weight is None else y * weight.reshape(shape) + bias.reshape(shape)
+
+    def forward(part: Any, x: Any) -> Any:
+        return torchax.interop.call_jax(normalized, x, part.weight, part.bias, part.eps)
+
+    for part in module.modules():
+        if isinstance(part, torch.nn.modules.batchnorm._BatchNorm):
+            part.forward = partial(forward, part)
 
 
 def _name_scopes(module: Any) -> None:

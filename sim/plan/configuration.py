@@ -85,6 +85,9 @@ class ModelExperiment(Experiment):
     model_args: flags.Names = None
     """What the factory of --model takes besides: name=value, such as num_classes=10, or one object
     of JSON."""
+    batch_statistics: bool = False
+    """Batch normalization of a --model of PyTorch as in training: with the statistics of the inputs
+    of a seed (--inputs-per-seed) and their positions."""
 
 
 @dataclass(frozen=True)

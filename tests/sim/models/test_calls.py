@@ -105,16 +105,15 @@ def test_functions_of_haiku(kind):
 
     def function(x):
         if kind == "transform_with_state":
-            x = hk.BatchNorm(True, True, 0.9)(x, is_training=False)
+            x = x + hk.get_state("shift", (), init=jnp.ones)
         return hk.Linear(5)(hk.Flatten()(x))
 
     assert are_drawn(lambda: getattr(hk, kind)(function))
 
 
-def test_functions_of_keras():
+def test_models_of_keras(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
     keras = pytest.importorskip("keras")
-    if keras.backend.backend() != "jax":
-        pytest.skip("KERAS_BACKEND is not jax")
     layers = keras.layers
 
     def factory():
@@ -162,11 +161,19 @@ def test_arguments_reach_the_factory(tmp_path, monkeypatch):
 def test_arguments_of_no_model_are_refused():
     with pytest.raises(ValueError, match=r"--model-args are those of a --model\."):
         completed(Config(model_args=("a=1",)))
+    with pytest.raises(ValueError, match=r"--batch-statistics are those of a --model\."):
+        completed(Config(batch_statistics=True))
+
+
+def test_batch_statistics_are_for_pytorch():
+    own = loading.Own("mine", lambda shape: (lambda key: 0, lambda w, x: x), batch_statistics=True)
+    with pytest.raises(loading.ModelError, match=r"--batch-statistics are for modules of PyTorch"):
+        loading.pair(own, SHAPE)
 
 
 NAMES = {
     "torchvision:resnet18": (32, ["num_classes=5"]),
-    "torchvision:vit_b_32": (32, ["num_classes=5", "num_layers=1"]),
+    "torchvision:vit_b_32": (32, ["num_classes=5"]),
     "timm:vit_tiny_patch16_224": (32, ["num_classes=5", "depth=1"]),
     "transformers:ViTForImageClassification": (
         32, ["num_labels=5", "num_hidden_layers=1", "hidden_size=24", "num_attention_heads=2"],

@@ -16,6 +16,7 @@ pytest.importorskip("torchax")
 from examples import torch_models  # noqa: E402
 from sim.independence.sampling import reading  # noqa: E402
 from sim.models import host, loading, torch_modules  # noqa: E402
+from sim.networks import layers  # noqa: E402
 from sim.sampling import norms, seeds  # noqa: E402
 from sim.sampling.draws import Draws  # noqa: E402
 from theory.network import Network, output_shape, serial  # noqa: E402
@@ -156,6 +157,25 @@ def test_places_are_named_by_the_users_modules_and_lines():
     assert names == ["conv1", "conv2", "fc1", "fc2", "fc3"]
     assert all(str(place.source).startswith("torch_models.py:") for place in weights)
     assert not found.coupled
+
+
+def test_batch_statistics_are_those_of_the_inputs_of_a_seed():
+    def factory(shape):
+        return torch_models.ResNet(width=4)
+
+    mine = loading.Own("mine", factory, batch_statistics=True)
+    init, apply = loading.pair(mine, (8, 8, 3))
+    key = jax.random.key(2)
+    xs = jax.random.normal(key, (3, 8, 8, 3))
+    with torch_modules.seeded(torch, host.seed_of(jax.random.key_data(key))):
+        module = factory((8, 8, 3)).train()
+    expected = module(torch.tensor(np.asarray(xs)).permute(0, 3, 1, 2)).detach().numpy()
+    found = jax.vmap(lambda x: apply(init(key), x), axis_name=layers.INPUTS)(xs)
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+    draws = Draws(("logit",), (1.0,), inputs_per_seed=2)
+    body = Network("mine", serial(mine), 3)
+    assert output_shape(body.body, (8, 8, 3)) == (10,)
+    assert np.all(norms.sample(body, 8, range(2), draws, batch=1) > 0)
 
 
 class Returns(torch.nn.Module):
