@@ -1,4 +1,4 @@
-"""Weights that code on the host draws, which JAX cannot trace: those of PyTorch and of Keras.
+"""Weights that code on the host draws, which JAX cannot trace: those of modules of PyTorch.
 
 The library's own initialization runs inside of the traced function (`jax.pure_callback`), seeded
 from the key. So `init` is an initializer like any other: seeds are mapped over it, a second key

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
+from sim.independence.counterfactual import random_leaves
 from sim.models import factories, loading
 from sim.plan.plan import completed
 from sim.scaling.configuration import Config
@@ -122,6 +123,10 @@ def test_models_of_keras(monkeypatch):
         )
 
     assert are_drawn(factory)
+    init, _ = loading.pair(loading.Own("mine", factory), SHAPE)
+    names = sorted(jax.eval_shape(init, jax.random.key(0)))
+    drawn = [name for name, is_random in zip(names, random_leaves(init), strict=True) if is_random]
+    assert drawn == ["0002 kernel"]
 
 
 def test_outputs_that_are_several_are_refused():

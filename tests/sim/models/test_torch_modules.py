@@ -17,7 +17,7 @@ from examples import torch_models  # noqa: E402
 from sim.independence.sampling import reading  # noqa: E402
 from sim.models import host, loading, torch_modules  # noqa: E402
 from sim.networks import layers  # noqa: E402
-from sim.sampling import norms, seeds  # noqa: E402
+from sim.sampling import diagnosis, norms, seeds  # noqa: E402
 from sim.sampling.draws import Draws  # noqa: E402
 from theory.network import Network, output_shape, serial  # noqa: E402
 
@@ -176,6 +176,18 @@ def test_batch_statistics_are_those_of_the_inputs_of_a_seed():
     body = Network("mine", serial(mine), 3)
     assert output_shape(body.body, (8, 8, 3)) == (10,)
     assert np.all(norms.sample(body, 8, range(2), draws, batch=1) > 0)
+
+
+def test_a_head_that_starts_at_zero_is_named():
+    def factory(shape):
+        module = torch.nn.Sequential(
+            torch.nn.Flatten(), torch.nn.Linear(48, 8), torch.nn.ReLU(), torch.nn.Linear(8, 4)
+        )
+        torch.nn.init.zeros_(module[3].weight)
+        return module
+
+    found = diagnosis.why_degenerate(network(factory), 4, LOGIT)
+    assert found == "the weights 3.weight (4×8) are zero"
 
 
 class Returns(torch.nn.Module):
