@@ -7,7 +7,16 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from benchmarks import convolutions, dense, independence, memory, peers, precision, variance
+from benchmarks import (
+    convolutions,
+    dense,
+    independence,
+    memory,
+    peers,
+    precision,
+    pytorch,
+    variance,
+)
 from sim.plan import refusals
 from sim.running import files
 from sim.statistics.numbers import with_ends
@@ -59,7 +68,8 @@ def measure_precision(chosen: argparse.Namespace) -> Any:
 
 def measure_independence(chosen: argparse.Namespace) -> Any:
     """Predictions by gradient independence beside their measurement."""
-    return [independence.compare(name, network) for name, network in independence.cases()]
+    rows = [independence.compare(name, network) for name, network in independence.cases()]
+    return [{key: x for key, x in row.items() if key != "samples"} for row in rows]
 
 
 def measure_agreement(chosen: argparse.Namespace) -> Any:
@@ -70,6 +80,11 @@ def measure_agreement(chosen: argparse.Namespace) -> Any:
 def measure_memory(chosen: argparse.Namespace) -> Any:
     """The memory that commands estimate and take."""
     return memory.all_measured()
+
+
+def measure_pytorch(chosen: argparse.Namespace) -> Any:
+    """Models of PyTorch beside a loop."""
+    return pytorch.rows()
 
 
 def show_machine(found: Any) -> None:
@@ -161,6 +176,7 @@ PARTS: dict[str, tuple[Callable[[argparse.Namespace], Any], Callable[[Any], None
     "precision": (measure_precision, show_precision),
     "independence": (measure_independence, show_independence),
     "agreement": (measure_agreement, show_agreement),
+    "pytorch": (measure_pytorch, pytorch.show),
     "memory": (measure_memory, memory.show),
 }
 """What is measured, and how it is printed."""

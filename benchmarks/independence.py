@@ -46,17 +46,19 @@ def public_models() -> list[str]:
     return sorted(name for name, value in vars(zoo).items() if callable(value))
 
 
-def compare(name: str, network: Network) -> dict[str, Any]:
+def compare(
+    name: str, network: Network, sides: tuple[int, ...] = SIDES, seeds: int = SEEDS
+) -> dict[str, Any]:
     """Seconds of wall and processor of both, and measured over predicted ‖∂f_k‖₁ by side."""
     is_model = name not in DESCRIBED
     draws = Draws(("logit",), (1.0,), lazy=not is_model)
     batch = 1 if is_model else None
 
     def measure() -> np.ndarray:
-        return norms.sweep(network, SIDES, range(SEEDS), draws, batch)[:, :, 0, 0]
+        return norms.sweep(network, sides, range(seeds), draws, batch)[:, :, 0, 0]
 
-    sampled, measured = _timed(measure)
-    found, predicted = _timed(lambda: sampling.sample(network, SIDES, draws, SEEDS))
+    sampled, measured = timed(measure)
+    found, predicted = timed(lambda: sampling.sample(network, sides, draws, seeds))
     expected = found.norms[:, :, 0, 0].T
     longest = max(sampled.shape[1], expected.shape[1])
     pairs = [
@@ -70,10 +72,12 @@ def compare(name: str, network: Network) -> dict[str, Any]:
         "seeds": len(found.norms),
         "ratios": [vars(estimates.paired_ratio(*pair, sampling.TOGETHER)) for pair in pairs],
         "coupled": found.coupled,
+        "samples": sampled,
     }
 
 
-def _timed(work: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
+def timed(work: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
+    """A result, and the seconds of wall and processor that it took."""
     gc.collect()  # what earlier models left is not this one's to clear away
     start, processor = time.perf_counter(), time.process_time()
     result = work()

@@ -9,7 +9,9 @@ from typing import Any
 
 LIBRARIES = (sysconfig.get_path("stdlib"),)
 HERE = str(Path(__file__).parent)
-ADAPTERS = str(Path(__file__).parents[1] / "models" / "loading.py")
+ADAPTERS = str(Path(__file__).parents[1] / "models")
+BELOW = {"torchax", "torch"}
+"""Packages that compute what a module of another library says."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Source:
 
 
 def of(equation: Any) -> Source:
-    """The innermost line that is not a library's, else the innermost line outside of jax."""
+    """The innermost line that is not a library's, else the innermost outside of jax and `BELOW`."""
     try:
         # private, and the only way to the lines that jax itself shows in its errors
         from jax._src import source_info_util
@@ -35,7 +37,8 @@ def of(equation: Any) -> Source:
         return Source()
     outside = [x for x in found if not x.file.startswith((HERE, ADAPTERS))]
     own = [x for x in outside if not is_library(x.file)]
-    return (own or outside or [Source()])[0]
+    above = [x for x in outside if BELOW.isdisjoint(Path(x.file).parts)]
+    return (own or above or outside or [Source()])[0]
 
 
 @lru_cache
@@ -65,4 +68,5 @@ def scope(equation: Any) -> str:
     """The names of the modules around an equation, as `jax.named_scope` has them: "CNN/Conv_0"."""
     stack = str(getattr(equation.source_info, "name_stack", ""))
     names = re.sub(r"\b(?:vmap|jvp|transpose|remat|checkpoint|jit)\(([^()]*)\)", r"\1", stack)
-    return "/".join(name for name in names.split("/") if name)
+    # torchax names its operators after those of PyTorch: "aten::convolution"
+    return "/".join(name for name in names.split("/") if name and "::" not in name)

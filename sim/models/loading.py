@@ -1,28 +1,29 @@
-"""A user's own JAX model as a network: the factory that `--model package.module:factory` names.
+"""A user's own model as a network: the factory that `--model package.module:factory` names.
 
-The factory takes an input shape (side, side, channels) and returns one of
+The factory takes an input shape (side, side, channels), or nothing, and returns one of
 
 - a pair `(init, apply)` of pure functions: `init(key)` draws the weights, `apply(weights, x)` gives
-  the logits (classes,) for one input x of that shape;
-- a Flax Linen module.
+  the logits (classes,) for one input x of that shape; or a pair of stax;
+- a module of PyTorch, of Keras 3 or of Flax Linen, or a transformed function of Haiku.
 
 A factory with a second argument, a key, draws weights itself and returns
 
 - a Flax NNX module: `def factory(shape, key): return Net(rngs=nnx.Rngs(key))`;
-- an Equinox module: `def factory(shape, key): return Net(key=key)`.
+- an Equinox module, or one with its state: `def factory(shape, key): return Net(key=key)`.
 
-Flax modules see a batch of one image (1, side, side, channels); Equinox modules one image
-(channels, side, side), or a vector if they take nothing else. Dropout is off and batch
-normalization uses its running averages, as at test time.
+Modules see a batch of one image (1, side, side, channels), those of PyTorch (1, channels, side,
+side); Equinox modules one image (channels, side, side). Those of PyTorch, Keras and Equinox see a
+vector if they take no image. Dropout is off and batch normalization uses its running averages, as
+at test time. `KINDS` says how each kind becomes a pair.
 """
 
 import hashlib
 import importlib
-import inspect
+import os
 import sys
 import sysconfig
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from pathlib import Path
@@ -33,16 +34,35 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from sim.models import digest as digests
+from sim.models import factories, jax_modules, keras_modules, names, torch_modules
+from sim.models.pairs import ModelError, Pair
 from sim.networks import layers
 from sim.running import memory
 from theory.network import Layer, Network, Shape, output_shape, serial
 
-Pair = tuple[Callable[..., Any], Callable[..., Any]]
-"""(init, apply) as above."""
+
+@dataclass(frozen=True)
+class Kind:
+    """Modules of one library."""
+
+    library: str
+    name: str
+    """Of their class."""
+    is_drawn: bool
+    """Whether its weights are drawn where it is built, by JAX: then a factory needs a key."""
+    adapted: Callable[[Callable[[Any], Any], tuple[int, ...]], Pair]
+    """From what builds a module to (init, apply), for an input shape."""
 
 
-class ModelError(ValueError):
-    """A model that cannot be loaded or run; the message is one sentence."""
+KINDS = (
+    Kind("torch.nn", "Module", False, torch_modules.adapted),
+    Kind("keras", "Layer", False, keras_modules.adapted),
+    Kind("flax.linen", "Module", False, jax_modules.linen),
+    Kind("haiku", "Transformed", False, jax_modules.haiku),
+    Kind("haiku", "TransformedWithState", False, jax_modules.haiku),
+    Kind("flax.nnx", "Module", True, jax_modules.nnx),
+    Kind("equinox", "Module", True, jax_modules.equinox),
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -51,27 +71,48 @@ class Own(Layer):
 
     name: str
     factory: Callable[..., Any] = field(repr=False)
+    batch_statistics: bool = False
+    """Whether batch normalization uses those of the inputs of a seed, as in training."""
 
 
-def network(name: str, channels: int) -> Network:
+def network(
+    name: str, channels: int, arguments: Sequence[str] = (), batch_statistics: bool = False
+) -> Network:
     """The network that `package.module:factory` names, for images with so many channels.
 
-    Modules are found in the current directory too. Raises ModelError if there is no such factory.
+    Modules are found in the current directory too. Names of `sim.models.names.LIBRARIES` stand for
+    their models.
+
+    Args:
+        name: As `--model` takes it.
+        channels: Of the images.
+        arguments: Of the factory, as `--model-args` takes them.
+        batch_statistics: As `Own` has it.
+
+    Raises:
+        ModelError: There is no such factory, or it takes no such arguments.
     """
+    given = factories.arguments(arguments)
     module_name, colon, function_name = name.partition(":")
     if not (module_name and colon and function_name):
         raise ModelError(f"--model needs package.module:factory, not {name}.")
+    os.environ.setdefault("KERAS_BACKEND", "jax")  # as Keras asks when it is imported
+    is_library = module_name in names.LIBRARIES
     here = str(Path.cwd())
-    if here not in sys.path:
+    if here not in sys.path and not is_library:
         sys.path.insert(0, here)
     try:
         module = importlib.import_module(module_name)
     except Exception as error:
         raise ModelError(f"cannot import {module_name}: {words(error)}.") from error
-    factory = getattr(module, function_name, None)
-    if not callable(factory):
-        raise ModelError(f"{module_name} has no function {function_name}.")
-    return Network(name, serial(Own(name, factory)), channels)
+    if is_library:
+        factory = names.factory(module_name, function_name, given)
+    else:
+        factory = getattr(module, function_name, None)
+        if not callable(factory):
+            raise ModelError(f"{module_name} has no function {function_name}.")
+        factory = partial(factory, **given) if given else factory
+    return Network(name, serial(Own(name, factory, batch_statistics)), channels)
 
 
 def words(error: Exception) -> str:
@@ -106,11 +147,9 @@ def pair(model: Own, shape: tuple[int, ...]) -> Pair:
     Raises ModelError if the factory fails there, or returns what is no model.
     """
     try:
-        if _takes_a_key(model.factory):
-            return _drawing(model.factory, shape)
         # asked for first while something is being traced, arrays of the factory are no part of that
         with jax.ensure_compile_time_eval():
-            return _adapted(model.factory(shape), shape)
+            return _pair(model, shape)
     except ModelError:
         raise
     except Exception as error:
@@ -119,9 +158,18 @@ def pair(model: Own, shape: tuple[int, ...]) -> Pair:
         )
 
 
+def _of_one(model: Own, shape: tuple[int, ...]) -> Pair:
+    """(init, apply) of a model whose one input is all that there is."""
+    init, apply = pair(model, shape)
+    if not model.batch_statistics:
+        return init, apply
+    batch = jax.vmap(apply, (None, 0), axis_name=layers.INPUTS)
+    return init, lambda weights, x: jax.tree.map(lambda y: y[0], batch(weights, x[None]))
+
+
 def digest(model: Own, shape: tuple[int, ...]) -> str:
     """Of what a model computes at one input shape: its initializer, logits and input gradients."""
-    init, apply = pair(model, shape)
+    init, apply = _of_one(model, shape)
 
     def gradient(key: Any, x: Any, cotangent: Any) -> Any:
         logits, back = jax.vjp(partial(apply, init(key)), x)
@@ -134,109 +182,53 @@ def digest(model: Own, shape: tuple[int, ...]) -> str:
     return hashlib.sha256(f"shared by computation {found}".encode()).hexdigest()
 
 
-def _takes_a_key(factory: Callable[..., Any]) -> bool:
-    needed = [
-        parameter
-        for parameter in inspect.signature(factory).parameters.values()
-        if parameter.default is parameter.empty
-        and parameter.kind in (parameter.POSITIONAL_ONLY, parameter.POSITIONAL_OR_KEYWORD)
-    ]
-    return len(needed) > 1
+def _pair(model: Own, shape: tuple[int, ...]) -> Pair:
+    make, takes_key = factories.bound(model.factory, shape)
+    found: list[Any] = []
+
+    def once(key: Any) -> int:
+        found.append(make(key))
+        return 0
+
+    if takes_key:
+        jax.eval_shape(once, jax.random.key(0))
+    else:
+        once(None)
+    (returned,) = found
+    is_pair = isinstance(returned, tuple) and len(returned) == 2
+    for kind in KINDS:
+        # with its state, in Equinox
+        module = returned[0] if is_pair and kind.is_drawn else returned
+        if not _is(module, kind.library, kind.name):
+            continue
+        if kind.is_drawn and not takes_key:
+            raise ModelError(
+                "the factory returns a module whose weights are drawn already: give it a second "
+                "argument, a key, and draw them from that."
+            )
+        if takes_key and not kind.is_drawn:
+            raise ModelError(
+                "the factory takes a key, which its module does not need: leave it out."
+            )
+        if not model.batch_statistics:
+            return kind.adapted(make, shape)
+        if kind.library == "torch.nn":
+            return torch_modules.adapted(make, shape, batch_statistics=True)
+    if model.batch_statistics:
+        raise ModelError("--batch-statistics are for modules of PyTorch.")
+    if is_pair and not takes_key and all(map(callable, returned)):
+        return jax_modules.plain(returned, shape)
+    what = " for a key" if takes_key else ""
+    raise ModelError(
+        f"the factory returns a {type(returned).__name__}{what}, which is neither a pair "
+        "(init, apply) nor a module of PyTorch, Keras, Flax, Equinox or Haiku."
+    )
 
 
 def _is(value: Any, module: str, name: str) -> bool:
     """Whether a value has a type of a library, which is loaded if it has."""
     library = sys.modules.get(module)
     return library is not None and isinstance(value, getattr(library, name))
-
-
-def _adapted(model: Any, shape: tuple[int, ...]) -> Pair:
-    if isinstance(model, tuple):
-        if len(model) == 2 and all(map(callable, model)):
-            return model[0], model[1]
-    elif _is(model, "flax.linen", "Module"):
-        image = jnp.zeros((1, *shape))
-        return (
-            lambda key: model.init(key, image),
-            lambda variables, x: model.apply(variables, x[None])[0],
-        )
-    elif _is(model, "flax.nnx", "Module") or _is(model, "equinox", "Module"):
-        raise ModelError(
-            "the factory returns a module whose weights are drawn already: give it a second "
-            "argument, a key, and draw them from that."
-        )
-    raise ModelError(
-        f"the factory returns a {type(model).__name__}, which is neither a pair (init, apply) nor "
-        "a module of Flax or Equinox."
-    )
-
-
-def _drawing(factory: Callable[..., Any], shape: tuple[int, ...]) -> Pair:
-    """(init, apply) of a factory that takes a key."""
-    kinds: list[Any] = []
-
-    def make(key: Any) -> Any:
-        model = factory(shape, key)
-        kinds.append(model)
-        return model
-
-    jax.eval_shape(lambda key: [make(key), 0][1], jax.random.key(0))
-    (model,) = kinds
-    if _is(model, "flax.nnx", "Module"):
-        return _nnx(lambda key: factory(shape, key))
-    if _is(model, "equinox", "Module"):
-        return _equinox(lambda key: factory(shape, key), shape)
-    raise ModelError(
-        f"the factory returns a {type(model).__name__} for a key, which is no module of Flax NNX "
-        "or Equinox."
-    )
-
-
-def _nnx(make: Callable[[Any], Any]) -> Pair:
-    nnx = importlib.import_module("flax.nnx")
-
-    def tested(key: Any) -> Any:
-        model = make(key)
-        model.eval()
-        return model
-
-    structure = nnx.graphdef(nnx.eval_shape(lambda: tested(jax.random.key(0))))
-    return (
-        lambda key: nnx.state(tested(key)),
-        # a copy may count its random numbers wherever jax maps or differentiates the function
-        lambda state, x: nnx.merge(structure, state, copy=True)(x[None])[0],
-    )
-
-
-def _equinox(make: Callable[[Any], Any], shape: tuple[int, ...]) -> Pair:
-    eqx = importlib.import_module("equinox")
-
-    def is_array(leaf: Any) -> bool:
-        return eqx.is_array(leaf) or isinstance(leaf, jax.ShapeDtypeStruct)
-
-    def init(key: Any) -> list[Any]:
-        return jax.tree.leaves(eqx.filter(make(key), eqx.is_array))
-
-    # weights are leaves of this one skeleton: the factory may define its classes anew in each call
-    skeleton = eqx.filter_eval_shape(make, jax.random.key(0))
-    structure = jax.tree.structure(eqx.filter(skeleton, is_array))
-    rest = eqx.nn.inference_mode(eqx.filter(skeleton, is_array, inverse=True))
-
-    def apply(weights: list[Any], x: Any, layout: Callable[[Any], Any]) -> Any:
-        return eqx.combine(jax.tree.unflatten(structure, weights), rest)(layout(x))
-
-    layouts: list[Callable[[Any], Any]] = [lambda x: jnp.moveaxis(x, -1, 0), jnp.ravel]
-    first: Exception | None = None
-    for layout in layouts:
-        chosen = lambda weights, x, layout=layout: apply(weights, x, layout)  # noqa: E731
-        try:
-            jax.eval_shape(chosen, jax.eval_shape(init, jax.random.key(0)), jnp.zeros(shape))
-        except Exception as error:
-            first = first or error
-        else:
-            return init, chosen
-    assert first is not None
-    raise first
 
 
 @layers.init.register
@@ -259,7 +251,7 @@ def _(layer: Own, shape: Shape) -> Shape:
 @lru_cache(maxsize=64)
 def _logits(layer: Own, shape: tuple[int, ...], real: Any) -> Shape:
     """The shape of the logits, which can be differentiated in the input."""
-    init, apply = pair(layer, shape)
+    init, apply = _of_one(layer, shape)
     x = jax.ShapeDtypeStruct(shape, real)
     try:
         weights = jax.eval_shape(init, jax.random.key(0))
@@ -269,9 +261,18 @@ def _logits(layer: Own, shape: tuple[int, ...], real: Any) -> Shape:
             f"{layer.name} fails at the input shape {shape}: {words(error)}."
         ) from error
     found = getattr(logits, "shape", None)
-    if found is None or len(found) != 1:
-        what = "no array" if found is None else f"an array of shape {found}"
-        raise ModelError(f"{layer.name} gives {what} for one input, not a vector of logits.")
+    if found is None:
+        what = f"a {type(logits).__name__} of {len(jax.tree.leaves(logits))} arrays"
+        raise ModelError(
+            f"{layer.name} gives {what} for one input, not a vector of logits: let it return the "
+            "logits alone."
+        )
+    if len(found) != 1:
+        what = f"an array of shape {found}" if found else "one number"
+        raise ModelError(
+            f"{layer.name} gives {what} for one input, not a vector of logits: let it return one "
+            "axis of classes, if only of one class."
+        )
     if not jnp.issubdtype(logits.dtype, jnp.floating):
         raise ModelError(f"{layer.name} gives logits of type {logits.dtype}, not real numbers.")
     try:
@@ -286,7 +287,7 @@ def _logits(layer: Own, shape: tuple[int, ...], real: Any) -> Shape:
 @memory.numbers.register
 def _(layer: Own, shape: Shape, inputs_per_seed: int, lazy: bool = False) -> int:
     """Weights twice, and everything that one input's forward pass computes."""
-    init, apply = pair(layer, shape)
+    init, apply = _of_one(layer, shape)
     weights = jax.eval_shape(init, jax.random.key(0))
     computed = jax.make_jaxpr(apply)(weights, jnp.zeros(shape))
     outputs = sum(v.aval.size for e in computed.jaxpr.eqns for v in e.outvars)

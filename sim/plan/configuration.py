@@ -82,7 +82,14 @@ class ModelExperiment(Experiment):
     your own, package.module:function. Unless given: resnet."""
     model: flags.Name = None
     """Your own model instead: package.module:factory, a function of the input shape (side, side,
-    channels); what it returns: sim/models.py, examples/models.py."""
+    channels) that returns a model of JAX, Flax, Equinox, Haiku, PyTorch or Keras; or a model of a
+    library by its name, such as torchvision:resnet18, timm:..., transformers:..., keras:..."""
+    model_args: flags.Names = None
+    """What the factory of --model takes besides: name=value, such as num_classes=10, or one object
+    of JSON."""
+    batch_statistics: bool = False
+    """Batch normalization of a --model of PyTorch as in training: with the statistics of the inputs
+    of a seed (--inputs-per-seed) and their positions."""
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,9 @@ def completed(config: Config) -> Config:
     if not isinstance(config, ModelExperiment):
         return config
     if config.model is None:
+        for name in ("model_args", "batch_statistics"):
+            if getattr(config, name):
+                raise ValueError(f"--{name.replace('_', '-')} are those of a --model.")
         return config if config.arch is not None else replace(config, arch=DEFAULT_ARCH)
     if config.arch not in (None, config.model):
         raise ValueError(f"choose --arch {config.arch} or --model {config.model}, not both.")
@@ -178,7 +181,8 @@ def _networks(config: Experiment) -> dict[int, Network]:
     if isinstance(config, ModelExperiment) and config.model is not None:
         from sim.models import loading  # a user's model is code of jax
 
-        return {OWN_WIDTH: loading.network(config.model, config.channels)}
+        given = config.model_args or (), config.batch_statistics
+        return {OWN_WIDTH: loading.network(config.model, config.channels, *given)}
     architecture = find(str(config.arch))
     scheme = Scheme(config.init, config.distribution, config.std)
     options = {name: getattr(config, name) for name in OPTIONS if getattr(config, name) is not None}

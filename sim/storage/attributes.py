@@ -14,7 +14,13 @@ EXTENDED_FROM = "extended_from"
 GROWS = ("seeds", "widths", "sizes")
 """What a run may have more of when it is continued; all else must stay."""
 
-ADDED = {"labels_per_seed": 1, "integrate_first": False, "flips": False}
+ADDED = {
+    "labels_per_seed": 1,
+    "integrate_first": False,
+    "flips": False,
+    "model_args": None,
+    "batch_statistics": False,
+}
 """Fields that runs of earlier versions lack, with what they had instead."""
 
 
