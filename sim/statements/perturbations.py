@@ -44,7 +44,9 @@ def boundary_scaling(settings: Settings) -> Outcome:
     distances, ds = relative_distances(network, settings)
     means = [Distance(d).mean() for d in ds]
     slope = np.log(means[1] / means[0]) / np.log(ds[1] / ds[0])
-    what = "exponent of d in |f|/(‖∂f‖₂‖x‖₂), cnn of 2 convolutions, dense head, sides 8 and 16"
+    what = (
+        "exponent of d in the distance over ‖x‖₂, cnn of 2 convolutions, dense head, sides 8 and 16"
+    )
     return of_exponent(what, slope, distances, ds)
 
 
@@ -58,5 +60,5 @@ def average_robustness(settings: Settings) -> Outcome:
     inside *= rng.uniform(size=settings.seeds) ** (1 / d)
     # E|u_1| from E‖u‖_1 = d E|u_1|
     expected = predict(network, 2)(d) * moment(1, d, 1) / d * d / (d + 1)
-    what = "E|∂f·δ|, δ uniform in a ball of radius 1, d = 48, LeCun mlp of 4 × 32 units"
+    what = "mean size of ∂f·δ, δ uniform in a ball of radius 1, d = 48, LeCun mlp of 4 × 32 units"
     return of_mean(what, expected, norms * np.abs(inside))

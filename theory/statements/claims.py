@@ -293,8 +293,8 @@ TERMS: dict[str, Terms] = {
     ),
     "average-robustness": Terms(
         ("any gradient, perturbations uniform in an ℓ_2 ball", MASKS + ", for depth"),
-        "E|∂f·δ| is ε‖∂f‖_2 E|u_1| d/(d + 1): no √d. At initialization LeCun weights halve "
-        "E‖∂f‖_2² with each layer, He weights keep it",
+        "The mean size of ∂f·δ is ε‖∂f‖_2 E‖u‖_1/(d + 1), u a uniform direction: no √d. At "
+        "initialization LeCun weights halve E‖∂f‖_2² with each layer, He weights keep it",
         "proved for all d, widths and depths, at initialization",
         "that depth hurts with He weights is not so for the mean square at initialization; in lazy "
         "training it is a bound, which is not examined here",
@@ -317,8 +317,8 @@ TERMS: dict[str, Terms] = {
             "those of `copied-pixels`, for data in m of m + k dimensions",
             "a variance of weights that does not depend on k",
         ),
-        "Attacks off the data need |f|/(σ‖v‖χ_k) in ℓ_2 and |f|/(σ‖v‖‖z‖_1) in ℓ_∞, z Gaussian in "
-        "k dimensions: ∝ k^(−1/2) and ∝ 1/k, whatever was learned",
+        "Attacks off the data need f/(σ‖v‖χ_k) in ℓ_2 and f/(σ‖v‖‖z‖_1) in ℓ_∞, z Gaussian in k "
+        "dimensions: ∝ k^(−1/2) and ∝ 1/k, whatever was learned",
         "proved for all k, m and variances",
     ),
     "lazy-training": Terms(
