@@ -8,6 +8,7 @@ from sim.statements import (
     attacks,
     distribution,
     finite_width,
+    gradient_steps,
     heads,
     joint,
     layers,
@@ -17,11 +18,13 @@ from sim.statements import (
     normalization,
     paths,
     penalties,
+    perturbations,
     positions,
     residual_streams,
     schemes,
     shared_kernels,
     smooth,
+    subspaces,
     true_masks,
 )
 from sim.statements.outcome import Check
@@ -57,6 +60,15 @@ CHECKS: dict[str, Check] = {
     "concatenation": normalization.concatenation,
     "cross-lipschitz": penalties.cross_lipschitz,
     "constant-signal-to-noise": penalties.constant_signal_to_noise,
+    "gradient-step": gradient_steps.gradient_step,
+    "general-activations": gradient_steps.general_activations,
+    "decreasing-widths": gradient_steps.decreasing_widths,
+    "deep-networks": gradient_steps.deep_networks,
+    "boundary-scaling": perturbations.boundary_scaling,
+    "average-robustness": perturbations.average_robustness,
+    "copied-pixels": subspaces.copied_pixels,
+    "dimension-gap": subspaces.dimension_gap,
+    "lazy-training": subspaces.lazy_training,
 }
 """The simulation of each statement, by the statement's name."""
 

@@ -48,6 +48,15 @@ _MODULES = {
     "double-backpropagation": "vulnerability",
     "cross-lipschitz": "penalties",
     "constant-signal-to-noise": "penalties",
+    "gradient-step": "gradient_steps",
+    "general-activations": "gradient_steps",
+    "decreasing-widths": "gradient_steps",
+    "deep-networks": "gradient_steps",
+    "boundary-scaling": "perturbations",
+    "average-robustness": "perturbations",
+    "copied-pixels": "subspaces",
+    "dimension-gap": "subspaces",
+    "lazy-training": "subspaces",
 }
 """Where each statement is built: the function of its name, with underscores, in this module."""
 

@@ -251,4 +251,86 @@ TERMS: dict[str, Terms] = {
         "ε_p = ρ‖x‖_p is a constant change per pixel for every p, and its damage grows like √d",
         "proved for all p, d and numbers of copies; checked on the library's sizes of attacks",
     ),
+    "gradient-step": Terms(
+        ("ReLUs, Gaussian weights", WIDE),
+        "Given ∂f(x), f at x' = x − r ∂f/‖∂f‖ is Gaussian, of mean ‖x'‖‖∂f‖(k c + k'√(1 − c²)) "
+        "and variance (‖x'‖²/d)(1 − k² − k'²), at every d and depth; a step of h‖x‖/√d flips "
+        "the share erf(h/√2) as d → ∞",
+        "proved for all kernels k for the regression, for all angles of one hidden layer and, to "
+        "leading order in 1/√d, for all h; deeper kernels are composed in floats",
+        "the theorem has constants that are not computed; here they are",
+    ),
+    "general-activations": Terms(
+        ("one hidden layer of any activation φ, Gaussian weights", WIDE, "d → ∞ after it"),
+        "A step of h‖x‖/√d flips the share erf(h √(ρ/2)), ρ = v E φ'²/E φ², which is 1 for ReLUs "
+        "and at least 1 where E φ = 0",
+        "proved for all φ of three Hermite polynomials, for the moments; for all h, for the share",
+    ),
+    "decreasing-widths": Terms(
+        ("a first layer of n units with Gaussian weights", "anything behind it"),
+        "A step along ∂f, across x, moves the pre-activations along their own gradient: the cosine "
+        "has cos² ~ Beta((d − 1)/2, (n − 1)/2), at every width; so for n ≪ d descent in x is "
+        "descent in each hidden layer, by h/√n of its length",
+        "proved for all d and n for means, given rotational symmetry; steps with formulas in two "
+        "dimensions stand for all",
+        "vanishing widths are needed by this argument only: the first-order law "
+        "(`boundary-distance`) holds at all widths",
+    ),
+    "deep-networks": Terms(
+        ("ReLUs, Gaussian weights", WIDE, "depth after it"),
+        "Angles close like 3π/L: two inputs get different signs with a probability of about 3/L. "
+        "One gradient step suffices while 4Lh/(3π√d) is small",
+        "proved for all small angles, to leading order, for one layer; checked on depths 1 to 3 "
+        "for the sum over layers",
+        "the constraint on depth, with its constant: L against √d",
+    ),
+    "boundary-scaling": Terms(
+        ("positively homogeneous layers", "a gradient that prefers no direction"),
+        "The ℓ_p distance to the boundary is of order ‖x‖_p/√d for every p, constants included; "
+        "behind an average over all positions it is of order ‖x‖",
+        "proved for all p and d for |x_i| all equal; for a 1×1 convolution, for the average",
+        "with an average over all positions 1/√d is a lower bound only",
+    ),
+    "average-robustness": Terms(
+        ("any gradient, perturbations uniform in an ℓ_2 ball", MASKS + ", for depth"),
+        "The mean size of ∂f·δ is ε‖∂f‖_2 E‖u‖_1/(d + 1), u a uniform direction: no √d. At "
+        "initialization LeCun weights halve E‖∂f‖_2² with each layer, He weights keep it",
+        "proved for all d, widths and depths, at initialization",
+        "that depth hurts with He weights is not so for the mean square at initialization; in lazy "
+        "training it is a bound, which is not examined here",
+    ),
+    "copied-pixels": Terms(
+        (
+            "a dense first layer with Gaussian weights; anything behind it",
+            "gradient descent, or any optimizer that treats weights alike, on any labels",
+            "images enlarged by copying pixels, m dimensions of d",
+        ),
+        "Training does not change the first layer off the data's subspace, so the gradient's part "
+        "there follows the law at initialization behind it: E‖Q∂f‖_1 = (2/√π)√(d − m) E‖v‖_2 with "
+        "the trained v; the part on the subspace has an ‖·‖_1 that does not depend on d",
+        "proved for all weights, rates, decays and labels, for two copies that stand for all; "
+        "checked on four sides for the number of directions",
+        "after training √d is that of initialization; only its factor E‖v‖ is learned",
+    ),
+    "dimension-gap": Terms(
+        (
+            "those of `copied-pixels`, for data in m of m + k dimensions",
+            "a variance of weights that does not depend on k",
+        ),
+        "Attacks off the data need f/(σ‖v‖χ_k) in ℓ_2 and f/(σ‖v‖‖z‖_1) in ℓ_∞, z Gaussian in k "
+        "dimensions: ∝ k^(−1/2) and ∝ 1/k, whatever was learned",
+        "proved for all k, m and variances",
+    ),
+    "lazy-training": Terms(
+        (
+            "dense layers, fan-in scaling, square loss, gradient flow",
+            WIDE + " (Θ constant)",
+            "images enlarged by copying pixels",
+        ),
+        "What is learned, f_t − f_0, has an ‖∂_x‖_1 that does not depend on d; the √d is that of "
+        "f_0. At width n the learned part has ‖Q∂f‖_1 ∝ √d off the data, times n^(−1/2) for smooth "
+        "activations and n^(−1/4) with ReLUs: O(1) while d is far below n or √n, then √d again",
+        "proved for all kernels of ‖x‖, x·x' and ‖x'‖, and for all rates; the width's part by the "
+        "order of terms",
+    ),
 }

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -11,9 +12,10 @@ import pytest
 
 from sim.networks import layers
 from sim.statements import __main__ as command
-from sim.statements import attacks, loss
+from sim.statements import attacks, gradient_steps, loss, perturbations, subspaces
 from sim.statements.outcome import Outcome, Settings, of_mean
 from sim.statements.simulations import CHECKS, WITHOUT
+from theory import architectures
 from theory.laws import norms
 from theory.statements import STATEMENTS
 
@@ -21,6 +23,7 @@ pytestmark = pytest.mark.slow
 
 PAGE = Path(__file__).parents[3] / "docs" / "statements.md"
 FEW = Settings(seeds=400, seed=3)
+MLP = architectures.mlp
 
 
 def test_every_statement_is_simulated_or_says_why_not():
@@ -60,6 +63,54 @@ def residual_without_label(patch):
     patch.setattr(loss, "loss_residual", lambda logits, label: jax.nn.softmax(logits))
 
 
+def step_of_twice_the_length(patch):
+    once, smooth = gradient_steps.flips, gradient_steps.flips_of_one_layer
+    patch.setattr(
+        gradient_steps, "flips", lambda net, side, size, *x: once(net, side, 2 * size, *x)
+    )
+    patch.setattr(
+        gradient_steps,
+        "flips_of_one_layer",
+        lambda layer, variance, size, *x: smooth(layer, variance, 2 * size, *x),
+    )
+
+
+def half_of_the_layers(patch):
+    f = gradient_steps.outputs_at_two_inputs
+    patch.setattr(
+        gradient_steps, "outputs_at_two_inputs", lambda angle, depth, *x: f(angle, depth // 2, *x)
+    )
+
+
+def wide_first_layer(patch):
+    patch.setattr(architectures, "mlp", lambda widths, **x: MLP((64, *widths[1:]), **x))
+
+
+def average_over_positions(patch):
+    patch.setattr(architectures, "cnn", partial(architectures.cnn, head="gap"))
+
+
+def another_norm(patch):
+    norms_of = perturbations.norms_of
+    patch.setattr(perturbations, "norms_of", lambda *x: norms_of(*x[:3], 1.0))
+
+
+def copies_in_other_places(patch):
+    def tiled(course, pixels):
+        return jax.numpy.tile(pixels, course.copies)
+
+    patch.setattr(subspaces.Course, "enlarged", tiled)
+
+
+def without_antisymmetry(patch):
+    trained = subspaces.trained
+    patch.setattr(
+        subspaces,
+        "trained",
+        lambda course, x: trained(dataclasses.replace(course, antisymmetric=False), x),
+    )
+
+
 TWINS = {
     "lemma-2": euclidean_attack_for_every_norm,
     "proposition-3": attack_of_twice_the_size,
@@ -71,6 +122,15 @@ TWINS = {
     "sparse-gradients": variance_without_fan_in,
     "cross-lipschitz": variance_without_fan_in,
     "constant-signal-to-noise": variance_without_fan_in,
+    "gradient-step": step_of_twice_the_length,
+    "general-activations": step_of_twice_the_length,
+    "decreasing-widths": wide_first_layer,
+    "deep-networks": half_of_the_layers,
+    "boundary-scaling": average_over_positions,
+    "average-robustness": another_norm,
+    "copied-pixels": copies_in_other_places,
+    "dimension-gap": variance_without_fan_in,
+    "lazy-training": without_antisymmetry,
 }
 
 

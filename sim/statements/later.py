@@ -1,0 +1,120 @@
+"""Theorems that others have proved since 2019, in the same court as the paper's.
+
+`python -m sim.statements.later` measures the main claim of each of them, and then away from its
+limits: from which width, depth and d on it is seen. In the first table all intervals hold together
+in 99 % of runs, and agrees is a prediction within; in the second one each holds in 95 %.
+"""
+
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+from tyro.conf import Positional
+
+from sim.running import command_line
+from sim.statements.outcome import Outcome, Settings
+from sim.statements.simulations import CHECKS
+from sim.statements.sweeps import SWEEPS, Sweep
+from sim.statistics.estimates import LEVEL
+from sim.statistics.numbers import with_error
+from sim.statistics.verdicts import FALSE_ALARM
+from theory import console
+from theory.names import unknown
+from theory.statements import STATEMENTS
+from theory.tables import Table, columns, markdown, printed
+
+LATER = (
+    *("decreasing-widths", "gradient-step", "deep-networks", "general-activations"),
+    *("boundary-scaling", "lazy-training", "average-robustness", "copied-pixels", "dimension-gap"),
+)
+"""The statements, in the order of the papers."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """How much to measure."""
+
+    names: Positional[tuple[str, ...]] = LATER
+    """Which of these statements."""
+    seeds: int = 2000
+    """Random networks in a mean; a tenth of them where training takes long."""
+    seed: int = 0
+    """Key of all networks."""
+    markdown: bool = False
+    """Print the tables as they stand in docs/later.md."""
+
+
+def half_width(outcome: Outcome, level: float) -> float:
+    """Half of the interval of that coverage (Student's t)."""
+    quantile = float(stats.t.ppf((1 + level) / 2, outcome.seeds - 1))
+    return quantile * (outcome.standard_error or 0.0)
+
+
+def measured(outcome: Outcome, level: float) -> str:
+    """The measurement with its interval of that coverage."""
+    half = half_width(outcome, level)
+    return with_error(outcome.measured, outcome.measured - half, outcome.measured + half)
+
+
+def _digits(outcome: Outcome) -> str:
+    error = outcome.standard_error or 1e-4
+    return f"{outcome.predicted:.{max(0, 1 - int(np.floor(np.log10(error))))}f}"
+
+
+def claims(outcomes: dict[str, Outcome]) -> Table:
+    """Claim, source, conditions, predicted, measured, verdict of each theorem."""
+    names = ("statement", "source", "claim", "conditions", "simulated", "predicted", "measured",
+             "verdict")  # fmt: skip
+    rows, level = [], 1 - FALSE_ALARM / max(len(outcomes), 1)
+    for name, outcome in outcomes.items():
+        said = STATEMENTS[name]
+        verdict = "agrees" if outcome.agrees(len(outcomes)) else "CONTRADICTS"
+        rows.append(
+            (
+                f"`{name}`", said.source, said.claim, "; ".join(said.hypotheses),
+                outcome.simulated, _digits(outcome), measured(outcome, level), verdict,
+            )
+        )  # fmt: skip
+    return Table("Theorems", columns(names, names), tuple(rows))
+
+
+def limits(found: list[Sweep]) -> Table:
+    """The same away from the limits."""
+    names = ("statement", "measured here", "what is predicted", "predicted", "measured", "verdict")
+    rows = []
+    for one in found:
+        inside = abs(one.outcome.measured - one.outcome.predicted) <= half_width(one.outcome, LEVEL)
+        verdict = "within" if inside else "outside"
+        cells = (_digits(one.outcome), measured(one.outcome, LEVEL), verdict)
+        rows.append((f"`{one.statement}`", one.outcome.simulated, one.predicted, *cells))
+    return Table("From where they are seen", columns(names, names), tuple(rows))
+
+
+def main(args: list[str] | None = None) -> int:
+    """The command line; returns the exit status: 1 if a main claim is contradicted."""
+    about = __doc__ or ""
+    (config,) = command_line.parse((Config,), "python -m sim.statements.later", about, args)
+    with command_line.one_sentence():
+        for name in config.names:
+            if name not in LATER:
+                raise ValueError(unknown("later theorem", name, LATER))
+        if config.seeds < 16:
+            raise ValueError(f"--seeds must be at least 16, not {config.seeds}.")
+    settings, outcomes, found = Settings(config.seeds, config.seed), {}, []
+    with command_line.progress("measuring later theorems", len(config.names)) as advance:
+        for name in config.names:
+            outcomes[name] = CHECKS[name](settings)
+            if name in SWEEPS:
+                found += SWEEPS[name](settings)
+            advance(1)
+    for table in (claims(outcomes), *([limits(found)] if found else [])):
+        if config.markdown:
+            print(f"## {table.title}\n\n{markdown(table)}\n")
+        else:
+            console.for_tables(170).print(printed(table))
+    return int(any(not outcome.agrees(len(outcomes)) for outcome in outcomes.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(console.run(main))
