@@ -40,6 +40,7 @@ def draw(runs: Runs) -> Any:
     panel.set_xlabel(r"input dimension $d$")
     panel.set_ylabel(style.norm("logit", "1"))
     panel.set_title(f"cnn, width {WIDTH}")
+    figure.suptitle(f"points: {style.MEASURED}; lines: predicted", fontsize="small")
     figure.draw_without_rendering()
     style.label_ends(panel, ends, gap=19)
     return figure

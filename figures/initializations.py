@@ -52,6 +52,7 @@ def draw(runs: Runs) -> Any:
                            color="grey", fontsize=7.5)  # fmt: skip
         figure.draw_without_rendering()
         style.label_ends(panel, labels)
+    figure.suptitle(f"points: {style.MEASURED}; lines: predicted", fontsize="small")
     law.set_ylabel(r"$\mathbb{E}\,\|\partial_x f_k\|_1\,/\,\sqrt{d}$, relative to $d = 4$")
     law.set_title("variance not ∝ 1/fan-in")
     kept.set_title("variance ∝ 1/fan-in: the law")

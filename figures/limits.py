@@ -51,6 +51,9 @@ def draw(runs: Runs) -> Any:
         panel.set_title(title)
     panels[0].set_ylabel(r"local exponent of $\mathbb{E}\,\|\partial_x f_k\|_1$")
     panels[0].legend(loc="upper right")
+    figure.suptitle(
+        "points: measured exponents with 95 % intervals; lines: predicted", fontsize="small"
+    )
     return figure
 
 

@@ -57,7 +57,7 @@ def figure_of(samples: xr.Dataset) -> Any:
     figure.legend(handles, names, loc="outside right center")
     figure.suptitle(
         f"{appearance.heading(samples)}, side {side}, test images; 95 % intervals\n"
-        "strengths of a regularizer are joined; dotted: first order",
+        "points: measured, joined by strength; dotted line: predicted to first order",
         fontsize="small",
     )
     return figure

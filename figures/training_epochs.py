@@ -45,7 +45,10 @@ def figure_of(samples: xr.Dataset) -> Any:
         panel.set_title(training, loc="left")
         panel.set_xlabel("epoch")
     panels[0].set_ylabel(r"mean $\|\partial_x L\|_1$")
-    figure.suptitle(f"{appearance.heading(samples)}, side {side}; 95 % intervals", fontsize="small")
+    figure.suptitle(
+        f"{appearance.heading(samples)}, side {side}; measured means; bands: 95 % intervals",
+        fontsize="small",
+    )
     figure.draw_without_rendering()
     for panel, ends in zip(panels, labels, strict=True):
         style.label_ends(panel, ends)

@@ -1,5 +1,9 @@
 """`sqrt-d-law NAME`, or `python -m sim NAME`: every command by its name, and what there is."""
 
+import contextlib
+import importlib
+import importlib.util
+import io
 import runpy
 import sys
 from collections.abc import Sequence
@@ -42,13 +46,48 @@ def main() -> int:
 def listed(words: Sequence[str]) -> int:
     """Lists the commands; exits with status 2 and one sentence if another one was named."""
     with console.one_sentence():
+        if words[:1] == ["--completion"]:
+            return completion(words[1:])
         if words and words[0] not in ("-h", "--help"):
             raise ValueError(unknown("command", words[0], COMMANDS))
     print("usage: sqrt-d-law NAME [options]\n")
     for name, (_, purpose) in COMMANDS.items():
         print(f"  {name:16} {purpose}")
-    print("\nsqrt-d-law NAME --help has the options of one.")
+    print("\nsqrt-d-law NAME --help has the options of one, and examples.")
+    print("source <(sqrt-d-law --completion bash) completes them in a shell (bash or zsh).")
     return 0
+
+
+def completion(words: Sequence[str]) -> int:
+    """Prints the script that completes commands, flags and values in a shell.
+
+    Args:
+        words: The shell.
+
+    Raises:
+        ValueError: There is none for that shell.
+    """
+    from sim.completion import SHELLS, script
+
+    if len(words) != 1 or words[0] not in SHELLS:
+        raise ValueError(f"--completion needs one of {' and '.join(SHELLS)}.")
+    print(script(words[0], {name: help_of(module) for name, (module, _) in COMMANDS.items()}))
+    return 0
+
+
+def help_of(module: str) -> str:
+    """The --help of a command.
+
+    Args:
+        module: Its module.
+    """
+    found = importlib.util.find_spec(module)
+    is_package = found is not None and found.submodule_search_locations is not None
+    main_of = importlib.import_module(f"{module}.__main__" if is_package else module).main
+    text = io.StringIO()
+    with contextlib.redirect_stdout(text), contextlib.suppress(SystemExit):
+        main_of(["--help"])
+    return text.getvalue()
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
+from theory.examples import epilog
+
 
 def check(arguments: Sequence[str]) -> None:
     """Refuses arguments that mean nothing, whatever the flag.
@@ -41,7 +43,13 @@ class Parser(argparse.ArgumentParser):
     """A parser of flags, all written in full, that says in one line what it cannot read."""
 
     def __init__(self, prog: str, description: str | None) -> None:
-        super().__init__(prog=prog, description=description, allow_abbrev=False)
+        super().__init__(
+            prog=prog,
+            description=description,
+            epilog=epilog(prog),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
 
     def read(self, arguments: Sequence[str] | None = None) -> Any:
         """The values of the flags; those of the process unless given. Exits with 2 if they are bad.

@@ -80,5 +80,6 @@ def needs(plan: Plan[Config]) -> Needs:
         of_plan.Sampling(
             points=2 * plan.config.inputs_per_seed,
             numbers=TAPS * places**2 + 2 * max(plan.sizes) ** 2,
+            compiling=0.6,
         ),
     )

@@ -67,6 +67,10 @@ NUMBERS = 5 * 10**8
 """That a processor can look at in a second at most."""
 
 
+REPLICATE = 0.03
+"""Seconds that the intervals of one replicate take in one table with the usual seeds."""
+
+
 def needs(config: Config) -> Needs:
     """The memory and the time that a calibration needs."""
     rows = {name: SIZES[name] * max(config.seeds) for name in config.tables or TABLES}
@@ -74,4 +78,5 @@ def needs(config: Config) -> Needs:
     asked = [SIZES[name] * config.replicates * sum(config.seeds) for name in rows]
     what = f"{config.replicates} replicates of {max(config.seeds)} seeds"
     total = BEGUN + 8 * (ARRAYS * numbers + len(rows) * config.replicates)
-    return Needs(what, total, sum(asked) // NUMBERS)
+    intervals = round(REPLICATE * config.replicates * len(rows))
+    return Needs(what, total, sum(asked) // NUMBERS, intervals)

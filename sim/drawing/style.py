@@ -130,12 +130,15 @@ def logarithmic(panel: Any, ds: Sequence[float | int] | None = None) -> None:
 
 
 def mark_x(panel: Any, values: Sequence[float | int]) -> None:
-    """Ticks of a logarithmic x axis at these values alone, with numbers where there is room."""
-    labels, last = [], 0.0
-    for value in values:
-        labels.append("" if value < 2.5 * last and value > 1000 else f"{value:g}")
+    """Ticks of a logarithmic x axis at these values alone, with numbers where there is room.
+
+    The last one always has its number.
+    """
+    labels, last = [], np.inf
+    for value in sorted(values, reverse=True):
+        labels.append("" if last < 2.5 * value and last > 1000 else f"{value:g}")
         last = value if labels[-1] else last
-    panel.set_xticks(list(values), labels)
+    panel.set_xticks(sorted(values), labels[::-1])
     panel.xaxis.minorticks_off()
 
 

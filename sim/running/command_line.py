@@ -16,6 +16,7 @@ from sim.running import files, flags, memory
 from sim.running.needs import LONG, Needs, duration, gibibytes, processors
 from theory import arguments, stopping
 from theory.console import one_sentence, progress, tell
+from theory.examples import epilog
 from theory.printout import Printout, show
 
 __all__ = ["one_sentence", "progress", "tell"]  # of `theory.console`, for every command line
@@ -195,6 +196,8 @@ def parse(
     except SystemExit as stop:
         if stop.code:
             print(f"{prog}: {_sentence(errors.getvalue())}", file=sys.stderr)
+        elif examples := epilog(prog):
+            print(f"\n{examples}")
         raise
     except ValueError as error:
         arguments.refused(prog, str(error))

@@ -10,6 +10,7 @@ from sim.drawing import style
 from sim.scaling.report import Report
 from sim.statistics import fitting
 from sim.statistics.fits import Fit, Point
+from sim.statistics.numbers import plain
 from sim.storage import attributes
 
 
@@ -93,10 +94,12 @@ def _leave_room(panel: Any) -> None:
 def _predicted(fits: list[Fit]) -> str:
     limits = {fit.limit for fit in fits}
     limit = limits.pop() if len(limits) == 1 else None
-    return "exponent" if limit is None else f"exponent → {limit:.3g}"
+    start = "exponent (predicted here)"
+    return start if limit is None else f"{start}\nlimit at large $d$: {limit:.3g}"
 
 
 def _legend(fit: Fit) -> str:
     low, high = fit.exponent.interval
     width = "" if fit.width is None else f"width {fit.width}: "
-    return f"{width}{fit.exponent.value:.3f} ± {(high - low) / 2:.3f}"
+    law = "" if fit.predicted is None else f" ({plain(fit.predicted, '.3f')})"
+    return f"{width}{plain(fit.exponent.value, '.3f')} ± {(high - low) / 2:.3f}{law}"

@@ -61,8 +61,8 @@ def figure_of(samples: xr.Dataset) -> Any:
         panel.set_axis_off()
     exponents = _draw_exponents(panels[-1], samples, shown)
     figure.suptitle(
-        f"{appearance.heading(samples)}; means and exponents of $d$ with 95 % intervals\n"
-        "gray lines: what the law predicts before training, to first order",
+        f"{appearance.heading(samples)}; points: measured, with 95 % intervals, joined for the eye"
+        "\ngray lines: predicted by the law before training, to first order",
         fontsize="small",
     )
     figure.draw_without_rendering()

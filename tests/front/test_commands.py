@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sim.__main__ import COMMANDS, main
+from theory.examples import EXAMPLES
 
 ROOT = Path(__file__).parents[2]
 
@@ -70,3 +71,77 @@ def test_a_command_runs_as_its_module_does(words, status, said):
     )
     assert done.returncode == status
     assert said in (done.stderr if status else done.stdout)
+
+
+@pytest.fixture(scope="module")
+def completion():
+    """The script for bash, written once: it asks every command for its help."""
+    found = subprocess.run(
+        [sys.executable, "-m", "sim", "--completion", "bash"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert not found.stderr
+    return found.stdout
+
+
+def completed(script, *words):
+    """What bash offers for the last of these words."""
+    line = " ".join(f"'{word}'" for word in ("sqrt-d-law", *words))
+    ask = f"COMP_WORDS=({line}); COMP_CWORD={len(words)}; _sqrt_d_law; echo ${{COMPREPLY[@]}}"
+    done = subprocess.run(
+        ["bash", "-c", f"{script}\n{ask}"], capture_output=True, text=True, check=True
+    )
+    assert not done.stderr
+    return done.stdout.split()
+
+
+def test_bash_completes_commands_flags_and_values(completion):
+    assert set(COMMANDS) < set(completed(completion, ""))
+    assert completed(completion, "scal") == ["scaling"]
+    assert completed(completion, "scaling", "--ar") == ["--arch"]
+    assert set(completed(completion, "scaling", "--arch", "res")) == {"resnet", "resnet-preact"}
+    assert completed(completion, "vulnerability", "--arch", "mlp", "--flip") == ["--flips"]
+    assert completed(completion, "scaling", "--dtype", "float6") == ["float64"]
+    assert completed(completion, "scaling", "--quantity", "loss", "log") == ["logit"]
+    assert completed(completion, "theory", "theorem-5") == ["theorem-5"]
+    assert completed(completion, "laws", "--ac") == ["--activation"]
+    assert completed(completion, "report", "runs/x", "--comp") == ["--compare"]
+    assert completed(completion, "scaling", "--seeds", "1") == []
+
+
+def test_completion_knows_the_flags_of_every_command_and_no_others(completion):
+    from sim.scaling.configuration import Config
+
+    flags = {"--" + name.replace("_", "-") for name in vars(Config())}
+    offered = set(completed(completion, "scaling", "--"))
+    assert flags < offered
+    assert {"--out", "--devices", "--json", "--full", "--dry-run", "--help"} < offered
+    assert "--flips" not in offered
+    assert "--out" not in completed(completion, "report", "--")
+
+
+def test_other_shells():
+    for words, status in ((["zsh"], 0), (["tcsh"], 2), ([], 2)):
+        done = subprocess.run(
+            [sys.executable, "-m", "sim", "--completion", *words],
+            capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == status
+        assert ("bashcompinit" in done.stdout) == (not status)
+
+
+@pytest.mark.parametrize("module", [module for module, _ in COMMANDS.values()])
+def test_help_ends_in_three_examples_that_can_be_run(module, capsys, tmp_path, monkeypatch):
+    """Those of experiments are accepted up to where something would be computed."""
+    from sim.__main__ import help_of
+
+    said = help_of(module)
+    assert said.count(f"\n  python -m {module}") == len(EXAMPLES[module]) == 3
+    assert said.rstrip().endswith(EXAMPLES[module][-1][1])
+    if "--dry-run" not in said:
+        return
+    monkeypatch.chdir(tmp_path)
+    main = importlib.import_module(f"{module}.__main__").main
+    for arguments, _ in EXAMPLES[module]:
+        assert main([*arguments.split(), "--dry-run"]) == 0
+        assert capsys.readouterr().out.startswith("would compute ")

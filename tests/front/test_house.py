@@ -21,7 +21,7 @@ PACKAGES = ("theory", "sim", "figures")
 
 FLOORS = (
     ("__main__",),
-    ("report", "training_report", "results"),
+    ("report", "training_report", "results", "completion"),
     ("scaling", "vulnerability", "training", "penalty", "calibration", "statements"),
     ("audit",),
     ("predictions",),
