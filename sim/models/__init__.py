@@ -1,4 +1,4 @@
-"""Other people's networks, of JAX, Flax or Equinox, as pairs (init, apply).
+"""Other people's networks, of JAX, Flax, Equinox, Haiku, PyTorch or Keras, as pairs (init, apply).
 
 Imports `sim.networks` and what is below it.
 """

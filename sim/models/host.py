@@ -43,17 +43,19 @@ class Host:
                 "the factory gives other weights each time, from random numbers that no seed "
                 "decides."
             )
-        self.random = {
+        self.constant = {
             name: array
             for name, array in first.items()
-            if not np.array_equal(array, second[name], equal_nan=True)
+            if np.array_equal(array, second[name], equal_nan=True)
         }
-        self.constant = {name: x for name, x in first.items() if name not in self.random}
+        self.names = [name for name in first if name not in self.constant]
         self.digests = tuple(
-            hashlib.sha256(x.tobytes() + second[name].tobytes()).hexdigest()
-            for name, x in self.random.items()
+            hashlib.sha256(first[name].tobytes() + second[name].tobytes()).hexdigest()
+            for name in self.names
         )
-        self.shapes = [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in self.random.values()]
+        self.shapes = [
+            jax.ShapeDtypeStruct(x.shape, x.dtype) for x in (first[name] for name in self.names)
+        ]
         self.kept: OrderedDict[int, list[np.ndarray]] = OrderedDict()
         self.lock = threading.Lock()
 
@@ -62,7 +64,7 @@ class Host:
         with self.lock:
             if seed not in self.kept:
                 drawn = self.draw(seed)
-                self.kept[seed] = [drawn[name] for name in self.random]
+                self.kept[seed] = [drawn[name] for name in self.names]
                 each = sum(x.nbytes for x in self.kept[seed])
                 while len(self.kept) > max(1, KEPT // max(1, each)):
                     self.kept.popitem(last=False)
@@ -88,11 +90,11 @@ def initializer(draw: Draw) -> Callable[[Any], dict[str, Any]]:
 
     def init(key: Any) -> dict[str, Any]:
         found = {name: jnp.asarray(x) for name, x in host.constant.items()}
-        if not host.random:
+        if not host.names:
             return found
         drawn = jax.pure_callback(
             host, host.shapes, jax.random.key_data(key), vmap_method="sequential"
         )
-        return found | dict(zip(host.random, drawn, strict=True))
+        return found | dict(zip(host.names, drawn, strict=True))
 
     return init
