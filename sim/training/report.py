@@ -3,7 +3,7 @@
 import xarray as xr
 
 from sim.running import files
-from sim.training import picture, remarks
+from sim.training import parts_picture, picture, remarks
 from sim.training.as_json import to_json
 from sim.training.output import Output
 from sim.training.tables import tables
@@ -23,6 +23,8 @@ def deliver(samples: xr.Dataset, output: Output) -> int:
     """
     if output.figure is not None:
         picture.write(samples, output.figure)
+    if output.parts_figure is not None:
+        parts_picture.write(samples, output.parts_figure)
     if output.json is not None:
         files.write_text(output.json, to_json(samples))
     if output.markdown is not None:
