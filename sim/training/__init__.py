@@ -1,9 +1,10 @@
 """The law after training: what regularizers do to input gradients, and how those grow with d.
 
 `configuration` says what is trained (a study: its trainings at each side), `experiment` runs it,
-`trainer` and `regularizers` train and measure, `checkpointed` does so epoch by epoch, `dataset`
-labels the results, `growth` and `damage_curve` read laws from them; `report`, `tables`, `as_json`
-and `picture` show them. The commands are `python -m sim.training` and `python -m
+`trainer`, `regularizers` and `optimizer` train and measure, `subspace` splits gradients into parts
+that training can and cannot reach, `checkpointed` does so epoch by epoch, `dataset` labels the
+results, `growth` and `damage_curve` read laws from them; `report`, `tables`, `as_json`, `picture`
+and `parts_picture` show them. The commands are `python -m sim.training` and `python -m
 sim.training_report`. May import everything below the experiments, and exponents from
 `sim.vulnerability`.
 """

@@ -5,7 +5,9 @@ on images that are made larger by copying pixels: ordinarily, with PGD training 
 (all at every side), and with other regularizers (at one side). It measures accuracy, ‖∂_x L‖_q,
 adversarial damage and vulnerability on training and test images, and fits how they grow with
 d = channels · side², before training and after. Images have mean square 1 per coordinate, the unit
-of ε; attacks and regularizers have sizes ε_p = ε d^{1/p}: a fixed change per pixel.
+of ε; attacks and regularizers have sizes ε_p = ε d^{1/p}: a fixed change per pixel. Gradients are
+split into their parts on the subspace of images with copied pixels and off it. `--network mlp`
+trains dense networks, of which theory says what becomes of both.
 """
 
 import sys

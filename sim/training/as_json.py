@@ -10,7 +10,7 @@ from sim.statistics import numbers
 from sim.statistics.estimates import Mean
 from sim.statistics.numbers import fields
 from sim.storage import attributes
-from sim.training.configuration import SETS
+from sim.training.configuration import PARTS, SETS
 from sim.training.damage_curve import DamageCurve, damage_curves
 from sim.training.growth import Quantity, changes, fits
 from sim.training.means import mean
@@ -90,6 +90,13 @@ def _points(samples: xr.Dataset) -> list[dict[str, Any]]:
                         "accuracy": _summary(at["accuracy"]),
                         "loss": _summary(at["loss"]),
                         "norms": {str(q): _summary(at["norm"].sel(q=q)) for q in at["q"].values},
+                        "parts": {
+                            kind: {
+                                str(q): _summary(at["parts"].sel(part=kind, q=q))
+                                for q in at["q"].values
+                            }
+                            for kind in PARTS
+                        },
                         "attacks": [
                             {
                                 "attack": str(attack),

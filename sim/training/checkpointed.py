@@ -54,7 +54,7 @@ def trained(course: Course, cell: Cell) -> Arrays:
         return stored
     regularizer, strength = (ORDINARY, 0.0) if training == BEFORE else parsed(training)
     recipe = trainer.Recipe(
-        network=trainer.network(config.data, side, config.width, config.depth),
+        network=trainer.network(config.data, side, config.width, config.depth, config.network),
         side=side,
         seed=config.seed,
         regularizer=regularizer,
@@ -62,14 +62,17 @@ def trained(course: Course, cell: Cell) -> Arrays:
         batch=config.batch,
         learning_rate=config.learning_rate,
         pgd_steps=config.pgd_steps,
+        optimizer=config.optimizer,
+        data_side=data.test.images.shape[1],
     )
     seeds = config.seeds
-    state = trainer.start(recipe, seeds)
+    state = trainer.start(recipe, seeds, strength)
     leaves, structure = jax.tree.flatten(state)
     curve = {
         "curve_loss": np.full((seeds, epochs), np.nan),
         "curve_accuracy": np.full((seeds, 2, epochs), np.nan),
         "curve_norm": np.full((seeds, 2, epochs), np.nan),
+        "curve_parts": np.full((seeds, 2, 2, epochs), np.nan),
         "failed": np.full(seeds, -1),
     }
     first, before = 0, study.checkpoint(name)
@@ -96,11 +99,12 @@ def trained(course: Course, cell: Cell) -> Arrays:
             now = trainer.measured(recipe, state[0], images)
             curve["curve_accuracy"][:, i, number] = now.accuracy
             curve["curve_norm"][:, i, number] = now.norm[:, 0]
+            curve["curve_parts"][:, i, :, number] = now.parts[:, :, 0]
         arrays = {f"leaf{i}": np.asarray(x) for i, x in enumerate(jax.tree.leaves(state))}
         study.keep_checkpoint(name, arrays | curve | {"epoch": np.array(number + 1)})
         course.advance(1)
     found = _measured(config, recipe, state[0], sets) | curve
-    for key in ("accuracy", "loss", "norm", "damage", "fooled", "curve_accuracy"):
+    for key in ("accuracy", "loss", "norm", "parts", "damage", "fooled", "curve_accuracy"):
         found[key][curve["failed"] >= 0] = np.nan
     study.finish(name, found)
     return found
@@ -111,7 +115,7 @@ def _measured(config: Completed, recipe: trainer.Recipe, weights: Any, sets: lis
     each = [
         trainer.measured(recipe, weights, part, attacks(config), config.attacked) for part in sets
     ]
-    names = ("accuracy", "loss", "norm", "damage", "fooled")
+    names = ("accuracy", "loss", "norm", "parts", "damage", "fooled")
     return {name: np.stack([getattr(one, name) for one in each], axis=1) for name in names}
 
 

@@ -26,6 +26,9 @@ ORDINARY = "ordinary"
 SETS = ("training", "test")
 """The sets of images that are measured."""
 
+PARTS = ("on", "off")
+"""Parts of an input gradient: on the subspace of the data, and off it."""
+
 REGULARIZERS = (
     *("penalty-l1", "penalty-l2", "step-linf", "step-l2", "pgd-linf", "pgd-l2"),
     "cross-lipschitz",
@@ -35,6 +38,16 @@ the norm of the gradient, attacks for that of the attack."""
 
 COMPARED = tuple(name for name in REGULARIZERS if name != "pgd-l2")
 """Regularizers that are compared at one side unless others are asked for."""
+
+INTERVENTIONS = ("weight-decay", "small-start", "zero-off")
+"""Ordinary training with one thing changed: decoupled weight decay, at a rate; the first layer's
+weights multiplied by a number at the start; those weights 0 off the data's subspace at the start
+(dense networks alone, no strength)."""
+
+NETWORKS = ("convnet", "mlp")
+OPTIMIZERS = ("adam", "sgd")
+RATES = {"adam": 5e-3, "sgd": 3.0}
+"""Learning rates unless one is given."""
 
 STRENGTHS = (0.05, 0.1, 0.2, 0.4)
 """Strengths at which they are compared."""
@@ -54,22 +67,29 @@ class Config(flags.Checked):
     trainings: flags.Names = None
     """Trainings at every side: ordinary, or REGULARIZER:STRENGTH with penalty-l1, penalty-l2,
     step-linf, step-l2, pgd-linf, pgd-l2 or cross-lipschitz; the strength is the change ε per
-    pixel. Unless given: ordinary pgd-linf:0.05 pgd-linf:0.1 pgd-linf:0.2."""
+    pixel. Or ordinary training otherwise begun or held back: weight-decay:RATE,
+    small-start:FACTOR (of the first layer), zero-off (mlp). Unless given: ordinary pgd-linf:0.05
+    pgd-linf:0.1 pgd-linf:0.2."""
     compared: flags.Names = None
     """Further trainings, at --compared-size only. Unless given: most regularizers at strengths
     0.05, 0.1, 0.2, 0.4."""
     compared_size: flags.Whole = None
     """The side at which all regularizers are compared. Unless given: the second smallest."""
+    network: str = "convnet"
+    """convnet: convolutions with batch normalization. mlp: dense layers without it."""
+    optimizer: flags.Name = None
+    """adam; or sgd, gradient descent with each layer's rate in units of the variance of its first
+    weights. Unless given: adam for convnet, sgd for mlp."""
     width: int = 16
-    """Channels of each convolution."""
+    """Channels of each convolution, or units of each hidden layer."""
     depth: int = 4
-    """Convolutions."""
+    """Convolutions, or hidden layers."""
     epochs: flags.Whole = None
     """Passes over the training images. Unless given: 12, 6 with --quick."""
     batch: int = 32
     """Images in a batch."""
-    learning_rate: float = 5e-3
-    """Of Adam at the start; falls to 0 like a cosine."""
+    learning_rate: flags.Number = None
+    """At the start; falls to 0 like a cosine. Unless given: 0.005 with adam, 3 with sgd."""
     pgd_steps: int = 5
     """Steps of PGD in training, each of ε/(0.75 · steps), after a random start."""
     attack_norms: tuple[str, ...] = ("1", "2", "inf")
@@ -104,6 +124,8 @@ class Completed(Config):
     epochs: int = 0
     seeds: int = 0
     workers: int = 1
+    optimizer: str = "adam"
+    learning_rate: float = RATES["adam"]
 
 
 GROWS = ("sizes", "trainings", "compared", "compared_size", "workers", "quick", "data_dir")
@@ -131,6 +153,13 @@ def completed(config: Config) -> Completed:
     """
     if config.data not in NAMES:
         raise ValueError(unknown("data", config.data, NAMES))
+    optimizer = _given(config.optimizer, "adam" if config.network == "convnet" else "sgd")
+    for name, value, known in (
+        ("network", config.network, NETWORKS),
+        ("optimizer", optimizer, OPTIMIZERS),
+    ):
+        if value not in known:
+            raise ValueError(unknown(name, value, known))
     quick = config.quick
     usual = SIZES[config.data]
     sizes = tuple(sorted(_given(config.sizes, usual[:2] if quick else usual)))
@@ -147,6 +176,8 @@ def completed(config: Config) -> Completed:
         "epochs": _given(config.epochs, 6 if quick else 12),
         "seeds": _given(config.seeds, 2 if quick else 5),
         "workers": _given(config.workers, os.cpu_count() or 1),
+        "optimizer": optimizer,
+        "learning_rate": _given(config.learning_rate, RATES[optimizer]),
     }
     return Completed(**vars(config) | found)
 
@@ -165,9 +196,10 @@ def parsed(training: str) -> tuple[str, float]:
         ValueError: The regularizer is unknown, or its strength is missing or not positive.
     """
     name, _, strength = training.partition(":")
-    if name not in (ORDINARY, *REGULARIZERS):
-        raise ValueError(unknown("regularizer", name, (ORDINARY, *REGULARIZERS)))
-    if name == ORDINARY:
+    known = (ORDINARY, *REGULARIZERS, *INTERVENTIONS)
+    if name not in known:
+        raise ValueError(unknown("regularizer", name, known))
+    if name in (ORDINARY, "zero-off"):
         if strength:
             raise ValueError(f"{name} training takes no strength, unlike {training}.")
         return name, 0.0
@@ -215,11 +247,12 @@ def check(config: Config) -> None:
     if full.data == "cifar10" and not Path(str(full.data_dir)).is_dir():
         raise ValueError(f"there is no folder {full.data_dir}.")
     for training in (*full.trainings, *full.compared):
-        parsed(training)
+        if parsed(training)[0] == "zero-off" and full.network != "mlp":
+            raise ValueError("zero-off needs --network mlp: kernels are shared by all pixels.")
     if full.compared_size not in full.sizes:
         raise ValueError(f"--compared-size {full.compared_size} is not among --sizes.")
     for side in full.sizes:
-        net = without_batch_norm(full.data, side, full.width, full.depth)
+        net = without_batch_norm(full.data, side, full.width, full.depth, full.network)
         output_shape(net.body, net.input_shape(side))
     needs(full).refuse()
 
@@ -253,7 +286,7 @@ def needs(config: Completed) -> Needs:
     each: list[int] = []
     seconds = 0
     for cell in cells:
-        net = without_batch_norm(config.data, cell.side, config.width, config.depth)
+        net = without_batch_norm(config.data, cell.side, config.width, config.depth, config.network)
         shape = net.input_shape(cell.side)
         weights = memory.bytes_per_seed(net.body, shape, 0) // 2
         of_step = memory.bytes_per_seed(net.body, shape, DOUBLE * min(config.batch, images))

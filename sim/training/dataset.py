@@ -11,7 +11,7 @@ from sim.plan import configuration
 from sim.sampling.datasets import CHANNELS
 from sim.storage import attributes
 from sim.storage.studies import Arrays
-from sim.training.configuration import BEFORE, SETS, Cell, Completed, regularizer
+from sim.training.configuration import BEFORE, PARTS, SETS, Cell, Completed, regularizer
 
 NORMS = ("1", "2", "inf")
 """Orders q of the norms of input gradients that are measured."""
@@ -31,11 +31,13 @@ def labelled(config: Completed, found: Mapping[Cell, Arrays]) -> xr.Dataset:
         "accuracy": per_set,
         "loss": per_set,
         "norm": (*per_set, "q"),
+        "parts": (*per_set, "part", "q"),
         "damage": per_attack,
         "fooled": per_attack,
         "curve_loss": ("epoch",),
         "curve_accuracy": (*per_set, "epoch"),
         "curve_norm": (*per_set, "epoch"),
+        "curve_parts": (*per_set, "part", "epoch"),
         "failed": (),
     }
     coords = {
@@ -45,6 +47,7 @@ def labelled(config: Completed, found: Mapping[Cell, Arrays]) -> xr.Dataset:
         "d": ("size", [CHANNELS[config.data] * side**2 for side in sizes]),
         "set": list(SETS),
         "q": list(NORMS),
+        "part": list(PARTS),
         "attack": list(ATTACKS),
         "p": list(config.attack_norms),
         "eps": list(config.eps),
@@ -56,7 +59,7 @@ def labelled(config: Completed, found: Mapping[Cell, Arrays]) -> xr.Dataset:
         shape = tuple(lengths[dim] for dim in own)
         values = np.full((lengths["seed"], len(trainings), len(sizes), *shape), np.nan)
         for (training, side), arrays in found.items():
-            if arrays[name].size:
+            if name in arrays and arrays[name].size:  # studies of before have no parts
                 values[:, trainings.index(training), sizes.index(side)] = arrays[name]
         variables[name] = (("seed", "training", "size", *own), values)
     return xr.Dataset(variables, coords, attributes.encoded(asdict(config)))

@@ -34,10 +34,11 @@ def run(
 
     Returns:
         A dataset with `accuracy` and `loss` by (seed, training, size, set), `norm`, mean ‖∂_x L‖_q
-        over the images of a set, by (…, q), `damage` and `fooled` of attacks by (…, attack, p,
+        over the images of a set, by (…, q), `parts`, the same of its parts on the data's subspace
+        and off it, by (…, part, q), `damage` and `fooled` of attacks by (…, attack, p,
         eps), and the learning curve: `curve_loss` by (seed, training, size, epoch),
-        `curve_accuracy` and `curve_norm` (q = 1) by (…, set, epoch). The training named
-        "initialization" is the network before training, batch normalization with mean 0 and
+        `curve_accuracy`, `curve_norm` (q = 1) and `curve_parts` by (…, set, epoch). The training
+        named "initialization" is the network before training, batch normalization with mean 0 and
         variance 1. `failed` is the first epoch whose loss was not finite, −1 if all were; what
         follows it is NaN, as is what the design does not have. `d` is a coordinate along size.
 

@@ -9,14 +9,27 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
+from jaxtyping import Bool
 
+from sim.sampling.datasets import CHANNELS, SIZES
 from sim.statistics import finite
 from sim.statistics.estimates import Slope
 from sim.statistics.intervals import slope_weights
-from sim.training.configuration import BEFORE, ORDINARY, SETS
+from sim.training.configuration import (
+    BEFORE,
+    INTERVENTIONS,
+    ORDINARY,
+    PARTS,
+    SETS,
+    Completed,
+    regularizer,
+)
 from sim.training.dataset import at_several_sides, config_of, dimensions
 from sim.training.network import without_batch_norm
 from theory.laws.prediction import predict
+
+PRESERVING = (ORDINARY, *INTERVENTIONS)
+"""Trainings that see nothing but images on the data's subspace."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +37,8 @@ class Quantity:
     """One measure of the networks at every side, a mean over images."""
 
     kind: str
-    """norm: ‖∂_x L‖_q; damage: increase of the loss by an attack; vulnerability: that of the 0–1
-    loss."""
+    """norm: ‖∂_x L‖_q; on and off: that of its parts on the data's subspace and off it; damage:
+    increase of the loss by an attack; vulnerability: that of the 0–1 loss."""
     q: str | None = None
     """Order of the norm of the gradient, for a norm."""
     attack: str | None = None
@@ -39,6 +52,8 @@ class Quantity:
         """Its values in what `sim.training.run` returned."""
         if self.kind == "norm":
             return samples["norm"].sel(q=self.q)
+        if self.kind in PARTS:
+            return samples["parts"].sel(part=self.kind, q=self.q)
         name = "fooled" if self.kind == "vulnerability" else self.kind
         return samples[name].sel(attack=self.attack, p=self.p, eps=self.eps)
 
@@ -55,7 +70,8 @@ class Fit:
     zero_at: tuple[int, ...]
     """Sides at which the mean is zero, so that it has no logarithm."""
     predicted: float | None
-    """The law's slope over the same sizes, for norms at initialization."""
+    """The law's slope over the same sizes, for norms at initialization; for their parts also after
+    trainings that `copied-pixels` is about."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +90,8 @@ class Change:
 def quantities(samples: xr.Dataset) -> list[Quantity]:
     """All that is measured at every side; attacks that were not made are left out."""
     found = [Quantity("norm", str(q)) for q in samples["q"].values]
+    if np.isfinite(samples["parts"]).any():
+        found += [Quantity(part, str(q)) for part in PARTS for q in samples["q"].values]
     for attack in samples["attack"].values:
         for p in samples["p"].values:
             for eps in samples["eps"].values:
@@ -97,10 +115,14 @@ def fits(samples: xr.Dataset) -> list[Fit]:
     for training, part, quantity in _each(samples, at_several_sides(samples)):
         values = quantity.of(samples.sel(training=training, set=part))
         rows, there = _rows(values)
+        if there.sum() < 2:  # nothing lies off the subspace at the smallest side
+            continue
         slope = finite.exponent(rows[:, there], dimensions(samples)[there])
         sides = samples["size"].values[there]
         zero = np.nan_to_num(rows[:, there]).sum(axis=0) == 0
         law = predicted.get(str(quantity.q)) if training == BEFORE else None
+        if quantity.kind in PARTS:
+            law = predicted_part(samples, training, quantity, there)
         nothing = tuple(int(side) for side in sides[zero])
         found.append(Fit(training, part, quantity, slope, nothing, law))
     return found
@@ -157,6 +179,46 @@ def predictions(samples: xr.Dataset) -> dict[str, float]:
     return found
 
 
+def predicted_part(
+    samples: xr.Dataset, training: str, quantity: Quantity, there: Bool[np.ndarray, " sizes"]
+) -> float | None:
+    """The slope of a part of the gradient that is predicted, for q = 1; None if none is.
+
+    At initialization coordinates are about independent, so a subspace of m of d dimensions has the
+    share √(m/d) of E‖∂_x L‖_1 and its complement √(1 − m/d). In dense networks under gradient
+    descent that stays so off the subspace, and on it the norm does not depend on d
+    (`copied-pixels`), unless training leaves the subspace, as attacks do.
+
+    Args:
+        samples: What `sim.training.run` returned.
+        training: The training.
+        quantity: With one of `PARTS` for its kind.
+        there: Sizes of the fit.
+    """
+    config, ds = config_of(samples), dimensions(samples)[there]
+    if quantity.q != "1" or len(ds) < 2:
+        return None
+    kept = config.network == "mlp" and config.optimizer == "sgd"
+    if training != BEFORE and not (kept and regularizer(training) in PRESERVING):
+        return None
+    own = own_dimension(config)
+    share = own / ds if quantity.kind == "on" else 1 - own / ds
+    if training != BEFORE and quantity.kind == "on":
+        return 0.0
+    if regularizer(training) == "zero-off":
+        return None
+    return float(np.log(predicted_norms(samples, "1")[there] * np.sqrt(share)) @ slope_weights(ds))
+
+
+def own_dimension(config: Completed) -> int:
+    """The dimension m of the subspace that enlarged images lie in, that of the images themselves.
+
+    Args:
+        config: Of a study.
+    """
+    return CHANNELS[config.data] * SIZES[config.data][0] ** 2
+
+
 def predicted_norms(samples: xr.Dataset, q: str) -> np.ndarray:
     """The law's E‖∂_x L‖_q at every side, at initialization.
 
@@ -167,7 +229,7 @@ def predicted_norms(samples: xr.Dataset, q: str) -> np.ndarray:
     config = config_of(samples)
     found = []
     for side, d in zip(samples["size"].values.tolist(), dimensions(samples), strict=True):
-        net = without_batch_norm(config.data, side, config.width, config.depth)
+        net = without_batch_norm(config.data, side, config.width, config.depth, config.network)
         found.append(predict(net, q, "loss")(d))
     return np.array(found)
 

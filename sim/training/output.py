@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sim.running import command_line, flags
+from sim.running import command_line, files, flags
 
 
 @dataclass(frozen=True)
@@ -11,6 +11,8 @@ class Output(command_line.Output):
 
     figure: flags.Place = None
     """Draw growth with d; the name ends in .png, .svg or .pdf. python -m figures has more."""
+    parts_figure: flags.Place = None
+    """Draw the gradient's parts on and off the data's subspace; endings as for --figure."""
     check: bool = False
     """Exit with status 1 if a loss was not finite, or ordinary training leaves less than 97 %
     accuracy on the test digits at some side."""
@@ -18,4 +20,9 @@ class Output(command_line.Output):
     """Write the tables as Markdown to this file, or to standard output for "-"."""
 
     def targets(self) -> tuple[str | None, ...]:
-        return *super().targets(), self.markdown
+        return *super().targets(), self.parts_figure, self.markdown
+
+    def refuse(self) -> None:
+        super().refuse()
+        if self.parts_figure is not None:
+            files.check_format(self.parts_figure)

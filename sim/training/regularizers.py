@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, Int, Key
 from sim.attacks.ascent import anywhere, ascended, steepest
 from sim.networks.batch_norm import apply_batch
 from sim.networks.layers import Weights
+from sim.training.configuration import INTERVENTIONS
 from theory.network import Serial
 
 Images = Float[Array, "n side side channels"]
@@ -140,5 +141,6 @@ LOSSES: dict[str, Callable[[Serial, Weights, Batch], Loss]] = {
     "pgd-linf": partial(pgd, INFINITY),
     "pgd-l2": partial(pgd, 2.0),
     "cross-lipschitz": cross_lipschitz,
+    **dict.fromkeys(INTERVENTIONS, ordinary),
 }
 """By the names of `sim.training.configuration`, which the command line takes."""

@@ -17,6 +17,9 @@ NOTES = (
     "damage, fooled: increase of the loss and of the 0-1 loss under projected ascent. "
     "Differences are over the sides that both trainings have. too few: fooled in one network alone "
     "at some side.",
+    "on, off: parts of the gradient on the subspace of images whose pixels are copies, and off it; "
+    "predicted after training for dense networks under gradient descent, which cannot change the "
+    "first layer off that subspace (`copied-pixels`).",
     "one curve: trainings but not initialization, on test images; means over seeds, each of the "
     "networks of one seed, with 95 % intervals. By regularizer: 1 for all would be one curve.",
 )
@@ -25,10 +28,10 @@ NOTES = (
 def title(samples: xr.Dataset) -> str:
     """What was trained."""
     c = config_of(samples)
-    return (
-        f"{c.data}, {c.depth} convolutions of {c.width} channels, {c.epochs} epochs, "
-        f"batches of {c.batch}, {c.seeds} seeds"
-    )
+    what = f"{c.depth} convolutions of {c.width} channels"
+    if c.network == "mlp":
+        what = f"mlp of {c.depth} × {c.width} units, {c.optimizer}"
+    return f"{c.data}, {what}, {c.epochs} epochs, batches of {c.batch}, {c.seeds} seeds"
 
 
 def remarks(samples: xr.Dataset) -> list[str]:

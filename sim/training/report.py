@@ -6,7 +6,7 @@ from functools import partial
 import xarray as xr
 
 from sim.running import files
-from sim.training import picture, remarks
+from sim.training import parts_picture, picture, remarks
 from sim.training.answer import answer
 from sim.training.as_json import to_json
 from sim.training.output import Output
@@ -27,6 +27,8 @@ def deliver(samples: xr.Dataset, output: Output) -> int:
     """
     if output.figure is not None:
         picture.write(samples, output.figure)
+    if output.parts_figure is not None:
+        parts_picture.write(samples, output.parts_figure)
     if output.markdown is not None:
         files.write_text(output.markdown, to_markdown(samples))
     output.deliver(partial(printout, samples), partial(to_json, samples))

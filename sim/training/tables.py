@@ -9,7 +9,7 @@ import xarray as xr
 
 from sim.statistics.estimates import Mean, Slope
 from sim.statistics.numbers import with_ends, with_error
-from sim.training.configuration import BEFORE
+from sim.training.configuration import BEFORE, PARTS
 from sim.training.damage_curve import DamageCurve, damage_curves
 from sim.training.dataset import at_several_sides, config_of, shown_attack
 from sim.training.growth import Fit, Quantity, changes, fits
@@ -29,6 +29,8 @@ def tables(samples: xr.Dataset) -> list[Table]:
         fitted = fits(samples)
         found = [_growth(samples, fitted), _changes(samples), _vulnerability(samples, fitted)]
         found.append(_points(samples, "by side, on test images", at_several_sides(samples), None))
+        if np.isfinite(samples["parts"]).any():
+            found += [_parts(fitted), _parts_by_side(samples)]
     side = config_of(samples).compared_size
     trainings = [str(t) for t in samples["training"].values]
     found.append(_points(samples, f"side {side}, on test images", trainings, side))
@@ -94,6 +96,49 @@ def _vulnerability(samples: xr.Dataset, fitted: list[Fit]) -> Table:
         rows.append((training, *(_or_zero(fit, samples.sizes["size"]) for fit in found)))
     title = "exponents of d of the vulnerability, the increase of the 0-1 loss"
     return _table(title, ("training", *chosen), rows)
+
+
+def _parts(fitted: list[Fit]) -> Table:
+    """Exponents of ‖·‖_1 of both parts of the gradient, with what is predicted of them."""
+    known = {(fit.training, fit.set, fit.quantity): fit for fit in fitted}
+    rows = []
+    for training in dict.fromkeys(fit.training for fit in fitted):
+        cells: list[str] = []
+        for part in PARTS:
+            fits = [known.get((training, s, Quantity(part, "1"))) for s in ("test", "training")]
+            law = fits[0].predicted if fits[0] is not None else None
+            cells += ["–" if law is None else f"{law:.3f}", *map(_or_nothing, fits)]
+        rows.append((training, *cells))
+    names = [
+        f"{name} {part}" for part in PARTS for name in ("predicted,", "test images,", "training,")
+    ]
+    title = "exponents of d of ‖∂L‖₁, its parts on the data's subspace and off it"
+    return _table(title, ("training", *names), rows)
+
+
+def _or_nothing(fit: Fit | None) -> str:
+    if fit is None:
+        return "–"
+    if np.isfinite(fit.exponent.value):
+        return _slope(fit.exponent)
+    return "0" if fit.zero_at else "–"
+
+
+def _parts_by_side(samples: xr.Dataset) -> Table:
+    """‖·‖_1 of both parts on test images, and the share of ‖∂L‖_2² off the subspace."""
+    rows = []
+    for training in at_several_sides(samples):
+        for size in samples["size"].values.tolist():
+            at = samples["parts"].sel(training=training, size=size, set="test")
+            if np.isnan(at.sel(part="on")).all():
+                continue
+            squares = at.sel(q="2") ** 2
+            share = squares.sel(part="off") / squares.sum("part", skipna=False)
+            off = at.sel(part="off", q="1")
+            cells = (_mean(at.sel(part="on", q="1")), _mean(off), _mean(share))
+            rows.append((training, str(size), *cells))
+    columns = ("training", "side", "‖∂L‖₁ on", "‖∂L‖₁ off", "share of mean ‖∂L‖₂, squared, off")
+    return _table("the gradient on and off the data's subspace, test images", columns, rows)
 
 
 def _or_zero(fit: Fit | None, sides: int) -> str:

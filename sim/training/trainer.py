@@ -20,6 +20,7 @@ from sim.networks import layers
 from sim.networks.batch_norm import with_batch_norm, with_statistics
 from sim.networks.gradients import norm
 from sim.sampling.datasets import Split
+from sim.training import optimizer, subspace
 from sim.training.configuration import TOGETHER
 from sim.training.dataset import NORMS
 from sim.training.network import without_batch_norm
@@ -41,8 +42,12 @@ class Recipe:
     epochs: int
     batch: int
     learning_rate: float
-    """At the start; it falls to 0 like a cosine. The optimizer is Adam."""
+    """At the start; it falls to 0 like a cosine."""
     pgd_steps: int
+    optimizer: str = "adam"
+    """adam or sgd, see `sim.training.optimizer`."""
+    data_side: int = 8
+    """Side of the images themselves."""
 
 
 @dataclass(frozen=True)
@@ -53,17 +58,20 @@ class Measures:
     loss: Any
     norm: Any
     """‖∂_x L‖_q by (seeds, q), q as in `sim.training.dataset.NORMS`."""
+    parts: Any
+    """The same of its parts on and off the data's subspace, by (seeds, part, q)."""
     damage: Any
     fooled: Any
 
 
-def network(data: str, side: int, width: int, depth: int) -> Network:
-    """The network of `sim.training.network`, with batch normalization.
+def network(data: str, side: int, width: int, depth: int, kind: str = "convnet") -> Network:
+    """The network of `sim.training.network`, convnets with batch normalization.
 
     Raises:
         ValueError: There is no such network for a side or a depth.
     """
-    return with_batch_norm(without_batch_norm(data, side, width, depth))
+    net = without_batch_norm(data, side, width, depth, kind)
+    return with_batch_norm(net) if kind == "convnet" else net
 
 
 def copied(xs: Float[Array, "n s s c"], side: int) -> Float[Array, "n side side c"]:
@@ -79,20 +87,34 @@ def _keys(seed: int, seeds: int) -> tuple[Array, Array]:
     return both[:, 0], both[:, 1]
 
 
-def start(recipe: Recipe, seeds: int) -> Any:
-    """Weights and the optimizer's memory of so many networks before training."""
-    net, optimizer = recipe.network, _optimizer(recipe, 1)
+def start(recipe: Recipe, seeds: int, strength: float = 0.0) -> Any:
+    """Weights and the optimizer's memory of so many networks before training.
+
+    Args:
+        recipe: How they will be trained, with their start.
+        seeds: How many.
+        strength: The factor of the first layer's weights, for "small-start".
+
+    Returns:
+        A pytree whose leaves have the seeds first.
+    """
+    net, descent = recipe.network, _optimizer(recipe, 1, 0.0)
 
     def of_seed(key: Array) -> Any:
         weights = layers.init(net.body, key, net.input_shape(recipe.side))
-        return weights, optimizer.init(weights)
+        if recipe.regularizer == "small-start":
+            weights = subspace.scaled_start(weights, strength)
+        if recipe.regularizer == "zero-off":
+            weights = subspace.zero_off(weights, recipe.side, recipe.data_side)
+        return weights, descent.init(weights)
 
     return jax.lax.map(of_seed, _keys(recipe.seed, seeds)[0])
 
 
-def _optimizer(recipe: Recipe, batches: int) -> optax.GradientTransformation:
+def _optimizer(recipe: Recipe, batches: int, strength: Any) -> optax.GradientTransformation:
     total = max(1, recipe.epochs * batches)
-    return optax.adam(optax.cosine_decay_schedule(recipe.learning_rate, total))
+    decay = strength if recipe.regularizer == "weight-decay" else None
+    return optimizer.made(recipe.optimizer, recipe.learning_rate, total, decay)
 
 
 def epoch(
@@ -128,9 +150,11 @@ def _epoch(recipe: Recipe, count: int) -> Callable[..., Any]:
     of_batch, body = LOSSES[recipe.regularizer], recipe.network.body
     size = min(recipe.batch, count)
     batches = count // size
-    optimizer = _optimizer(recipe, batches)
+    rates = optimizer.rates(recipe.network, recipe.side)
 
     def pass_over(state: Any, keys: Array, images: Array, labels: Array, strength: Array) -> Any:
+        descent = _optimizer(recipe, batches, strength)
+
         def step(state: Any, drawn: tuple[Array, Array]) -> tuple[Any, Array]:
             (weights, memory), (chosen, key) = state, drawn
             xs = copied(images[chosen], recipe.side)
@@ -140,7 +164,9 @@ def _epoch(recipe: Recipe, count: int) -> Callable[..., Any]:
                 return of_batch(body, weights, batch)
 
             (loss, moved), slope = jax.value_and_grad(objective, has_aux=True)(weights)
-            updates, memory = optimizer.update(slope, memory)
+            if recipe.optimizer == "sgd":
+                slope = optimizer.scaled(slope, rates)
+            updates, memory = descent.update(slope, memory, weights)
             weights = optax.apply_updates(weights, updates)
             return (with_statistics(body, weights, moved), memory), loss
 
@@ -177,25 +203,30 @@ def measured(
     """
     xs, labels = jnp.asarray(images.images), jnp.asarray(images.labels)
     net, side = recipe.network, recipe.side
-    accuracy, loss, norms = _measure(net, side)(weights, xs, labels)
+    accuracy, loss, norms, parts = _measure(net, side)(weights, xs, labels)
     harm, fooled = None, None
     if attacks is not None:
         key = jax.random.fold_in(jax.random.key(recipe.seed), 2**31)
         few = (xs[:attacked], labels[:attacked])
         harm, fooled = _attack(net, side, attacks)(weights, *few, key)
-    found = (accuracy, loss, norms, harm, fooled)
+    found = (accuracy, loss, norms, parts, harm, fooled)
     return Measures(*(None if x is None else np.asarray(x, float) for x in found))
 
 
 @lru_cache(maxsize=64)
 def _measure(net: Network, side: int) -> Callable[..., Any]:
     def of_image(weights: Any, x: Array, label: Int[Array, ""]) -> tuple[Array, ...]:
-        x = copied(x[None], side)[0]
+        own, x = x.shape[0], copied(x[None], side)[0]
         loss, gradient = jax.value_and_grad(losses.cross_entropy, argnums=2)(
             net.body, weights, x, label
         )
         right = jnp.argmax(layers.apply(net.body, weights, x)) == label
-        return right.astype(x.dtype), loss, jnp.stack([norm(gradient, float(q)) for q in NORMS])
+        norms = jnp.stack([norm(gradient, float(q)) for q in NORMS])
+        both = [[norm(g, float(q)) for q in NORMS] for g in subspace.parts(gradient, own)]
+        parts = jnp.array(both)
+        if own == side:
+            parts = parts.at[1].set(jnp.nan)  # nothing lies off the subspace
+        return right.astype(x.dtype), loss, norms, parts
 
     return jax.jit(_over_seeds_and_images(of_image))
 
