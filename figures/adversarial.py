@@ -28,7 +28,8 @@ def draw(runs: Runs) -> Any:
         "input": "photo", "photograph": PHOTOGRAPH, "attack": "linf, one step, to the boundary",
     }  # fmt: skip
     figure = style.Picture(figsize=(style.PAGE, 6.6))
-    above, below = figure.subfigures(2, 1, height_ratios=(2.3, 1))
+    rows: Any = figure.subfigures(2, 1, height_ratios=(2.3, 1))
+    above, below = rows
     panels = above.subplots(3, len(sides))
     ds = [3 * side**2 for side in sides]
     medians: list[flips.Median] = []
