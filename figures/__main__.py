@@ -14,7 +14,7 @@ from theory.names import unknown
 
 FIGURES = (
     *("scaling", "constants", "exponents", "initializations", "heads", "spread", "sampling"),
-    *("vulnerability", "flips", "limits", "adversarial", "layers", "fates"),
+    *("vulnerability", "flips", "limits", "adversarial", "layers", "orders"),
 )
 OF_STUDIES = ("training_growth", "training_damage", "training_accuracy", "training_epochs")
 """Figures of a study of training, which takes an hour; drawn only if they are named."""

@@ -76,19 +76,19 @@ def _draw(panel: Any, quantity: str, q: str, fits: list[Fit], points: list[Point
         predicted = [np.nan if p.predicted is None else p.predicted for p in own]
         style.line(panel, i, ds, predicted)
     style.logarithmic(panel, sorted({p.d for p in points}))
-    _leave_room(panel)
+    _leave_room(panel, len(chosen))
     style.plain_y(panel)
     if chosen:
         rising = np.nanmean([fit.exponent.value for fit in chosen]) > 0.1
         panel.legend(loc="lower right" if rising else "lower left", title=_predicted(chosen))
 
 
-def _leave_room(panel: Any) -> None:
+def _leave_room(panel: Any, entries: int) -> None:
     # a flat law looks flat, and the legend below it hides no point
     low, high = np.log10(panel.get_ylim())
     missing = max(0.0, 1 - (high - low))
     low, high = low - 0.65 * missing, high + 0.35 * missing
-    panel.set_ylim(10 ** (low - 0.25 * (high - low)), 10**high)
+    panel.set_ylim(10 ** (low - (0.1 + 0.15 * entries) * (high - low)), 10**high)
 
 
 def _predicted(fits: list[Fit]) -> str:

@@ -20,6 +20,7 @@ def samples():
     plan = planned(Config(arch="mlp", widths=(8, 16), sizes=(4, 8), seeds=30, norms=("1", "inf")))
     law = predictions(plan)
     spread = np.random.default_rng(0).uniform(0.9, 1.1, 30)
+    spread /= spread.mean()
     size = law["predicted"].transpose("width", "size", "quantity", "q").values
     return labelled(plan, 1.09 * np.moveaxis(size[..., None] * spread, -1, 2), law)
 

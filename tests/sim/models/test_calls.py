@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from sim.independence.counterfactual import random_leaves
+from sim.independence.counterfactual import initialized
 from sim.models import factories, loading
 from sim.plan.plan import completed
 from sim.scaling.configuration import Config
@@ -125,7 +125,7 @@ def test_models_of_keras(monkeypatch):
     assert are_drawn(factory)
     init, _ = loading.pair(loading.Own("mine", factory), SHAPE)
     names = sorted(jax.eval_shape(init, jax.random.key(0)))
-    drawn = [name for name, is_random in zip(names, random_leaves(init), strict=True) if is_random]
+    drawn = [name for name, is_random in zip(names, initialized(init)[1], strict=True) if is_random]
     assert drawn == ["0002 kernel"]
 
 

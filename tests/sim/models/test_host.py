@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sim.independence.counterfactual import random_leaves
+from sim.independence.counterfactual import initialized
 from sim.models import digest, host, loading
 from sim.sampling import norms, seeds
 from sim.sampling.draws import Draws
@@ -60,7 +60,7 @@ def test_mapped_keys_draw_as_each_of_them_does():
 def test_what_two_draws_have_in_common_is_a_constant():
     init = host.initializer(draw(2))
     names = sorted(jax.eval_shape(init, jax.random.key(0)))
-    assert dict(zip(names, random_leaves(init), strict=True)) == {
+    assert dict(zip(names, initialized(init)[1], strict=True)) == {
         "bias": False,
         "first": True,
         "second": True,

@@ -30,14 +30,14 @@ def draw(runs: Runs) -> Any:
             sizes=(8, 16) if runs.quick else (8, 16, 32, 64),
             seeds=32 if runs.quick else 128,
         )  # fmt: skip
-        fits = fitting.fit(runs.scaling(f"fates-{head}", config))
+        fits = fitting.fit(runs.scaling(f"orders-{head}", config))
         x = np.array([1 / float(fit.q) for fit in fits])
         values = [fit.exponent.value for fit in fits]
         beside = x + 0.012 * (i - 1.5)
         style.points(panel, i, beside, values, [fit.exponent.interval for fit in fits])
         predicted = [np.nan if fit.predicted is None else fit.predicted for fit in fits]
         style.line(panel, i, x, predicted)
-        ends.append(style.End(i, float(x[0]), values[0], name))
+        ends.append(style.End(i, 1.02, values[0], name))
     shown = ("1", "1.5", "2", "4", "inf")
     panel.set_xticks([1 / float(q) for q in shown], ["1", "1.5", "2", "4", r"$\infty$"])
     panel.axhline(0, color="black", linewidth=0.5, zorder=0)
