@@ -133,7 +133,7 @@ class Before:
     def is_all(self, what: str, taken: Needs) -> bool:
         """Says what a run takes; whether that is all that was asked for.
 
-        Without --dry-run it says the time alone, on standard error, of a run that takes long.
+        Without --dry-run it says the time alone, on a terminal, of a run that takes long.
 
         Args:
             what: What is computed, a phrase.
@@ -145,7 +145,7 @@ class Before:
             print(f"would compute {what}.")
             print(f"memory: about {gibibytes(taken.memory)}, of {free} that are free.")
             print(f"time: {takes} of its own, less where functions have been compiled before.")
-        elif taken.expected > LONG:
+        elif taken.expected > LONG and sys.stderr.isatty():
             tell(f"this takes {takes}; --dry-run says more.")
         return self.dry_run
 

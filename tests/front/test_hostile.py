@@ -21,7 +21,7 @@ COMMANDS = (
     *THEORY,
     *(f"sim.{name}.__main__" for name in EXPERIMENTS),
     *("sim.report", "sim.training_report"),
-    *("figures.__main__", "notebooks.__main__", "benchmarks.__main__"),
+    *("figures.__main__", "notebooks.make", "benchmarks.__main__"),
 )
 
 EVERYWHERE = (
@@ -149,8 +149,8 @@ CASES = (
     ("figures.__main__", "scaling scaling --folder .", "NAMES lists a value twice"),
     ("figures.__main__", "training_growth --folder .", "needs --study"),
     ("figures.__main__", "--folder nowhere", "there is no folder nowhere"),
-    ("notebooks.__main__", "nothing", "unknown notebook 'nothing'"),
-    ("notebooks.__main__", "1_law 1_law", "NAMES lists a value twice"),
+    ("notebooks.make", "nothing", "unknown notebook 'nothing'"),
+    ("notebooks.make", "1_law 1_law", "NAMES lists a value twice"),
     ("benchmarks.__main__", "--repeats 0", "repeats must be at least 1, not 0"),
     ("benchmarks.__main__", "--sides 7", "a sweep needs two sides or more"),
     ("benchmarks.__main__", "--sides 7 8", "needs a side divisible by 2"),

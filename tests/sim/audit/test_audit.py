@@ -202,7 +202,7 @@ def test_what_stays_coupled_is_said():
 
 def test_networks_of_other_layers_at_other_sizes_are_refused_in_one_sentence(monkeypatch):
     network = own(deeper_at_large_sides)
-    monkeypatch.setattr(loading, "network", lambda name, channels: network)
+    monkeypatch.setattr(loading, "network", lambda *_: network)
     with pytest.raises(ValueError, match="not the same at all sizes"):
         audit.run(Config(model="own", sizes=(2, 4), seeds=2))
 

@@ -148,8 +148,11 @@ def test_a_dry_run_needs_no_jax_and_refuses_what_the_run_would_refuse(capsys):
     assert stop.value.code == 2
 
 
-def test_a_long_run_says_so_beforehand_and_a_short_one_does_not(capsys):
+def test_a_long_run_says_so_on_a_terminal_and_a_short_one_does_not(capsys, monkeypatch):
     before = Before()
+    assert not before.is_all("much", Needs("much", 0, 100))
+    assert capsys.readouterr() == ("", "")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     assert not before.is_all("much", Needs("much", 0, 100))
     said = capsys.readouterr()
     assert said.out == "" and said.err.startswith(f"this takes about {duration(SLOWER * 100)} on ")

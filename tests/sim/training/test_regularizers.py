@@ -13,7 +13,7 @@ from sim.networks import layers
 from sim.networks.batch_norm import RunningBatchNorm, apply_batch, with_batch_norm, with_statistics
 from sim.networks.gradients import norm
 from sim.training import regularizers
-from sim.training.configuration import ORDINARY, REGULARIZERS
+from sim.training.configuration import INTERVENTIONS, ORDINARY, REGULARIZERS
 from sim.training.regularizers import Batch
 from theory.architectures import convnet_avdim
 from theory.initializers import Scheme
@@ -203,7 +203,7 @@ def test_running_statistics_become_those_of_the_data():
 
 
 def test_every_name_of_a_training_has_its_loss():
-    assert list(regularizers.LOSSES) == [ORDINARY, *REGULARIZERS]
+    assert list(regularizers.LOSSES) == [ORDINARY, *REGULARIZERS, *INTERVENTIONS]
 
 
 def test_before_training_batch_norm_changes_nothing():
