@@ -37,7 +37,8 @@ MATHEMATICS = {
     "²": "^2", "³": "^3", "⁴": "^4", "ᵀ": r"^{\top}", "₁": "_1", "₂": "_2", "ĥ": r"\hat h ",
     "<": "<", ">": ">", "~": r"\sim ", "|": r"\vert ", "∈": r"\in ",
     "α": r"\alpha ", "β": r"\beta ", "γ": r"\gamma ", "δ": r"\delta ", "ε": r"\varepsilon ",
-    "η": r"\eta ", "Θ": r"\Theta ", "θ": r"\theta ", "κ": r"\kappa ", "λ": r"\lambda ", "ξ": r"\xi ", "π": r"\pi ",
+    "η": r"\eta ", "Θ": r"\Theta ",
+    "θ": r"\theta ", "κ": r"\kappa ", "λ": r"\lambda ", "ξ": r"\xi ", "π": r"\pi ",
     "ρ": r"\rho ", "σ": r"\sigma ", "τ": r"\tau ", "φ": r"\varphi ", "χ": r"\chi ",
     "ψ": r"\psi ", "Γ": r"\Gamma ", "Φ": r"\Phi ",
 }  # fmt: skip
