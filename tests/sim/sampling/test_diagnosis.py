@@ -90,7 +90,7 @@ def test_several_matrices_of_zeros_are_all_named():
 
 
 def test_the_report_names_the_reason_and_claims_no_other(monkeypatch):
-    monkeypatch.setattr(loading, "network", lambda name, channels: model(last_zero))
+    monkeypatch.setattr(loading, "network", lambda *_: model(last_zero))
     config = Config(model="mine:model", sizes=(2, 4), seeds=4, norms=("1",), input="gaussian")
     said = " ".join(remark.text for remark in remarks(Report.of(run(config))))
     assert "8 of 8 samples are zero; the means include them." in said
