@@ -9,10 +9,10 @@ import xarray as xr
 from sim.audit import dataset, moments
 from sim.audit.configuration import Config, planned
 from sim.independence import ladder
-from sim.models.loading import words
 from sim.plan.plan import Plan
 from sim.sampling.draws import Draws
 from sim.statistics.verdicts import unmeasured
+from theory.own import words
 
 
 def run(

@@ -18,15 +18,11 @@ at test time. `KINDS` says how each kind becomes a pair.
 """
 
 import hashlib
-import importlib
 import os
 import sys
-import sysconfig
-import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
-from pathlib import Path
 from typing import Any
 
 import jax
@@ -38,6 +34,7 @@ from sim.models import factories, jax_modules, keras_modules, names, torch_modul
 from sim.models.pairs import ModelError, Pair
 from sim.networks import layers
 from sim.running import memory
+from theory import own
 from theory.network import Layer, Network, Shape, output_shape, serial
 
 
@@ -90,54 +87,20 @@ def network(
         batch_statistics: As `Own` has it.
 
     Raises:
-        ModelError: There is no such factory, or it takes no such arguments.
+        ValueError: There is no such factory, or it takes no such arguments.
     """
     given = factories.arguments(arguments)
-    module_name, colon, function_name = name.partition(":")
-    if not (module_name and colon and function_name):
-        raise ModelError(f"--model needs package.module:factory, not {name}.")
     os.environ.setdefault("KERAS_BACKEND", "jax")  # as Keras asks when it is imported
-    is_library = module_name in names.LIBRARIES
-    here = str(Path.cwd())
-    if here not in sys.path and not is_library:
-        sys.path.insert(0, here)
-    try:
-        module = importlib.import_module(module_name)
-    except Exception as error:
-        raise ModelError(f"cannot import {module_name}: {words(error)}.") from error
-    if is_library:
-        factory = names.factory(module_name, function_name, given)
+    library, _, of_library = name.partition(":")
+    if library in names.LIBRARIES and of_library:
+        own.imported(library)
+        factory = names.factory(library, of_library, given)
     else:
-        factory = getattr(module, function_name, None)
+        factory = own.loaded("--model", name, "factory")
         if not callable(factory):
-            raise ModelError(f"{module_name} has no function {function_name}.")
+            raise ModelError(f"--model needs a function, and {name} is none.")
         factory = partial(factory, **given) if given else factory
     return Network(name, serial(Own(name, factory, batch_statistics)), channels)
-
-
-def words(error: Exception) -> str:
-    """What went wrong, and where in the user's files if it is in one of them."""
-    lines = str(error).strip().splitlines() or ["no message"]
-    return f"{_place(error)}{type(error).__name__}: {lines[0].rstrip('.')}"
-
-
-def _place(error: Exception) -> str:
-    """The innermost line of the traceback that is neither Python's, a library's nor our own."""
-    found = [
-        f"{Path(frame.filename).name}:{frame.lineno}: "
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith("<")
-        and not any(Path(frame.filename).is_relative_to(folder) for folder in _foreign())
-    ]
-    return found[-1] if found else ""
-
-
-def _foreign() -> list[Path]:
-    """Folders of what no user wrote for this program."""
-    paths = sysconfig.get_paths()
-    installed = [Path(paths[name]) for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-    loaded = [sys.modules.get(name) for name in ("jax", "flax", "equinox", "sim", "theory")]
-    return installed + [Path(str(x.__file__)).parent for x in loaded if x is not None]
 
 
 @lru_cache(maxsize=64)
@@ -153,9 +116,9 @@ def pair(model: Own, shape: tuple[int, ...]) -> Pair:
     except ModelError:
         raise
     except Exception as error:
-        raise ModelError(f"{model.name} fails at the input shape {shape}: {words(error)}.") from (
-            error
-        )
+        raise ModelError(
+            f"{model.name} fails at the input shape {shape}: {own.words(error)}."
+        ) from (error)
 
 
 def _of_one(model: Own, shape: tuple[int, ...]) -> Pair:
@@ -258,7 +221,7 @@ def _logits(layer: Own, shape: tuple[int, ...], real: Any) -> Shape:
         logits = jax.eval_shape(apply, weights, x)
     except Exception as error:
         raise ModelError(
-            f"{layer.name} fails at the input shape {shape}: {words(error)}."
+            f"{layer.name} fails at the input shape {shape}: {own.words(error)}."
         ) from error
     found = getattr(logits, "shape", None)
     if found is None:
@@ -279,7 +242,7 @@ def _logits(layer: Own, shape: tuple[int, ...], real: Any) -> Shape:
         jax.eval_shape(lambda w, x, v: jax.vjp(partial(apply, w), x)[1](v), weights, x, logits)
     except Exception as error:
         raise ModelError(
-            f"{layer.name} has no input gradient at the input shape {shape}: {words(error)}."
+            f"{layer.name} has no input gradient at the input shape {shape}: {own.words(error)}."
         ) from error
     return found
 

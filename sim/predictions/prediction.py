@@ -20,7 +20,6 @@ import numpy as np
 import xarray as xr
 
 from sim.independence import sampling
-from sim.models.loading import words
 from sim.plan.configuration import Experiment
 from sim.sampling.draws import Draws
 from sim.statistics import intervals, verdicts
@@ -40,6 +39,7 @@ from theory.network import (
     SmoothActivation,
     walk,
 )
+from theory.own import words
 from theory.tokens import MixPositions
 
 if TYPE_CHECKING:

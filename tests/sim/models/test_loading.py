@@ -109,7 +109,7 @@ def test_weights_that_cannot_be_copied_are_named_and_all_is_measured(tmp_path):
 BAD = {
     "mine": "--model needs package.module:factory",
     "nowhere:linear": "cannot import nowhere: ModuleNotFoundError",
-    "mine:nothing": "mine has no function nothing",
+    "mine:nothing": "mine has no nothing",
     "mine:number": "neither a pair (init, apply) nor a module",
     "mine:matrix": "not a vector of logits",
     "mine:broken": "mine:broken fails at the input shape (2, 2, 3): mine.py:18: TypeError: dot_gen",
