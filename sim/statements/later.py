@@ -18,17 +18,24 @@ from sim.statements.simulations import CHECKS
 from sim.statements.sweeps import SWEEPS, Sweep
 from sim.statistics.estimates import LEVEL
 from sim.statistics.numbers import with_error
-from sim.statistics.verdicts import FALSE_ALARM
+from sim.statistics.verdicts import FALSE_ALARM, FEWEST_SEEDS
 from theory import console
 from theory.names import unknown
+from theory.printout import Printout, show
 from theory.statements import STATEMENTS
-from theory.tables import Table, columns, markdown, printed
+from theory.tables import Table, columns, markdown
 
 LATER = (
     *("decreasing-widths", "gradient-step", "deep-networks", "general-activations"),
     *("boundary-scaling", "lazy-training", "average-robustness", "copied-pixels", "dimension-gap"),
 )
 """The statements, in the order of the papers."""
+
+
+FEWEST = 10 * FEWEST_SEEDS
+"""Seeds of a run, of which trained networks have a tenth."""
+
+VERDICTS = {True: "agrees", False: "CONTRADICTS", None: "no measurement"}
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,7 @@ def claims(outcomes: dict[str, Outcome]) -> Table:
     rows, level = [], 1 - FALSE_ALARM / max(len(outcomes), 1)
     for name, outcome in outcomes.items():
         said = STATEMENTS[name]
-        verdict = "agrees" if outcome.agrees(len(outcomes)) else "CONTRADICTS"
+        verdict = VERDICTS[outcome.agrees(len(outcomes))]
         rows.append(
             (
                 f"`{name}`", said.source, said.claim, "; ".join(said.hypotheses),
@@ -99,8 +106,8 @@ def main(args: list[str] | None = None) -> int:
         for name in config.names:
             if name not in LATER:
                 raise ValueError(unknown("later theorem", name, LATER))
-        if config.seeds < 16:
-            raise ValueError(f"--seeds must be at least 16, not {config.seeds}.")
+        if config.seeds < FEWEST:
+            raise ValueError(f"--seeds must be at least {FEWEST}, not {config.seeds}.")
     settings, outcomes, found = Settings(config.seeds, config.seed), {}, []
     with command_line.progress("measuring later theorems", len(config.names)) as advance:
         for name in config.names:
@@ -108,12 +115,20 @@ def main(args: list[str] | None = None) -> int:
             if name in SWEEPS:
                 found += SWEEPS[name](settings)
             advance(1)
-    for table in (claims(outcomes), *([limits(found)] if found else [])):
-        if config.markdown:
+    wrong = [name for name, one in outcomes.items() if one.agrees(len(outcomes)) is False]
+    tables = claims(outcomes), *([limits(found)] if found else [])
+    if config.markdown:
+        for table in tables:
             print(f"## {table.title}\n\n{markdown(table)}\n")
-        else:
-            console.for_tables(170).print(printed(table))
-    return int(any(not outcome.agrees(len(outcomes)) for outcome in outcomes.values()))
+    else:
+        show(Printout(_answer(len(outcomes), wrong), tables))
+    return int(bool(wrong))
+
+
+def _answer(count: int, wrong: list[str]) -> str:
+    if wrong:
+        return f"{', '.join(wrong)} of {count} CONTRADICT: another --seed shows whether by chance."
+    return f"The main claims of {count} later theorems agree."
 
 
 if __name__ == "__main__":

@@ -99,7 +99,10 @@ def test_a_function_of_a_notebook_has_a_name_too(monkeypatch):
         ("--arch of_mine:", "--arch needs package.module:name, not of_mine:."),
         ("--arch of_mine:number", "--arch needs a function, and of_mine:number is none."),
         ("--arch of_mine:narrow", "--arch of_mine:narrow must take a width."),
-        ("--arch of_mine:broken", "--arch of_mine:broken fails: KeyError: 'no such layer'."),
+        (
+            "--arch of_mine:broken",
+            "--arch of_mine:broken fails: of_mine.py:17: KeyError: 'no such layer'.",
+        ),
         (
             "--arch of_mine:nothing",
             "--arch of_mine:nothing returns a NoneType, which is no Network.",
