@@ -23,6 +23,7 @@ COMMANDS = {
     "results": ("sim.results", "the tables of results of the documentation"),
     "calibration": ("sim.calibration", "whether intervals and verdicts mean what they say"),
     "simulate": ("sim.statements", "a simulation of every statement"),
+    "later": ("sim.statements.later", "later theorems, and from where on they are seen"),
     "theory": ("theory", "the statements as derivations that check themselves"),
     "laws": ("theory.laws", "the law of an architecture, layer by layer"),
     "defaults": ("theory.defaults", "what a library's default initialization implies"),

@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 
 from sim.sampling import inputs
+from sim.statements.configuration import LATER
 from theory.architectures import ARCHITECTURES
 from theory.initializers import DISTRIBUTIONS, SCHEMES
 from theory.registry import ACTIVATIONS, BORDERS, HEADS, NORMS, POOLINGS
@@ -31,6 +32,7 @@ VALUES: dict[str, Sequence[str]] = {
 WORDS: dict[str, Sequence[str]] = {
     "theory": tuple(STATEMENTS),
     "simulate": tuple(STATEMENTS),
+    "later": LATER,
     "laws": tuple(ARCHITECTURES),
 }
 """What commands take without a flag."""

@@ -51,6 +51,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("theorem-4 lemma-2", "of two of them"),
         ("--seeds 16000 --json statements.json", "with half the standard errors"),
     ),
+    "sim.statements.later": (
+        ("", "nine later theorems, some minutes"),
+        ("gradient-step --seeds 160", "a rough look at one of them"),
+        ("--seeds 400 --markdown", "the tables as a page"),
+    ),
     "theory": (
         ("", "the list of statements"),
         ("theorem-5", "one of them, step by step"),

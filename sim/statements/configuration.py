@@ -11,6 +11,12 @@ from sim.running.needs import BASE, Needs
 from theory.names import unknown
 from theory.statements import STATEMENTS
 
+LATER = (
+    *("decreasing-widths", "gradient-step", "deep-networks", "general-activations"),
+    *("boundary-scaling", "lazy-training", "average-robustness", "copied-pixels", "dimension-gap"),
+)
+"""Theorems that others proved after the paper, in the order of their papers."""
+
 
 @dataclass(frozen=True)
 class Config(flags.Checked):

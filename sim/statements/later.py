@@ -12,10 +12,11 @@ import numpy as np
 from scipy import stats
 from tyro.conf import Positional
 
+from sim import statements
+from sim.plan import refusals
 from sim.running import command_line
+from sim.statements.configuration import LATER
 from sim.statements.outcome import Outcome, Settings
-from sim.statements.simulations import CHECKS
-from sim.statements.sweeps import SWEEPS, Sweep
 from sim.statistics.estimates import LEVEL
 from sim.statistics.numbers import with_error
 from sim.statistics.verdicts import FALSE_ALARM, FEWEST_SEEDS
@@ -24,13 +25,6 @@ from theory.names import unknown
 from theory.printout import Printout, show
 from theory.statements import STATEMENTS
 from theory.tables import Table, columns, markdown
-
-LATER = (
-    *("decreasing-widths", "gradient-step", "deep-networks", "general-activations"),
-    *("boundary-scaling", "lazy-training", "average-robustness", "copied-pixels", "dimension-gap"),
-)
-"""The statements, in the order of the papers."""
-
 
 FEWEST = 10 * FEWEST_SEEDS
 """Seeds of a run, of which trained networks have a tenth."""
@@ -86,7 +80,7 @@ def claims(outcomes: dict[str, Outcome]) -> Table:
     return Table("Theorems", columns(names, names), tuple(rows))
 
 
-def limits(found: list[Sweep]) -> Table:
+def limits(found: "list[statements.Sweep]") -> Table:
     """The same away from the limits."""
     names = ("statement", "measured here", "what is predicted", "predicted", "measured", "verdict")
     rows = []
@@ -106,14 +100,16 @@ def main(args: list[str] | None = None) -> int:
         for name in config.names:
             if name not in LATER:
                 raise ValueError(unknown("later theorem", name, LATER))
+        refusals.check_distinct("NAME", config.names)
+        refusals.check_key(config.seed)
         if config.seeds < FEWEST:
             raise ValueError(f"--seeds must be at least {FEWEST}, not {config.seeds}.")
     settings, outcomes, found = Settings(config.seeds, config.seed), {}, []
     with command_line.progress("measuring later theorems", len(config.names)) as advance:
         for name in config.names:
-            outcomes[name] = CHECKS[name](settings)
-            if name in SWEEPS:
-                found += SWEEPS[name](settings)
+            outcomes |= statements.run(statements.Config((name,), config.seeds, config.seed))
+            if name in statements.SWEEPS:
+                found += statements.SWEEPS[name](settings)
             advance(1)
     wrong = [name for name, one in outcomes.items() if one.agrees(len(outcomes)) is False]
     tables = claims(outcomes), *([limits(found)] if found else [])

@@ -150,12 +150,17 @@ def dimension_gap(settings: Settings) -> Outcome:
     return of_exponent(what, 1, np.stack(norms, axis=1), gaps)
 
 
+def a_tenth(settings: Settings) -> Settings:
+    """Fewer seeds, of wide networks."""
+    return replace(settings, seeds=max(2, settings.seeds // 10))
+
+
 def lazy_training(settings: Settings) -> Outcome:
     """The exponent of the width in what antisymmetric networks learn off the data's subspace.
 
     A tenth of the seeds: these networks are wide.
     """
-    widths, few = [128, 512], replace(settings, seeds=max(2, settings.seeds // 10))
+    widths, few = [128, 512], a_tenth(settings)
     courses = [Course(copies=4, widths=(n,), activation="tanh", antisymmetric=True) for n in widths]
     norms = [trained(course, few)[1].off for course in courses]
     what = "exponent of the width in E‖Q∂f‖₁ after training, tanh, f = 0 at first, 128 and 512"

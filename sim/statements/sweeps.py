@@ -1,7 +1,7 @@
 """Later theorems away from their limits: the width, the depth and the d from which each is seen."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from sim.statements.gradient_steps import (
 )
 from sim.statements.outcome import Outcome, Settings, of_exponent, of_mean
 from sim.statements.perturbations import relative_distances
-from sim.statements.subspaces import PIXELS, Course, trained
+from sim.statements.subspaces import PIXELS, Course, a_tenth, trained
 from theory import architectures
 from theory.laws import step
 from theory.laws.distance import Distance
@@ -77,19 +77,16 @@ def _depth(settings: Settings) -> Iterator[Sweep]:
 
 
 def _distance(settings: Settings) -> Iterator[Sweep]:
-    for head, exponent, name in (
-        ("gap", -0.5, "‖x‖/√d"),
-        ("gap", 0, "‖x‖"),
-        ("dense", -0.5, "‖x‖/√d"),
-    ):
-        network = architectures.cnn(8, 2, classes=1, head=head)
+    inverse, constant = ("‖x‖/√d", -0.5), ("‖x‖", 0)
+    for head, predictions in (("gap", (inverse, constant)), ("dense", (inverse,))):
+        distances = relative_distances(architectures.cnn(8, 2, classes=1, head=head), settings)
         what = f"exponent of d in the distance over ‖x‖₂: cnn, head {head}, sides 8 and 16"
-        outcome = of_exponent(what, exponent, *relative_distances(network, settings))
-        yield Sweep("boundary-scaling", name, outcome)
+        for name, exponent in predictions:
+            yield Sweep("boundary-scaling", name, of_exponent(what, exponent, *distances))
 
 
 def _training(settings: Settings) -> Iterator[Sweep]:
-    few = replace(settings, seeds=max(2, settings.seeds // 10))
+    few = a_tenth(settings)
     name, copies, widths = "lazy-training", (4, 16), (64, 256)
     learned = {
         (activation, width, c): trained(

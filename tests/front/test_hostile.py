@@ -20,7 +20,7 @@ EXPERIMENTS = (
 COMMANDS = (
     *THEORY,
     *(f"sim.{name}.__main__" for name in EXPERIMENTS),
-    *("sim.report", "sim.training_report"),
+    *("sim.report", "sim.training_report", "sim.statements.later"),
     *("figures.__main__", "notebooks.make", "benchmarks.__main__"),
 )
 
@@ -149,6 +149,9 @@ CASES = (
     ("figures.__main__", "scaling scaling --folder .", "NAMES lists a value twice"),
     ("figures.__main__", "training_growth --folder .", "needs --study"),
     ("figures.__main__", "--folder nowhere", "there is no folder nowhere"),
+    ("sim.statements.later", "nothing", "unknown later theorem 'nothing'"),
+    ("sim.statements.later", "lazy-training lazy-training", "NAME lists a value twice"),
+    ("sim.statements.later", "--seeds 16", "--seeds must be at least 160, not 16"),
     ("notebooks.make", "nothing", "unknown notebook 'nothing'"),
     ("notebooks.make", "1_law 1_law", "NAMES lists a value twice"),
     ("benchmarks.__main__", "--repeats 0", "repeats must be at least 1, not 0"),

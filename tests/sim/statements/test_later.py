@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from sim.statements import later
+from sim import statements
+from sim.statements import experiment, later
+from sim.statements.configuration import LATER
 from sim.statements.outcome import of_mean
 from sim.statements.sweeps import Sweep
 from theory.statements import STATEMENTS
@@ -17,15 +19,15 @@ MEAN = float(SAMPLES.mean())
 def told(monkeypatch, capsys, predicted, *options):
     """What the command prints, and its exit status, if that is what both statements predict."""
     outcome = of_mean("P(a step flips the sign)", predicted, SAMPLES)
-    monkeypatch.setattr(later, "CHECKS", dict.fromkeys(NAMES, lambda settings: outcome))
+    monkeypatch.setattr(experiment, "CHECKS", dict.fromkeys(NAMES, lambda settings: outcome))
     sweep = Sweep(NAMES[0], "law of wide networks", outcome)
-    monkeypatch.setattr(later, "SWEEPS", {NAMES[0]: lambda settings: [sweep]})
+    monkeypatch.setattr(statements, "SWEEPS", {NAMES[0]: lambda settings: [sweep]}, raising=False)
     status = later.main([*NAMES, *options])
     return capsys.readouterr().out, status
 
 
 def test_later_theorems_are_statements():
-    assert set(later.LATER) <= set(STATEMENTS)
+    assert set(LATER) <= set(STATEMENTS)
 
 
 def test_what_agrees_and_what_does_not(monkeypatch, capsys):
