@@ -6,7 +6,8 @@ in 99 % of runs, and agrees is a prediction within; in the second one each holds
 """
 
 import sys
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -24,7 +25,7 @@ from theory import console
 from theory.names import unknown
 from theory.printout import Printout, show
 from theory.statements import STATEMENTS
-from theory.tables import Table, columns, markdown
+from theory.tables import Column, Table, columns, markdown
 
 FEWEST = 10 * FEWEST_SEEDS
 """Seeds of a run, of which trained networks have a tenth."""
@@ -77,7 +78,7 @@ def claims(outcomes: dict[str, Outcome]) -> Table:
                 outcome.simulated, _digits(outcome), measured(outcome, level), verdict,
             )
         )  # fmt: skip
-    return Table("Theorems", columns(names, names), tuple(rows))
+    return Table("Theorems", _columns(names), tuple(rows))
 
 
 def limits(found: "list[statements.Sweep]") -> Table:
@@ -89,7 +90,13 @@ def limits(found: "list[statements.Sweep]") -> Table:
         verdict = "within" if inside else "outside"
         cells = (_digits(one.outcome), measured(one.outcome, LEVEL), verdict)
         rows.append((f"`{one.statement}`", one.outcome.simulated, one.predicted, *cells))
-    return Table("From where they are seen", columns(names, names), tuple(rows))
+    return Table("From where they are seen", _columns(names), tuple(rows))
+
+
+def _columns(names: Sequence[str]) -> tuple[Column, ...]:
+    """Columns of words, whose first is not broken; python -m theory NAME has what is spared."""
+    first, *others = columns(names, names, spare=("conditions", "claim", "source"))
+    return replace(first, wrap="never"), *others
 
 
 def main(args: list[str] | None = None) -> int:
