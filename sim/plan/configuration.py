@@ -15,7 +15,7 @@ class Experiment(flags.Checked):
     """Random networks of one family at several sizes, and their inputs."""
 
     arch: str | None = "resnet"
-    """Architecture: mlp, cnn, resnet, resnet-preact, convnet-avdim, densenet, mlp-mixer, vit; or
+    """Architecture: mlp, cnn, resnet, resnet-preact, convnet-avdim, densenet, mlp-mixer, vit. Or
     your own, package.module:function."""
     head: flags.Name = None
     """Last layers: dense, avgpool (2x2 average, then dense), gap (global average), gmaxpool
@@ -78,7 +78,7 @@ class ModelExperiment(Experiment):
     """Random networks of one family, or a user's own model in its place."""
 
     arch: flags.Name = None
-    """Architecture: mlp, cnn, resnet, resnet-preact, convnet-avdim, densenet, mlp-mixer, vit; or
+    """Architecture: mlp, cnn, resnet, resnet-preact, convnet-avdim, densenet, mlp-mixer, vit. Or
     your own, package.module:function. Unless given: resnet."""
     model: flags.Name = None
     """Your own model instead: package.module:factory, a function of the input shape (side, side,
