@@ -83,4 +83,4 @@ def _spread(panel: Any, found: dict[tuple[int, int], np.ndarray]) -> None:
     panel.yaxis.set_minor_formatter(lambda *_: "")
     panel.set_xlabel("depth / width")
     panel.set_ylabel(r"std of $\log\,\|\partial_x f_k\|_2$")
-    panel.legend(loc="upper left", title="lines: exact")
+    panel.legend(loc="upper left", title="points: measured, lines: exact")

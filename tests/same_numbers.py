@@ -29,7 +29,7 @@ COMMANDS = {
     "penalty": "sim.penalty --seeds 2 --epochs 1 --width 16 --json -",
     "calibration": "sim.calibration coverage --replicates 100 --seeds 16 --json -",
     "statements": "sim.statements theorem-4 loss-gradient --json -",
-    "theory": "theory.laws resnet",
+    "theory": "theory.laws resnet --full",
 }
 KEPT = {
     "kept mlp": ("sim.scaling --arch mlp --widths 8 --sizes 4 8 --out {} --json -", 16, 48),
