@@ -5,7 +5,7 @@ from typing import Literal
 
 from sim.plan import needs as of_plan
 from sim.plan import plan
-from sim.plan.configuration import ModelExperiment
+from sim.plan.configuration import Input, ModelExperiment
 from sim.plan.plan import OWN_SIZES, Plan
 from sim.running import flags, memory
 from sim.running.needs import Needs
@@ -26,9 +26,9 @@ class Config(ModelExperiment):
     """Number of random networks at each size."""
     quantity: Literal["loss", "logit"] = "loss"
     """Whose gradient: the cross-entropy loss, or one logit."""
-    input: str = "gaussian"
-    """Inputs: gaussian, constant, photo (crops of two photographs) or digits. All have mean square
-    1 per coordinate."""
+    input: Input = "gaussian"
+    """Inputs: photo (crops of two photographs), digits (8x8 handwritten digits). All have mean
+    square 1 per coordinate."""
 
 
 def completed(config: Config) -> Config:

@@ -5,19 +5,26 @@ all of them.
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from sim.running import flags
+from sim.running.flags import one_of
+from sim.sampling.inputs import INPUTS
+from theory.architectures import ARCHITECTURES
+from theory.initializers import DISTRIBUTIONS, SCHEMES
+from theory.registry import ACTIVATIONS, BORDERS, HEADS, NORMS, POOLINGS
+
+Architecture = Annotated[str, one_of(ARCHITECTURES, default=True)]
+Input = Annotated[str, one_of(INPUTS, default=True)]
 
 
 @dataclass(frozen=True)
 class Experiment(flags.Checked):
     """Random networks of one family at several sizes, and their inputs."""
 
-    arch: str | None = "resnet"
-    """Architecture: mlp, cnn, resnet, resnet-preact, convnet-avdim, densenet, mlp-mixer, vit. Or
-    your own, package.module:function."""
-    head: flags.Name = None
+    arch: Annotated[str | None, one_of(ARCHITECTURES)] = "resnet"
+    """Architecture, or your own: package.module:function. Unless given: resnet."""
+    head: Annotated[str | None, one_of((*HEADS, "cls"))] = None
     """Last layers: dense, avgpool (2x2 average, then dense), gap (global average), gmaxpool
     (global maximum), cls (class token). Unless given: dense; gap for mlp-mixer, cls for vit."""
     widths: flags.Wholes = None
@@ -32,17 +39,16 @@ class Experiment(flags.Checked):
     """Number of logits."""
     channels: int = 3
     """Channels of the input images; d = channels · side²."""
-    activation: flags.Name = None
-    """relu, leaky-relu, identity, tanh, erf, gelu or silu. Unless given: relu; gelu for mlp-mixer
-    and vit."""
-    norm: flags.Name = None
-    """Normalization of cnn, resnets and densenet: none, layer, or batch (statistics over the inputs
-    of a seed, --inputs-per-seed, and their positions). Unless given: none."""
-    border: flags.Name = None
-    """What convolutions see outside of the image: circular, zero or reflect. Unless given:
-    reflect for convnet-avdim, circular otherwise."""
-    pooling: flags.Name = None
-    """How convnet-avdim halves the side: stride, average or max. Unless given: stride."""
+    activation: Annotated[str | None, one_of(ACTIVATIONS)] = None
+    """Activation. Unless given: relu; gelu for mlp-mixer and vit."""
+    norm: Annotated[str | None, one_of(NORMS)] = None
+    """Normalization of cnn, resnets and densenet; batch: statistics over the inputs of a seed
+    (--inputs-per-seed) and their positions. Unless given: none."""
+    border: Annotated[str | None, one_of(BORDERS)] = None
+    """What convolutions see outside of the image. Unless given: reflect for convnet-avdim,
+    circular otherwise."""
+    pooling: Annotated[str | None, one_of(POOLINGS)] = None
+    """How convnet-avdim halves the side. Unless given: stride."""
     pool_after: flags.Wholes = None
     """Layers of convnet-avdim that halve the side, counted from 1. Unless given: 1 3 5 ..."""
     dilation: flags.Wholes = None
@@ -52,21 +58,18 @@ class Experiment(flags.Checked):
     4."""
     tokens: flags.Whole = None
     """Instead of --patch: the number of patches, a square; they grow with the image."""
-    init: str = "he"
-    """Initialization: he, he-fan-out, lecun, glorot, pytorch, flax, constant, orthogonal; or your
-    own, package.module:name."""
-    distribution: flags.Name = None
-    """Distribution of the weights: normal, uniform, truncated-normal or rademacher. Unless given:
-    the usual one of the initialization."""
+    init: Annotated[str, one_of(SCHEMES, default=True)] = "he"
+    """Initialization, or your own: package.module:name."""
+    distribution: Annotated[str | None, one_of(DISTRIBUTIONS)] = None
+    """Distribution of the weights. Unless given: the usual one of the initialization."""
     std: float = 0.02
     """Standard deviation of the weights with --init constant."""
     seeds: int = 128
     """Number of random networks for each width and size."""
     seed: int = 0
     """Key of the whole run; the same key gives the same samples."""
-    input: str = "photo"
-    """Inputs: photo (crops of two photographs), digits (8x8 handwritten digits), gaussian, or
-    constant. All have mean square 1 per coordinate."""
+    input: Input = "photo"
+    """Inputs: photo (crops of two photographs), digits (8x8 handwritten digits). All have mean square 1 per coordinate."""
     inputs_per_seed: int = 1
     """Inputs over which the results of one seed are averaged."""
     dtype: Literal["float32", "float64"] = "float32"
@@ -77,9 +80,8 @@ class Experiment(flags.Checked):
 class ModelExperiment(Experiment):
     """Random networks of one family, or a user's own model in its place."""
 
-    arch: flags.Name = None
-    """Architecture: mlp, cnn, resnet, resnet-preact, convnet-avdim, densenet, mlp-mixer, vit. Or
-    your own, package.module:function. Unless given: resnet."""
+    arch: Annotated[str | None, one_of(ARCHITECTURES)] = None
+    """Architecture, or your own: package.module:function. Unless given: resnet."""
     model: flags.Name = None
     """Your own model instead: package.module:factory, a function of the input shape (side, side,
     channels) that returns a model of JAX, Flax, Equinox, Haiku, PyTorch or Keras; or a model of a

@@ -3,6 +3,7 @@
 A flag that is left out is None in the configuration; its help says what that means. Without jax.
 """
 
+from collections.abc import Iterable
 from dataclasses import fields
 from numbers import Integral, Real
 from types import NoneType, UnionType
@@ -17,6 +18,17 @@ Place = Annotated[str | None, arg(metavar="PLACE", help_behavior_hint="")]
 Whole = Annotated[int | None, arg(metavar="INT", help_behavior_hint="")]
 Wholes = Annotated[tuple[int, ...] | None, arg(metavar="INT [INT ...]", help_behavior_hint="")]
 Number = Annotated[float | None, arg(metavar="NUMBER", help_behavior_hint="")]
+
+
+def one_of(names: Iterable[str], default: bool = False) -> Any:
+    """What `--help` shows of a flag that takes one of these names.
+
+    Args:
+        names: The names, in order.
+        default: Whether the help shows the flag's default; what is left out if it may be is None.
+    """
+    shown = {} if default else {"help_behavior_hint": ""}
+    return arg(metavar="{" + ",".join(names) + "}", **shown)
 
 
 class Checked:
