@@ -19,8 +19,8 @@ Input = Annotated[str, one_of(INPUTS, default=True)]
 
 
 @dataclass(frozen=True)
-class Experiment(flags.Checked):
-    """Random networks of one family at several sizes, and their inputs."""
+class Networks(flags.Checked):
+    """Random networks of one family, at several widths and sizes."""
 
     arch: Annotated[str | None, one_of(ARCHITECTURES)] = "resnet"
     """Architecture, or your own: package.module:function. Unless given: resnet."""
@@ -64,12 +64,19 @@ class Experiment(flags.Checked):
     """Distribution of the weights. Unless given: the usual one of the initialization."""
     std: float = 0.02
     """Standard deviation of the weights with --init constant."""
+
+
+@dataclass(frozen=True)
+class Experiment(Networks):
+    """Random networks of one family at several sizes, and their inputs."""
+
     seeds: int = 128
     """Number of random networks for each width and size."""
     seed: int = 0
     """Key of the whole run; the same key gives the same samples."""
     input: Input = "photo"
-    """Inputs: photo (crops of two photographs), digits (8x8 handwritten digits). All have mean square 1 per coordinate."""
+    """Inputs: photo (crops of two photographs), digits (8x8 handwritten digits). All have mean
+    square 1 per coordinate."""
     inputs_per_seed: int = 1
     """Inputs over which the results of one seed are averaged."""
     dtype: Literal["float32", "float64"] = "float32"

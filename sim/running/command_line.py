@@ -12,7 +12,7 @@ from typing import Any
 
 import tyro
 
-from sim.running import files, flags, memory
+from sim.running import files, flags, groups, memory
 from sim.running.needs import LONG, Needs, duration, gibibytes, processors
 from theory import arguments, stopping
 from theory.console import one_sentence, progress, tell
@@ -158,16 +158,6 @@ class Debug:
     """Before its sentence, show the whole traceback of an error, for instance of your own model."""
 
 
-GROUPS = {
-    "Config": "experiment",
-    "Keep": "storage",
-    "Spread": "devices",
-    "Before": "estimate",
-    "Debug": "debugging",
-}
-"""What `--help` calls the flags of these dataclasses."""
-
-
 def parse(
     kinds: tuple[type, ...], prog: str, description: str, args: list[str] | None = None
 ) -> tuple[Any, ...]:
@@ -176,7 +166,7 @@ def parse(
     Every field is a flag, its docstring the help. Exits with status 2 and one sentence on stderr
     if the flags make no sense, and with 0 after `--help`.
     """
-    fields = [(_group(kind), kind) for kind in kinds]
+    fields = [part for kind in kinds for part in groups.parts(kind).items()]
     command = dataclasses.make_dataclass("Command", fields, frozen=True)
     errors = io.StringIO()
     args = sys.argv[1:] if args is None else args
@@ -201,14 +191,10 @@ def parse(
         raise
     except ValueError as error:
         arguments.refused(prog, str(error))
-    return tuple(getattr(parsed, name) for name, _ in fields)
-
-
-def _group(kind: type) -> str:
-    """What the flags of a dataclass are called together, in the help."""
-    if issubclass(kind, Json):
-        return "output"
-    return GROUPS.get(kind.__name__, kind.__name__.lower())
+    return tuple(
+        groups.joined(kind, [getattr(parsed, name) for name in groups.parts(kind)])
+        for kind in kinds
+    )
 
 
 def _sentence(panel: str) -> str:

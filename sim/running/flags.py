@@ -27,8 +27,8 @@ def one_of(names: Iterable[str], default: bool = False) -> Any:
         names: The names, in order.
         default: Whether the help shows the flag's default; what is left out if it may be is None.
     """
-    shown = {} if default else {"help_behavior_hint": ""}
-    return arg(metavar="{" + ",".join(names) + "}", **shown)
+    metavar = "{" + ",".join(names) + "}"
+    return arg(metavar=metavar) if default else arg(metavar=metavar, help_behavior_hint="")
 
 
 class Checked:
