@@ -20,6 +20,7 @@ ADDED = {
     "flips": False,
     "model_args": None,
     "batch_statistics": False,
+    "detail": None,
 }
 """Fields that runs of earlier versions lack, with what they had instead."""
 

@@ -64,6 +64,7 @@ def trained(course: Course, cell: Cell) -> Arrays:
         pgd_steps=config.pgd_steps,
         optimizer=config.optimizer,
         data_side=data.test.images.shape[1],
+        detail=config.detail,
     )
     seeds = config.seeds
     state = trainer.start(recipe, seeds, strength)

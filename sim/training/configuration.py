@@ -53,6 +53,10 @@ STRENGTHS = (0.05, 0.1, 0.2, 0.4)
 """Strengths at which they are compared."""
 
 
+STEEPEST = 8
+"""Exponent of a spectrum that leaves nothing to fill."""
+
+
 @dataclass(frozen=True)
 class Config(flags.Checked):
     """What to train."""
@@ -64,6 +68,10 @@ class Config(flags.Checked):
     sizes: flags.Wholes = None
     """Sides of the images, multiples of the original side. Unless given: 8 16 32 64 for digits,
     32 64 128 256 for CIFAR-10; half of them with --quick."""
+    detail: flags.Number = None
+    """Fill what copied pixels leave empty with a random field, new for every image and pass, whose
+    power falls like frequency^-DETAIL: 2 as in natural images, 0 for white noise. Unless given:
+    pixels are copied."""
     trainings: flags.Names = None
     """Trainings at every side: ordinary, or REGULARIZER:STRENGTH with penalty-l1, penalty-l2,
     step-linf, step-l2, pgd-linf, pgd-l2 or cross-lipschitz; the strength is the change ε per
@@ -241,6 +249,8 @@ def check(config: Config) -> None:
         raise ValueError(f"--steps cannot be negative, unlike {full.steps}.")
     if not 0 < full.learning_rate < math.inf:
         raise ValueError(f"--learning-rate must be positive, not {full.learning_rate:g}.")
+    if full.detail is not None and not 0 <= full.detail <= STEEPEST:
+        raise ValueError(f"--detail must lie between 0 and {STEEPEST}, unlike {full.detail:g}.")
     refusals.check_seeds(full.seeds, full.seed)
     if full.data == "cifar10" and full.data_dir is None:
         raise ValueError("--data cifar10 needs --data-dir, the folder where it lies.")

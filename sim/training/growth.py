@@ -187,7 +187,7 @@ def predicted_part(
     At initialization coordinates are about independent, so a subspace of m of d dimensions has the
     share √(m/d) of E‖∂_x L‖_1 and its complement √(1 − m/d). In dense networks under gradient
     descent that stays so off the subspace, and on it the norm does not depend on d
-    (`copied-pixels`), unless training leaves the subspace, as attacks do.
+    (`copied-pixels`), unless training leaves the subspace, as attacks and detail do.
 
     Args:
         samples: What `sim.training.run` returned.
@@ -198,7 +198,7 @@ def predicted_part(
     config, ds = config_of(samples), dimensions(samples)[there]
     if quantity.q != "1" or len(ds) < 2:
         return None
-    kept = config.network == "mlp" and config.optimizer == "sgd"
+    kept = config.network == "mlp" and config.optimizer == "sgd" and config.detail is None
     if training != BEFORE and not (kept and regularizer(training) in PRESERVING):
         return None
     own = own_dimension(config)

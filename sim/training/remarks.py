@@ -31,7 +31,8 @@ def title(samples: xr.Dataset) -> str:
     what = f"{c.depth} convolutions of {c.width} channels"
     if c.network == "mlp":
         what = f"mlp of {c.depth} × {c.width} units, {c.optimizer}"
-    return f"{c.data}, {what}, {c.epochs} epochs, batches of {c.batch}, {c.seeds} seeds"
+    data = c.data if c.detail is None else f"{c.data} with detail f^-{c.detail:g}"
+    return f"{data}, {what}, {c.epochs} epochs, batches of {c.batch}, {c.seeds} seeds"
 
 
 def remarks(samples: xr.Dataset) -> list[str]:

@@ -23,6 +23,7 @@ from sim.sampling.datasets import Split
 from sim.training import optimizer, subspace
 from sim.training.configuration import TOGETHER
 from sim.training.dataset import NORMS
+from sim.training.enlarged import enlarged
 from sim.training.network import without_batch_norm
 from sim.training.regularizers import LOSSES, Batch
 from theory.network import Network
@@ -48,6 +49,8 @@ class Recipe:
     """adam or sgd, see `sim.training.optimizer`."""
     data_side: int = 8
     """Side of the images themselves."""
+    detail: float | None = None
+    """Of the enlarged images, see `sim.training.enlarged`."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +75,6 @@ def network(data: str, side: int, width: int, depth: int, kind: str = "convnet")
     """
     net = without_batch_norm(data, side, width, depth, kind)
     return with_batch_norm(net) if kind == "convnet" else net
-
-
-def copied(xs: Float[Array, "n s s c"], side: int) -> Float[Array, "n side side c"]:
-    """Images made larger by copying every pixel."""
-    factor = side // xs.shape[1]
-    return jnp.repeat(jnp.repeat(xs, factor, axis=1), factor, axis=2)
 
 
 def _keys(seed: int, seeds: int) -> tuple[Array, Array]:
@@ -157,7 +154,8 @@ def _epoch(recipe: Recipe, count: int) -> Callable[..., Any]:
 
         def step(state: Any, drawn: tuple[Array, Array]) -> tuple[Any, Array]:
             (weights, memory), (chosen, key) = state, drawn
-            xs = copied(images[chosen], recipe.side)
+            fields, key = jax.random.split(key) if recipe.detail is not None else (key, key)
+            xs = enlarged(images[chosen], recipe.side, recipe.detail, fields)
 
             def objective(weights: Any) -> tuple[Array, Any]:
                 batch = Batch(xs, labels[chosen], key, strength, recipe.pgd_steps)
@@ -202,21 +200,21 @@ def measured(
         attacked: How many images are attacked, from the first one on.
     """
     xs, labels = jnp.asarray(images.images), jnp.asarray(images.labels)
-    net, side = recipe.network, recipe.side
-    accuracy, loss, norms, parts = _measure(net, side)(weights, xs, labels)
+    way = (recipe.network, recipe.side, recipe.detail)
+    key = jax.random.fold_in(jax.random.key(recipe.seed), 2**31)
+    accuracy, loss, norms, parts = _measure(*way)(weights, xs, labels, key)
     harm, fooled = None, None
     if attacks is not None:
-        key = jax.random.fold_in(jax.random.key(recipe.seed), 2**31)
         few = (xs[:attacked], labels[:attacked])
-        harm, fooled = _attack(net, side, attacks)(weights, *few, key)
+        harm, fooled = _attack(*way, attacks)(weights, *few, key)
     found = (accuracy, loss, norms, parts, harm, fooled)
     return Measures(*(None if x is None else np.asarray(x, float) for x in found))
 
 
 @lru_cache(maxsize=64)
-def _measure(net: Network, side: int) -> Callable[..., Any]:
-    def of_image(weights: Any, x: Array, label: Int[Array, ""]) -> tuple[Array, ...]:
-        own, x = x.shape[0], copied(x[None], side)[0]
+def _measure(net: Network, side: int, detail: float | None) -> Callable[..., Any]:
+    def of_image(weights: Any, x: Array, label: Int[Array, ""], key: Array) -> tuple[Array, ...]:
+        own, x = x.shape[0], enlarged(x[None], side, detail, key)[0]
         loss, gradient = jax.value_and_grad(losses.cross_entropy, argnums=2)(
             net.body, weights, x, label
         )
@@ -232,22 +230,23 @@ def _measure(net: Network, side: int) -> Callable[..., Any]:
 
 
 @lru_cache(maxsize=64)
-def _attack(net: Network, side: int, attacks: damage.Attacks) -> Callable[..., Any]:
+def _attack(
+    net: Network, side: int, detail: float | None, attacks: damage.Attacks
+) -> Callable[..., Any]:
     def of_image(weights: Any, x: Array, label: Array, key: Array) -> tuple[Array, Array]:
-        x = copied(x[None], side)[0]
+        x = enlarged(x[None], side, detail, key)[0]
         found = damage.attacked(net.body, weights, x, label, key, attacks)
         return found.damage, found.fooled
 
-    def of_all(weights: Any, xs: Array, labels: Array, key: Array) -> Any:
-        return _over_seeds_and_images(of_image)(weights, xs, labels, jax.random.split(key, len(xs)))
-
-    return jax.jit(of_all)
+    return jax.jit(_over_seeds_and_images(of_image))
 
 
 def _over_seeds_and_images(of_image: Callable[..., Any]) -> Callable[..., Any]:
-    """The means over images, for each seed."""
+    """The means over images, each of which has a key of its own, for each seed."""
 
-    def mapped(weights: Any, *images: Array) -> Any:
+    def mapped(weights: Any, xs: Array, labels: Array, key: Array) -> Any:
+        images = (xs, labels, jax.random.split(key, len(xs)))
+
         def of_seed(weights: Any) -> Any:
             each = jax.lax.map(lambda one: of_image(weights, *one), images, batch_size=TOGETHER)
             return jax.tree.map(lambda leaf: leaf.mean(axis=0), each)
