@@ -6,6 +6,8 @@ What a test compiles, the others find in a cache of their own, which ends with t
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 
 # before NumPy: workers take a core each, and threads that wait for a core keep it busy
@@ -28,11 +30,24 @@ settings.load_profile("fixed")
 def pytest_configure(config):
     if not hasattr(config, "workerinput"):  # workers and the processes of tests inherit it
         os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="sqrt-d-law-tests-")
+        os.environ["XLA_FLAGS"] = _quick_to_compile()
     from sim.running import compilation
-    from sim.sampling import compiling
 
     compilation.keep()
-    compiling.EFFORT = 0  # tests compile longer than they sample
+
+
+def _quick_to_compile() -> str:
+    """What to ask of XLA, if it has these flags: tests compile longer than they compute."""
+    flags = (
+        "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false "
+        "--xla_cpu_parallel_codegen_split_count=1"
+    )
+    asked = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
+    command = [sys.executable, "-c", "import jax; jax.devices()"]
+    trial = subprocess.run(
+        command, env=os.environ | {"XLA_FLAGS": asked}, capture_output=True, check=False
+    )
+    return os.environ.get("XLA_FLAGS", "") if trial.returncode else asked
 
 
 @pytest.fixture(autouse=True)

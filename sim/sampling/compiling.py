@@ -21,8 +21,11 @@ Place = Any
 """Where a thread computes: a jax.Device (which has no type stub), or None for JAX's default one."""
 
 
-EFFORT = 1
-"""XLA's optimization level on a processor. Samples depend on it, in their last bits."""
+OPTIONS = {"xla_backend_optimization_level": 1}
+"""Of XLA on a processor. Samples depend on the level, in their last bits."""
+
+FASTER = {"xla_cpu_use_fusion_emitters": False, "xla_cpu_parallel_codegen_split_count": 1}
+"""Options that some versions of XLA do not have."""
 
 
 class Once:
@@ -121,11 +124,15 @@ def compiled(lowered: Any, alone: bool) -> Callable[..., Any]:
     XLA's two code generators and without dividing the code, compiles in less than half the time
     and runs no slower (measured). A call is divided over cores only where the memory has room for
     one seed `alone`: divided sums round in another way, so this cannot depend on the other work.
+    What the environment asks of XLA comes first.
     """
     if platform() != "cpu":
         return lowered.compile()
-    options = {"xla_backend_optimization_level": EFFORT, "xla_cpu_multi_thread_eigen": alone}
-    faster = {"xla_cpu_use_fusion_emitters": False, "xla_cpu_parallel_codegen_split_count": 1}
+    asked = os.environ.get("XLA_FLAGS", "")
+    options, faster = (
+        {name: value for name, value in some.items() if name not in asked}
+        for some in (OPTIONS | {"xla_cpu_multi_thread_eigen": alone}, FASTER)
+    )
     try:
         return lowered.compile(options | faster)
     except jax.errors.JaxRuntimeError as error:

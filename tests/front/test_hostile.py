@@ -82,6 +82,8 @@ CASES = (
         f"{MLP} --distributed --timeout 0",
         "--timeout must lie between 1 and 1000000 seconds, not 0",
     ),
+    ("sim.training.__main__", "--detail -1", "--detail must lie between 0 and 8"),
+    ("sim.training.__main__", "--detail nan", "--detail must lie between 0 and 8"),
     ("sim.vulnerability.__main__", f"{MLP} --eps 0.1 0.10", "--eps lists a value twice"),
     ("sim.vulnerability.__main__", f"{MLP} --eps", "--eps needs at least one value"),
     ("sim.vulnerability.__main__", f"{MLP} --eps 1e400", "--eps must be positive numbers, not inf"),

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from sim.sampling import compiling, hosts
+from sim.sampling import hosts
 from sim.scaling.configuration import Config
 from sim.scaling.experiment import run
 
@@ -21,12 +21,6 @@ CONFIG = Config(
 )
 FLAGS = "--arch mlp --depth 1 --widths 4 --sizes 2 4 --norms 1 --input gaussian".split()  # noqa: SIM905
 COMMAND = [sys.executable, "-m", "sim.scaling", *FLAGS]
-
-
-@pytest.fixture(autouse=True)
-def _as_commands_compile(monkeypatch):
-    """The bits of another process are those of its optimization."""
-    monkeypatch.setattr(compiling, "EFFORT", 1)
 
 
 class Processes:
