@@ -80,6 +80,12 @@ def loss_increase(
     return increase
 
 
+def sizes(attacks: Attacks, x: Float[Array, "side side channels"]) -> Float[Array, "norms eps"]:
+    """‖δ‖_p = ε_∞ d^{1/p} of every attack on an input."""
+    eps = jnp.asarray(attacks.eps, x.dtype)
+    return jnp.stack([eps * x.size ** (1 / p) for p in attacks.norms])
+
+
 def attacked(
     body: Layer,
     weights: Weights,
@@ -92,10 +98,9 @@ def attacked(
     increase = loss_increase(body, weights, x, label)
     gradient = jax.grad(increase)(jnp.zeros_like(x))
     units = jnp.stack([steepest(gradient, p, 1.0) for p in attacks.norms])
-    eps = jnp.asarray(attacks.eps, x.dtype)
-    sizes = jnp.stack([eps * x.size ** (1 / p) for p in attacks.norms])
-    single = sizes.reshape(*sizes.shape, *(1,) * x.ndim) * units[:, None]
-    ascended_to = iterated(increase, single, sizes, key, attacks)
+    lengths = sizes(attacks, x)
+    single = lengths.reshape(*lengths.shape, *(1,) * x.ndim) * units[:, None]
+    ascended_to = iterated(increase, single, lengths, key, attacks)
     right = jnp.argmax(apply(body, weights, x)) == label
 
     def harm(delta: Array) -> tuple[Array, Array]:

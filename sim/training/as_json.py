@@ -97,6 +97,8 @@ def _points(samples: xr.Dataset) -> list[dict[str, Any]]:
                             }
                             for kind in PARTS
                         },
+                        "residual": _summary(at["residual"]),
+                        "margin": {str(q): _summary(at["margin"].sel(q=q)) for q in at["q"].values},
                         "attacks": [
                             {
                                 "attack": str(attack),
@@ -104,6 +106,7 @@ def _points(samples: xr.Dataset) -> list[dict[str, Any]]:
                                 "eps": float(eps),
                                 "damage": _summary(at["damage"].sel(attack=attack, p=p, eps=eps)),
                                 "fooled": _summary(at["fooled"].sel(attack=attack, p=p, eps=eps)),
+                                "linear_damage": _summary(at["linear_damage"].sel(p=p, eps=eps)),
                             }
                             for attack in at["attack"].values
                             for p in at["p"].values

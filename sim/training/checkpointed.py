@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import jax
@@ -13,6 +13,9 @@ from sim.sampling.datasets import Data, Split
 from sim.storage.studies import Arrays, Study
 from sim.training import trainer
 from sim.training.configuration import BEFORE, ORDINARY, Cell, Completed, parsed
+
+MEASURES = tuple(field.name for field in fields(trainer.Measures))
+"""What is measured after training."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +108,7 @@ def trained(course: Course, cell: Cell) -> Arrays:
         study.keep_checkpoint(name, arrays | curve | {"epoch": np.array(number + 1)})
         course.advance(1)
     found = _measured(config, recipe, state[0], sets) | curve
-    for key in ("accuracy", "loss", "norm", "parts", "damage", "fooled", "curve_accuracy"):
+    for key in (*MEASURES, "curve_accuracy"):
         found[key][curve["failed"] >= 0] = np.nan
     study.finish(name, found)
     return found
@@ -116,8 +119,7 @@ def _measured(config: Completed, recipe: trainer.Recipe, weights: Any, sets: lis
     each = [
         trainer.measured(recipe, weights, part, attacks(config), config.attacked) for part in sets
     ]
-    names = ("accuracy", "loss", "norm", "parts", "damage", "fooled")
-    return {name: np.stack([getattr(one, name) for one in each], axis=1) for name in names}
+    return {name: np.stack([getattr(one, name) for one in each], axis=1) for name in MEASURES}
 
 
 def attacks(config: Completed) -> Attacks:

@@ -32,8 +32,12 @@ def labelled(config: Completed, found: Mapping[Cell, Arrays]) -> xr.Dataset:
         "loss": per_set,
         "norm": (*per_set, "q"),
         "parts": (*per_set, "part", "q"),
+        "residual": per_set,
+        "margin": (*per_set, "q"),
+        "margin_parts": (*per_set, "part", "q"),
         "damage": per_attack,
         "fooled": per_attack,
+        "linear_damage": (*per_set, "p", "eps"),
         "curve_loss": ("epoch",),
         "curve_accuracy": (*per_set, "epoch"),
         "curve_norm": (*per_set, "epoch"),
@@ -59,7 +63,7 @@ def labelled(config: Completed, found: Mapping[Cell, Arrays]) -> xr.Dataset:
         shape = tuple(lengths[dim] for dim in own)
         values = np.full((lengths["seed"], len(trainings), len(sizes), *shape), np.nan)
         for (training, side), arrays in found.items():
-            if name in arrays and arrays[name].size:  # studies of before have no parts
+            if name in arrays and arrays[name].size:  # earlier studies have fewer
                 values[:, trainings.index(training), sizes.index(side)] = arrays[name]
         variables[name] = (("seed", "training", "size", *own), values)
     return xr.Dataset(variables, coords, attributes.encoded(asdict(config)))

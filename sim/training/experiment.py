@@ -35,8 +35,10 @@ def run(
     Returns:
         A dataset with `accuracy` and `loss` by (seed, training, size, set), `norm`, mean ‖∂_x L‖_q
         over the images of a set, by (…, q), `parts`, the same of its parts on the data's subspace
-        and off it, by (…, part, q), `damage` and `fooled` of attacks by (…, attack, p,
-        eps), and the learning curve: `curve_loss` by (seed, training, size, epoch),
+        and off it, by (…, part, q), `margin` and `margin_parts`, the same of ∂_x m, m the margin,
+        `residual`, the mean of 1 − p_y in ∂_x L = −(1 − p_y) ∂_x m, `damage` and `fooled` of
+        attacks by (…, attack, p, eps), `linear_damage` by (…, p, eps), the damage if the
+        margin is linear, and the learning curve: `curve_loss` by (seed, training, size, epoch),
         `curve_accuracy`, `curve_norm` (q = 1) and `curve_parts` by (…, set, epoch). The training
         named "initialization" is the network before training, batch normalization with mean 0 and
         variance 1. `failed` is the first epoch whose loss was not finite, −1 if all were; what

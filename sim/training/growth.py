@@ -32,13 +32,29 @@ PRESERVING = (ORDINARY, *INTERVENTIONS)
 """Trainings that see nothing but images on the data's subspace."""
 
 
+VARIABLES = {
+    "norm": "norm",
+    "on": "parts",
+    "off": "parts",
+    "residual": "residual",
+    "margin": "margin",
+    "margin-on": "margin_parts",
+    "margin-off": "margin_parts",
+    "damage": "damage",
+    "linear-damage": "linear_damage",
+    "vulnerability": "fooled",
+}
+"""Where the dataset of a study has the values of each kind of quantity."""
+
+
 @dataclass(frozen=True)
 class Quantity:
     """One measure of the networks at every side, a mean over images."""
 
     kind: str
-    """norm: ‖∂_x L‖_q; on and off: that of its parts on the data's subspace and off it; damage:
-    increase of the loss by an attack; vulnerability: that of the 0–1 loss."""
+    """norm: ‖∂_x L‖_q; on and off: that of its parts on the data's subspace and off it; residual:
+    1 − p_y; margin, margin-on, margin-off: ‖∂_x m‖_q and its parts; damage: increase of the loss by
+    an attack; linear-damage: that if the margin is linear; vulnerability: that of the 0–1 loss."""
     q: str | None = None
     """Order of the norm of the gradient, for a norm."""
     attack: str | None = None
@@ -50,12 +66,10 @@ class Quantity:
 
     def of(self, samples: xr.Dataset) -> xr.DataArray:
         """Its values in what `sim.training.run` returned."""
-        if self.kind == "norm":
-            return samples["norm"].sel(q=self.q)
-        if self.kind in PARTS:
-            return samples["parts"].sel(part=self.kind, q=self.q)
-        name = "fooled" if self.kind == "vulnerability" else self.kind
-        return samples[name].sel(attack=self.attack, p=self.p, eps=self.eps)
+        given = {"q": self.q, "attack": self.attack, "p": self.p, "eps": self.eps}
+        labels = {name: value for name, value in given.items() if value is not None}
+        part = self.kind.rpartition("-")[2]
+        return samples[VARIABLES[self.kind]].sel(labels | ({"part": part} if part in PARTS else {}))
 
 
 @dataclass(frozen=True)
@@ -92,6 +106,15 @@ def quantities(samples: xr.Dataset) -> list[Quantity]:
     found = [Quantity("norm", str(q)) for q in samples["q"].values]
     if np.isfinite(samples["parts"]).any():
         found += [Quantity(part, str(q)) for part in PARTS for q in samples["q"].values]
+    if np.isfinite(samples["margin"]).any():
+        kinds = ("margin", *(f"margin-{part}" for part in PARTS))
+        found += [Quantity("residual")]
+        found += [Quantity(kind, str(q)) for kind in kinds for q in samples["q"].values]
+        found += [
+            Quantity("linear-damage", None, None, str(p), float(eps))
+            for p in samples["p"].values
+            for eps in samples["eps"].values
+        ]
     for attack in samples["attack"].values:
         for p in samples["p"].values:
             for eps in samples["eps"].values:

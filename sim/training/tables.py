@@ -31,6 +31,8 @@ def tables(samples: xr.Dataset) -> list[Table]:
         found.append(_points(samples, "by side, on test images", at_several_sides(samples), None))
         if np.isfinite(samples["parts"]).any():
             found += [_parts(fitted), _parts_by_side(samples)]
+        if np.isfinite(samples["margin"]).any():
+            found.append(_margins(samples, fitted))
     side = config_of(samples).compared_size
     trainings = [str(t) for t in samples["training"].values]
     found.append(_points(samples, f"side {side}, on test images", trainings, side))
@@ -114,6 +116,30 @@ def _parts(fitted: list[Fit]) -> Table:
     ]
     title = "exponents of d of ‖∂L‖₁, its parts on the data's subspace and off it"
     return _table(title, ("training", *names), rows)
+
+
+def _margins(samples: xr.Dataset, fitted: list[Fit]) -> Table:
+    """Exponents of the factors of ∂L = −(1 − p_y) ∂m, and of damages with a linear margin."""
+    known = {(fit.training, fit.set, fit.quantity): fit for fit in fitted}
+    p = shown_attack(samples)
+    chosen = {
+        "1 − p_y, test": ("test", Quantity("residual")),
+        "1 − p_y, training": ("training", Quantity("residual")),
+        "‖∂m‖₁, test": ("test", Quantity("margin", "1")),
+        "on": ("test", Quantity("margin-on", "1")),
+        "off": ("test", Quantity("margin-off", "1")),
+        "‖∂m‖₁, training": ("training", Quantity("margin", "1")),
+    }
+    for name, measured in _shown(samples, "damage").items():
+        linear = Quantity("linear-damage", None, None, p, measured.eps)
+        chosen[name] = ("test", measured)
+        chosen[f"if m is linear, ε = {measured.eps:g}"] = ("test", linear)
+    rows = [
+        (training, *(_or_nothing(known.get((training, *which))) for which in chosen.values()))
+        for training in at_several_sides(samples)
+    ]
+    title = "exponents of d of both factors of ∂L = −(1 − p_y) ∂m, and of damages"
+    return _table(title, ("training", *chosen), rows)
 
 
 def _or_nothing(fit: Fit | None) -> str:

@@ -15,17 +15,19 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int
 
-from sim.attacks import damage, losses
+from sim.attacks import damage
 from sim.networks import layers
 from sim.networks.batch_norm import with_batch_norm, with_statistics
 from sim.networks.gradients import norm
 from sim.sampling.datasets import Split
+from sim.training import margin as margins
 from sim.training import optimizer, subspace
 from sim.training.configuration import TOGETHER
 from sim.training.dataset import NORMS
 from sim.training.enlarged import enlarged
 from sim.training.network import without_batch_norm
 from sim.training.regularizers import LOSSES, Batch
+from theory.laws.norms import dual
 from theory.network import Network
 
 
@@ -63,8 +65,16 @@ class Measures:
     """‖∂_x L‖_q by (seeds, q), q as in `sim.training.dataset.NORMS`."""
     parts: Any
     """The same of its parts on and off the data's subspace, by (seeds, part, q)."""
+    residual: Any
+    """1 − p_y, see `sim.training.margin`."""
+    margin: Any
+    """‖∂_x m‖_q of the margin m, by (seeds, q)."""
+    margin_parts: Any
+    """The same of its parts, by (seeds, part, q)."""
     damage: Any
     fooled: Any
+    linear_damage: Any
+    """The damage if the margin is linear, by (seeds, p, eps)."""
 
 
 def network(data: str, side: int, width: int, depth: int, kind: str = "convnet") -> Network:
@@ -202,29 +212,28 @@ def measured(
     xs, labels = jnp.asarray(images.images), jnp.asarray(images.labels)
     way = (recipe.network, recipe.side, recipe.detail)
     key = jax.random.fold_in(jax.random.key(recipe.seed), 2**31)
-    accuracy, loss, norms, parts = _measure(*way)(weights, xs, labels, key)
-    harm, fooled = None, None
+    found = _measure(*way)(weights, xs, labels, key)
+    harm: Any = (None, None, None)
     if attacks is not None:
         few = (xs[:attacked], labels[:attacked])
-        harm, fooled = _attack(*way, attacks)(weights, *few, key)
-    found = (accuracy, loss, norms, parts, harm, fooled)
-    return Measures(*(None if x is None else np.asarray(x, float) for x in found))
+        harm = _attack(*way, attacks)(weights, *few, key)
+    return Measures(*(None if x is None else np.asarray(x, float) for x in (*found, *harm)))
 
 
 @lru_cache(maxsize=64)
 def _measure(net: Network, side: int, detail: float | None) -> Callable[..., Any]:
     def of_image(weights: Any, x: Array, label: Int[Array, ""], key: Array) -> tuple[Array, ...]:
         own, x = x.shape[0], enlarged(x[None], side, detail, key)[0]
-        loss, gradient = jax.value_and_grad(losses.cross_entropy, argnums=2)(
-            net.body, weights, x, label
-        )
+        found, slope = jax.value_and_grad(margins.margin, argnums=2)(net.body, weights, x, label)
+        residual = margins.residual(found)
         right = jnp.argmax(layers.apply(net.body, weights, x)) == label
-        norms = jnp.stack([norm(gradient, float(q)) for q in NORMS])
-        both = [[norm(g, float(q)) for q in NORMS] for g in subspace.parts(gradient, own)]
+        norms = jnp.stack([norm(slope, float(q)) for q in NORMS])
+        both = [[norm(g, float(q)) for q in NORMS] for g in subspace.parts(slope, own)]
         parts = jnp.array(both)
         if own == side:
             parts = parts.at[1].set(jnp.nan)  # nothing lies off the subspace
-        return right.astype(x.dtype), loss, norms, parts
+        of_loss = (margins.loss(found), residual * norms, residual * parts)
+        return right.astype(x.dtype), *of_loss, residual, norms, parts
 
     return jax.jit(_over_seeds_and_images(of_image))
 
@@ -233,10 +242,13 @@ def _measure(net: Network, side: int, detail: float | None) -> Callable[..., Any
 def _attack(
     net: Network, side: int, detail: float | None, attacks: damage.Attacks
 ) -> Callable[..., Any]:
-    def of_image(weights: Any, x: Array, label: Array, key: Array) -> tuple[Array, Array]:
+    def of_image(weights: Any, x: Array, label: Array, key: Array) -> tuple[Array, ...]:
         x = enlarged(x[None], side, detail, key)[0]
         found = damage.attacked(net.body, weights, x, label, key, attacks)
-        return found.damage, found.fooled
+        margin, slope = jax.value_and_grad(margins.margin, argnums=2)(net.body, weights, x, label)
+        norms = jnp.stack([norm(slope, float(dual(p))) for p in attacks.norms])
+        linear = margins.linear_damage(margin, norms, damage.sizes(attacks, x))
+        return found.damage, found.fooled, linear
 
     return jax.jit(_over_seeds_and_images(of_image))
 
