@@ -1,5 +1,6 @@
 """The flags of a dataclass in groups, as `--help` shows them: by the class that first has them."""
 
+import contextlib
 from collections.abc import Iterable
 from dataclasses import field, fields, is_dataclass, make_dataclass
 from functools import cache
@@ -73,7 +74,7 @@ def _part(kind: type, shown: list[str]) -> type:
     for one in fields(kind):
         flag: Any = kinds[one.name]
         if one.name in shown:
-            text = docs[one.name]
+            text = docs.get(one.name)
             switch = tyro.conf.arg(help=text, help_behavior_hint="")
             flag = Annotated[flag, switch if flag is bool else tyro.conf.arg(help=text)]
         else:
@@ -87,6 +88,7 @@ def _docstrings(kind: type) -> dict[str, str]:
     """The docstrings of the fields of a dataclass, its own before those of its bases."""
     found: dict[str, str] = {}
     for base in reversed([base for base in kind.__mro__ if is_dataclass(base)]):
-        for one in docstring_parser.parse_from_object(base).params:
-            found[one.arg_name] = " ".join((one.description or "").split())
+        with contextlib.suppress(OSError, TypeError):  # its source is not in a file
+            for one in docstring_parser.parse_from_object(base).params:
+                found[one.arg_name] = " ".join((one.description or "").split())
     return found

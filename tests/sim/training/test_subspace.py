@@ -10,7 +10,7 @@ import pytest
 from studies import CONFIG, invented
 
 from sim.sampling import datasets
-from sim.training import growth, subspace, trainer
+from sim.training import enlarged, growth, subspace, trainer
 from sim.training.configuration import BEFORE, check, completed
 from sim.training.growth import Quantity
 
@@ -48,7 +48,7 @@ def test_the_parts_are_orthogonal_and_add_up():
     np.testing.assert_allclose(on + left, image, atol=1e-6)
     assert abs(jnp.sum(on * left)) < 1e-4
     np.testing.assert_allclose(subspace.projected(on, OWN), on, atol=1e-6)
-    copies = trainer.copied(image[None, :OWN, :OWN], SIDE)[0]
+    copies = enlarged.copied(image[None, :OWN, :OWN], SIDE)[0]
     np.testing.assert_allclose(subspace.projected(copies, OWN), copies, atol=1e-6)
 
 
