@@ -26,7 +26,7 @@ def draw(runs: Runs) -> Any:
         config = Config(
             arch="mlp", quantity=("logit",), widths=(width,), seed=key,
             sizes=tuple(sorted({side, 8 if side == 4 else 4})),  # two at least; one is drawn
-            seeds=1024 if runs.quick else 32768,
+            seeds=256 if runs.quick else 32768,
         )  # fmt: skip
         points = fitting.points(runs.scaling(f"constants-{width}-{side}", config))
         found += [point for point in points if point.size == side]

@@ -9,7 +9,7 @@ from sim.vulnerability import Config, flip_picture, run
 def draw(runs: Runs) -> Any:
     """Shares of flipped pairs, and the size that flips half, of an MLP."""
     config = Config(
-        seeds=64 if runs.quick else 512,
+        seeds=32 if runs.quick else 512,
         widths=(64,),
         depth=2,
         sizes=(4, 8) if runs.quick else (4, 8, 16),

@@ -26,8 +26,8 @@ def draw(runs: Runs) -> Any:
     for i, (head, name) in enumerate(HEADS.items()):
         config = Config(
             arch="cnn", head=head, widths=(WIDTH,), quantity=("logit",), norms=("1",),
-            sizes=(8, 32) if runs.quick else (8, 16, 32, 64, 96),
-            seeds=64 if runs.quick else 256,
+            sizes=(8, 16) if runs.quick else (8, 16, 32, 64, 96),
+            seeds=32 if runs.quick else 256,
         )  # fmt: skip
         found = fitting.points(runs.scaling(f"heads-{head}", config))
         ds = [p.d for p in found]

@@ -25,8 +25,8 @@ def draw(runs: Runs) -> Any:
     for i, (scheme, name) in enumerate(SCHEMES.items()):
         config = Config(
             arch="mlp", init=scheme, widths=(WIDTH,), channels=1, quantity=("logit",), norms=("1",),
-            sizes=(2, 32) if runs.quick else (2, 4, 8, 16, 32, 64, 128),
-            seeds=128 if runs.quick else 512,
+            sizes=(2, 8) if runs.quick else (2, 4, 8, 16, 32, 64, 128),
+            seeds=32 if runs.quick else 512,
         )  # fmt: skip
         found = fitting.points(runs.scaling(f"initializations-{scheme}", config))
         first = found[0]
@@ -42,7 +42,7 @@ def draw(runs: Runs) -> Any:
         ends[panel].append(style.End(i, max(x), y[-1], name))
     for panel, labels in ends.items():
         panel.set_xscale("log")
-        style.mark_x(panel, [4, 64, 1024, 16384] if not runs.quick else [4, 64, 1024])
+        style.mark_x(panel, [4, 64, 1024, 16384] if not runs.quick else [4, 64])
         panel.set_xlabel(r"input dimension $d$")
         if panel is law:
             panel.set_yscale("log")

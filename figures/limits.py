@@ -25,8 +25,8 @@ def draw(runs: Runs) -> Any:
         config = Config(
             arch="mlp", init=scheme, std=0.3, activation="tanh", depth=1, channels=1,
             widths=WIDTHS, quantity=("logit",), norms=("1",), integrate_first=True,
-            sizes=(4, 16, 32) if runs.quick else (4, 8, 16, 32, 64, 128, 256, 512),
-            seeds=128 if runs.quick else 2048,
+            sizes=(4, 8, 16) if runs.quick else (4, 8, 16, 32, 64, 128, 256, 512),
+            seeds=32 if runs.quick else 2048,
         )  # fmt: skip
         samples = runs.scaling(f"limits-{scheme}", config)
         ds = samples["d"].values.astype(float)

@@ -27,7 +27,7 @@ def draw(runs: Runs) -> Any:
 
 
 def _distributions(panel: Any, runs: Runs) -> None:
-    seeds = 1024 if runs.quick else 16384
+    seeds = 256 if runs.quick else 16384
     norms = {}
     for number, sampler in enumerate(SAMPLERS):
         config = Config(

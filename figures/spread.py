@@ -24,7 +24,7 @@ def draw(runs: Runs) -> Any:
         config = Config(
             arch="mlp", depth=depth, quantity=("logit",), norms=("2",), sizes=(SIDE, 2 * SIDE),
             widths=tuple(w for d, w in SHOWN if d == depth) if runs.quick else WIDTHS,
-            seeds=2048 if runs.quick else 16384,
+            seeds=512 if runs.quick else 16384,
         )  # fmt: skip
         samples = runs.scaling(f"spread-{depth}", config)["norm"].squeeze(("quantity", "q"))
         for width in samples["width"].values:
