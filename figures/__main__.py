@@ -16,7 +16,10 @@ FIGURES = (
     *("scaling", "constants", "exponents", "initializations", "heads", "spread", "sampling"),
     *("vulnerability", "flips", "limits", "adversarial", "layers", "orders"),
 )
-OF_STUDIES = ("training_growth", "training_damage", "training_accuracy", "training_epochs")
+OF_STUDIES = (
+    *("training_parts", "training_growth", "training_damage", "training_accuracy"),
+    "training_epochs",
+)
 """Figures of a study of training, which takes an hour; drawn only if they are named."""
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import xarray as xr
 
 from sim.drawing import style
-from sim.training.configuration import BEFORE, REGULARIZERS, regularizer
+from sim.training.configuration import BEFORE, REGULARIZERS, images_in_words, regularizer
 from sim.training.dataset import config_of
 
 COLOURS = (*style.COLOURS, "#7A4A1E")
@@ -16,7 +16,7 @@ GRAY = "#777777"
 def heading(samples: xr.Dataset) -> str:
     """What was trained."""
     config = config_of(samples)
-    return f"{config.data}, {config.seeds} networks each, {config.epochs} epochs"
+    return f"{images_in_words(config)}, {config.seeds} networks each, {config.epochs} epochs"
 
 
 def colour_and_marker(training: str) -> tuple[str, str]:

@@ -339,9 +339,15 @@ def described(config: Completed) -> str:
     trained = sum(cell.training != BEFORE for cell in design(config))
     sides = ", ".join(map(str, config.sizes))
     return (
-        f"{trained} trainings of {config.seeds} networks on {config.data} at side {sides}, "
+        f"{trained} trainings of {config.seeds} networks on {images_in_words(config)} at side "
+        f"{sides}, "
         f"{config.epochs} epochs each"
     )
+
+
+def images_in_words(config: Completed) -> str:
+    """The images of a study: "digits", or "digits with detail f^-2"."""
+    return config.data + ("" if config.detail is None else f" with detail f^-{config.detail:g}")
 
 
 def epochs_in_all(config: Completed) -> int:

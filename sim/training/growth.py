@@ -144,7 +144,7 @@ def fits(samples: xr.Dataset) -> list[Fit]:
         sides = samples["size"].values[there]
         zero = np.nan_to_num(rows[:, there]).sum(axis=0) == 0
         law = predicted.get(str(quantity.q)) if training == BEFORE else None
-        if quantity.kind in PARTS:
+        if quantity.kind.rpartition("-")[2] in PARTS:
             law = predicted_part(samples, training, quantity, there)
         nothing = tuple(int(side) for side in sides[zero])
         found.append(Fit(training, part, quantity, slope, nothing, law))
@@ -210,12 +210,13 @@ def predicted_part(
     At initialization coordinates are about independent, so a subspace of m of d dimensions has the
     share √(m/d) of E‖∂_x L‖_1 and its complement √(1 − m/d). In dense networks under gradient
     descent that stays so off the subspace, and on it the norm does not depend on d
-    (`copied-pixels`), unless training leaves the subspace, as attacks and detail do.
+    (`copied-pixels`), unless training leaves the subspace, as attacks and detail do. The same is
+    predicted of the gradient of the margin: before training 1 − p_y hardly depends on d.
 
     Args:
         samples: What `sim.training.run` returned.
         training: The training.
-        quantity: With one of `PARTS` for its kind.
+        quantity: With one of `PARTS` for its kind, or one of the margin's.
         there: Sizes of the fit.
     """
     config, ds = config_of(samples), dimensions(samples)[there]
@@ -224,9 +225,9 @@ def predicted_part(
     kept = config.network == "mlp" and config.optimizer == "sgd" and config.detail is None
     if training != BEFORE and not (kept and regularizer(training) in PRESERVING):
         return None
-    own = own_dimension(config)
-    share = own / ds if quantity.kind == "on" else 1 - own / ds
-    if training != BEFORE and quantity.kind == "on":
+    own, is_on = own_dimension(config), quantity.kind in ("on", "margin-on")
+    share = own / ds if is_on else 1 - own / ds
+    if training != BEFORE and is_on:
         return 0.0
     if regularizer(training) == "zero-off":
         return None

@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from sim.training.configuration import ORDINARY, design
+from sim.training.configuration import ORDINARY, design, images_in_words
 from sim.training.dataset import config_of
 
 ENOUGH = 0.97
@@ -20,6 +20,8 @@ NOTES = (
     "on, off: parts of the gradient on the subspace of images whose pixels are copies, and off it; "
     "predicted after training for dense networks under gradient descent, which cannot change the "
     "first layer off that subspace (`copied-pixels`).",
+    "m: the margin of the label, f_y less the log-sum-exp of the other logits; 1 − p_y: the share "
+    "of the other classes. if m is linear: the damage if an attack changed m by ε ‖∂m‖ exactly.",
     "one curve: trainings but not initialization, on test images; means over seeds, each of the "
     "networks of one seed, with 95 % intervals. By regularizer: 1 for all would be one curve.",
 )
@@ -31,8 +33,7 @@ def title(samples: xr.Dataset) -> str:
     what = f"{c.depth} convolutions of {c.width} channels"
     if c.network == "mlp":
         what = f"mlp of {c.depth} × {c.width} units, {c.optimizer}"
-    data = c.data if c.detail is None else f"{c.data} with detail f^-{c.detail:g}"
-    return f"{data}, {what}, {c.epochs} epochs, batches of {c.batch}, {c.seeds} seeds"
+    return f"{images_in_words(c)}, {what}, {c.epochs} epochs, batches of {c.batch}, {c.seeds} seeds"
 
 
 def remarks(samples: xr.Dataset) -> list[str]:

@@ -109,7 +109,12 @@ def test_what_is_predicted_of_the_parts():
     for training in (BEFORE, "ordinary", "small-start:0.1", "weight-decay:1"):
         found = growth.predicted_part(samples, training, left, there)
         assert found == pytest.approx(slope, abs=1e-3)
+        of_margin = growth.predicted_part(samples, training, Quantity("margin-off", "1"), there)
+        assert of_margin == found
     assert growth.predicted_part(samples, "ordinary", on, there) == 0
+    filled = invented(replace(CONFIG, network="mlp", detail=2.0))  # the data leave the subspace
+    assert growth.predicted_part(filled, "ordinary", left, there) is None
+    assert growth.predicted_part(filled, BEFORE, left, there) == pytest.approx(slope, abs=1e-3)
     assert growth.predicted_part(samples, "pgd-linf:0.1", left, there) is None
     convolutional = invented()
     assert growth.predicted_part(convolutional, "ordinary", left, there) is None

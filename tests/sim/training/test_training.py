@@ -239,7 +239,9 @@ def test_reports_follow_their_schema(study, tmp_path):
     assert len(norms) == 2 * 2 * 3  # initialization and ordinary, two sets, three orders
     assert {fit["predicted"] is None for fit in norms if fit["training"] == BEFORE} == {False}
     lines = report.to_markdown(samples).splitlines()
-    assert sum(line.startswith("| ordinary |") for line in lines) == 9  # four are of the parts and the margin
+    assert (
+        sum(line.startswith("| ordinary |") for line in lines) == 9
+    )  # four are of the parts and the margin
     picture.write(samples, str(tmp_path / "picture.png"))
     assert (tmp_path / "picture.png").stat().st_size > 10_000
 
