@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -87,7 +88,7 @@ def _distance(settings: Settings) -> Iterator[Sweep]:
 
 def _training(settings: Settings) -> Iterator[Sweep]:
     few = a_tenth(settings)
-    name, copies, widths = "lazy-training", (4, 16), (64, 256)
+    name, copies, widths = "lazy-training", (4, 16), (64, 256, 1024, 4096)
     learned = {
         (activation, width, c): trained(
             Course(copies=c, widths=(width,), activation=activation, antisymmetric=True), few
@@ -103,9 +104,11 @@ def _training(settings: Settings) -> Iterator[Sweep]:
         what = f"exponent of d in ‖∂f‖₁ {part} the subspace, f = 0 at first: 64 ReLUs, d = 64, 256"
         yield Sweep("copied-pixels", predicted, of_exponent(what, slope, rows, ds))
     for activation, slope, predicted in (("tanh", -0.5, "n^(−1/2)"), ("relu", -0.25, "n^(−1/4)")):
-        rows = np.stack([learned[activation, n, 4].off for n in widths], axis=1)
-        what = f"exponent of the width in ‖Q∂f‖₁, f = 0 at first: {activation}, 64 to 256 units"
-        yield Sweep(name, predicted, of_exponent(what, slope, rows, list(widths)))
+        for pair in pairwise(widths):
+            rows = np.stack([learned[activation, n, 4].off for n in pair], axis=1)
+            sizes = f"{activation}, {pair[0]} to {pair[1]} units"
+            what = f"exponent of the width in ‖Q∂f‖₁, f = 0 at first: {sizes}"
+            yield Sweep(name, predicted, of_exponent(what, slope, rows, list(pair)))
 
 
 SWEEPS: dict[str, Callable[[Settings], Iterator[Sweep]]] = {
