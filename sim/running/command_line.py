@@ -1,5 +1,6 @@
 """What every command line here does alike: flags, one-sentence errors, signals, progress."""
 
+import ast
 import contextlib
 import dataclasses
 import io
@@ -185,7 +186,8 @@ def parse(
             )
     except SystemExit as stop:
         if stop.code:
-            print(f"{prog}: {_sentence(errors.getvalue())}", file=sys.stderr)
+            said = _sentence(errors.getvalue())
+            print(f"{prog}: {_of_a_wrong_kind(said, kinds) or said}", file=sys.stderr)
         elif examples := epilog(prog):
             print(f"\n{examples}")
         raise
@@ -209,6 +211,24 @@ def _sentence(panel: str) -> str:
     suggested = re.search(r"Perhaps you meant: (--[\w-]+)", " ".join(parts[2:3]))
     hint = f"; did you mean {suggested[1]}?" if suggested else " (see --help)."
     return (message[:1].lower() + message[1:] or "the flags make no sense") + hint
+
+
+def _of_a_wrong_kind(said: str, kinds: tuple[type, ...]) -> str | None:
+    """What the flag takes whose value tyro could not read, and that value; None if it is not that.
+
+    tyro says how it tried.
+    """
+    found = re.match(r"""error parsing --([\w-]+):.*?(?:from|:) (\[.*?\]|'[^']*'|"[^"]*")""", said)
+    if not found:
+        return None
+    try:
+        values = ast.literal_eval(found[2])
+    except (ValueError, SyntaxError):
+        return None
+    value = values[0] if isinstance(values, list) and len(values) == 1 else values
+    known = {one.name: one.type for kind in kinds for one in dataclasses.fields(kind)}
+    name = found[1].replace("-", "_")
+    return flags.refusal(name, known[name], value) if name in known else None
 
 
 @contextlib.contextmanager

@@ -50,8 +50,12 @@ def check_kinds(config: Any) -> None:
     for field in fields(config):
         value = getattr(config, field.name)
         if not _is_of(value, field.type):
-            flag = "--" + field.name.replace("_", "-")
-            raise ValueError(f"{flag} takes {_words(field.type)}, not {value!r}.")
+            raise ValueError(refusal(field.name, field.type, value))
+
+
+def refusal(name: str, kind: Any, value: Any) -> str:
+    """The sentence that says what a field takes, where it is given something else."""
+    return f"--{name.replace('_', '-')} takes {_words(kind)}, not {value!r}."
 
 
 def _kinds(kind: Any) -> tuple[Any, ...]:

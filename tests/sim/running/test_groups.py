@@ -35,3 +35,21 @@ def test_what_belongs_to_another_group_is_left_at_its_default():
     assert groups.joined(Scaling, twin) == Scaling(arch="mlp", seeds=3)
     twin[0] = parts["network"](seeds=3)  # arch belongs to the network, and only there
     assert groups.joined(Scaling, twin) == Scaling(seeds=3)
+
+
+@pytest.mark.parametrize(
+    ("flags", "sentence"),
+    [
+        ("--seeds 3.5", "--seeds takes an integer, not '3.5'."),
+        ("--until x", "--until takes a number, not 'x'."),
+        ("--until it's", '--until takes a number, not "it\'s".'),
+        ("--widths 8 x", "--widths takes a list of integers, not ['8', 'x']."),
+        ("--quantity foo", "invalid choice 'foo' for argument '--quantity'."),
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_one_sentence(flags, sentence, capsys):
+    with pytest.raises(SystemExit) as stop:
+        command_line.parse((Scaling,), "python -m sim.x", "", flags.split())
+    said = capsys.readouterr().err
+    assert stop.value.code == 2 and said.count("\n") == 1
+    assert said.startswith(f"python -m sim.x: {sentence}")
