@@ -39,10 +39,10 @@ def _answer(networks: dict[str, Network]) -> str:
     if not laws:
         return f"None of these networks has a law: {SAMPLED}"
     others = [title for title, law in laws.items() if law.exponent != sp.Rational(1, 2)]
-    heads = list(dict.fromkeys(title.partition(", ")[2] for title in others))
+    heads = list(dict.fromkeys(title.partition(", ")[2] or title for title in others))
     answer = f"E‖∂f_k/∂x‖₁ grows like √d for {len(laws) - len(others)} of {len(networks)} networks."
     if heads:
-        answer += f" It does not behind {' and '.join(heads)}."
+        answer += f" It does not for {', '.join(heads)}."
     if len(laws) < len(networks):
         answer += f" For {len(networks) - len(laws)} there is no law: {SAMPLED}"
     return answer
