@@ -7,27 +7,11 @@ command, so that nothing is said twice.
 import re
 from collections.abc import Mapping, Sequence
 
-from sim.sampling import inputs
 from sim.statements.configuration import LATER
 from theory.architectures import ARCHITECTURES
-from theory.initializers import DISTRIBUTIONS, SCHEMES
-from theory.registry import ACTIVATIONS, BORDERS, HEADS, NORMS, POOLINGS
 from theory.statements import STATEMENTS
 
 SHELLS = ("bash", "zsh")
-
-VALUES: dict[str, Sequence[str]] = {
-    "--arch": tuple(ARCHITECTURES),
-    "--head": (*HEADS, "cls"),
-    "--init": tuple(SCHEMES),
-    "--distribution": DISTRIBUTIONS,
-    "--activation": tuple(ACTIVATIONS),
-    "--norm": tuple(NORMS),
-    "--border": BORDERS,
-    "--pooling": POOLINGS,
-    "--input": tuple(inputs.INPUTS),
-}
-"""What flags take whose help does not list it in braces."""
 
 WORDS: dict[str, Sequence[str]] = {
     "theory": tuple(STATEMENTS),
@@ -46,7 +30,7 @@ def flags_of(text: str) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for flag, rest in FLAG.findall(text):
         listed = re.search(r"\{([^{}]+)\}", rest)
-        found[flag] = tuple(listed[1].split(",")) if listed else tuple(VALUES.get(flag, ()))
+        found[flag] = tuple(listed[1].split(",")) if listed else ()
     return found
 
 

@@ -63,7 +63,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "theory.laws": (
         ("", "the laws of all architectures"),
-        ("resnet", "of one, layer by layer"),
+        ("resnet --head dense", "of one, layer by layer"),
         ("cnn --head gap --init glorot", "with another head and initialization"),
     ),
     "theory.defaults": (

@@ -164,6 +164,7 @@ def _epoch(recipe: Recipe, count: int) -> Callable[..., Any]:
 
         def step(state: Any, drawn: tuple[Array, Array]) -> tuple[Any, Array]:
             (weights, memory), (chosen, key) = state, drawn
+            # without detail attacks have the key that they always had
             fields, key = jax.random.split(key) if recipe.detail is not None else (key, key)
             xs = enlarged(images[chosen], recipe.side, recipe.detail, fields)
 

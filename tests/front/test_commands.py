@@ -105,6 +105,8 @@ def test_bash_completes_commands_flags_and_values(completion):
     assert completed(completion, "scaling", "--quantity", "loss", "log") == ["logit"]
     assert completed(completion, "theory", "theorem-5") == ["theorem-5"]
     assert completed(completion, "laws", "--ac") == ["--activation"]
+    assert completed(completion, "laws", "--activation", "si") == ["silu"]
+    assert completed(completion, "audit", "--input", "ph") == ["photo"]
     assert completed(completion, "report", "runs/x", "--comp") == ["--compare"]
     assert completed(completion, "scaling", "--seeds", "1") == []
 

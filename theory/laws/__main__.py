@@ -7,7 +7,7 @@ from typing import Any
 from theory.architectures import ACTIVATIONS, ARCHITECTURES, find
 from theory.arguments import Parser
 from theory.console import one_sentence, run
-from theory.initializers import Scheme
+from theory.initializers import SCHEMES, Scheme
 from theory.laws import report
 from theory.network import Network
 from theory.printout import show
@@ -25,17 +25,20 @@ def main(args: Sequence[str] | None = None) -> int:
         "Predicted growth of the input gradient with the input dimension d.",
     )
     parser.add_argument("arch", nargs="?", help=f"one of {', '.join(ARCHITECTURES)}; all if absent")
-    parser.add_argument("--head", help=f"one of {', '.join(HEADS)} (default: all that there are)")
-    parser.add_argument("--init", default="he", help="initialization (default: he)")
-    parser.add_argument("--activation", help=f"one of {', '.join(ACTIVATIONS)} (default: relu)")
+    for name, known, purpose in (
+        ("head", HEADS, "last layers (default: all that there are)"),
+        ("init", SCHEMES, "initialization (default: he)"),
+        ("activation", ACTIVATIONS, "activation (default: relu)"),
+        ("norm", NORMS, "normalization (default: none)"),
+    ):
+        parser.add_argument(f"--{name}", metavar="{" + ",".join(known) + "}", help=purpose)
     parser.add_argument("--width", type=int, help="units or channels of a layer")
-    parser.add_argument("--norm", help=f"one of {', '.join(NORMS)} (default: none)")
     parser.add_argument("--patch", type=int, help="side of the patches (default: 4)")
     parser.add_argument("--tokens", type=int, help="number of patches, instead of their side")
     parser.add_argument("--full", action="store_true", help="every head layer by layer")
     chosen = parser.read(args)
     with one_sentence():
-        options = {"init": Scheme(chosen.init), "width": chosen.width}
+        options = {"init": Scheme(chosen.init or "he"), "width": chosen.width}
         options["activation"] = chosen.activation
         options |= {name: getattr(chosen, name) for name in OPTIONS}
         given = {name: value for name, value in options.items() if value is not None}
