@@ -21,6 +21,7 @@ ADDED = {
     "model_args": None,
     "batch_statistics": False,
     "detail": None,
+    "ordinary_seeds": None,
 }
 """Fields that runs of earlier versions lack, with what they had instead."""
 

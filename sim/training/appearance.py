@@ -4,7 +4,13 @@ import numpy as np
 import xarray as xr
 
 from sim.drawing import style
-from sim.training.configuration import BEFORE, REGULARIZERS, images_in_words, regularizer
+from sim.training.configuration import (
+    BEFORE,
+    REGULARIZERS,
+    images_in_words,
+    regularizer,
+    seeds_in_words,
+)
 from sim.training.dataset import config_of
 
 COLOURS = (*style.COLOURS, "#7A4A1E")
@@ -16,7 +22,8 @@ GRAY = "#777777"
 def heading(samples: xr.Dataset) -> str:
     """What was trained."""
     config = config_of(samples)
-    return f"{images_in_words(config)}, {config.seeds} networks each, {config.epochs} epochs"
+    seeds = seeds_in_words(config)
+    return f"{images_in_words(config)}, {seeds} networks each, {config.epochs} epochs"
 
 
 def colour_and_marker(training: str) -> tuple[str, str]:

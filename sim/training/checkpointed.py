@@ -12,7 +12,7 @@ from sim.attacks.damage import Attacks
 from sim.sampling.datasets import Data, Split
 from sim.storage.studies import Arrays, Study
 from sim.training import trainer
-from sim.training.configuration import BEFORE, ORDINARY, Cell, Completed, parsed
+from sim.training.configuration import BEFORE, ORDINARY, Cell, Completed, parsed, seeds_of
 
 MEASURES = tuple(field.name for field in fields(trainer.Measures))
 """What is measured after training."""
@@ -69,7 +69,7 @@ def trained(course: Course, cell: Cell) -> Arrays:
         data_side=data.test.images.shape[1],
         detail=config.detail,
     )
-    seeds = config.seeds
+    seeds = seeds_of(config, cell)
     state = trainer.start(recipe, seeds, strength)
     leaves, structure = jax.tree.flatten(state)
     curve = {

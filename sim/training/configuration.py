@@ -113,6 +113,9 @@ class Config(flags.Checked):
     """Images of each set that attacks are averaged over."""
     seeds: flags.Whole = None
     """Networks trained in each way. Unless given: 5, 2 with --quick."""
+    ordinary_seeds: flags.Whole = None
+    """Networks of ordinary training, whose exponents vary most, and before training. Unless given:
+    as many as --seeds; 20 if neither is given."""
     seed: int = 0
     """Key of the whole study; the same key gives the same networks."""
     quick: bool = False
@@ -123,7 +126,10 @@ class Config(flags.Checked):
 
 @dataclass(frozen=True)
 class Completed(Config):
-    """A configuration with everything that was not given: nothing in it is None but `data_dir`."""
+    """A configuration with everything that was not given.
+
+    Nothing in it is None but `data_dir`, `detail`, and `ordinary_seeds` where it is `seeds`.
+    """
 
     sizes: tuple[int, ...] = ()
     trainings: tuple[str, ...] = ()
@@ -176,6 +182,7 @@ def completed(config: Config) -> Completed:
     further = tuple(
         f"{name}:{s:g}" for name in some for s in (STRENGTHS[1:2] if quick else STRENGTHS)
     )
+    is_usual = config.seeds is None and not quick
     found: dict[str, Any] = {
         "sizes": sizes,
         "trainings": _given(config.trainings, every),
@@ -183,6 +190,7 @@ def completed(config: Config) -> Completed:
         "compared_size": _given(config.compared_size, (*sizes[:2], 0)[min(1, len(sizes) - 1)]),
         "epochs": _given(config.epochs, 6 if quick else 12),
         "seeds": _given(config.seeds, 2 if quick else 5),
+        "ordinary_seeds": _given(config.ordinary_seeds, 20 if is_usual else None),
         "workers": _given(config.workers, os.cpu_count() or 1),
         "optimizer": optimizer,
         "learning_rate": _given(config.learning_rate, RATES[optimizer]),
@@ -252,6 +260,8 @@ def check(config: Config) -> None:
     if full.detail is not None and not 0 <= full.detail <= STEEPEST:
         raise ValueError(f"--detail must lie between 0 and {STEEPEST}, unlike {full.detail:g}.")
     refusals.check_seeds(full.seeds, full.seed)
+    if full.ordinary_seeds is not None and full.ordinary_seeds < 2:
+        raise ValueError(f"--ordinary-seeds must be at least 2, not {full.ordinary_seeds}.")
     if full.data == "cifar10" and full.data_dir is None:
         raise ValueError("--data cifar10 needs --data-dir, the folder where it lies.")
     if full.data == "cifar10" and not Path(str(full.data_dir)).is_dir():
@@ -302,14 +312,15 @@ def needs(config: Completed) -> Needs:
         of_step = memory.bytes_per_seed(net.body, shape, DOUBLE * min(config.batch, images))
         attacked = min(TOGETHER, config.attacked) * attacks
         of_attack = memory.bytes_per_seed(net.body, shape, attacked)
-        each.append(config.seeds * STATES * weights + max(of_step, of_attack))
+        seeds = seeds_of(config, cell)
+        each.append(seeds * STATES * weights + max(of_step, of_attack))
         if cell.training != BEFORE:
             steps = config.epochs * max(1, images // config.batch)
-            seconds += config.seeds * steps * of_step // RATE
-    kept = CURVES * 8 * config.seeds * config.epochs * len(cells)
+            seconds += seeds * steps * of_step // RATE
+    kept = CURVES * 8 * max(numbers_of_seeds(config)) * config.epochs * len(cells)
     data = COPIES * 4 * images * CHANNELS[config.data] * SIZES[config.data][0] ** 2
     under_way = sum(sorted(each)[-config.workers :])
-    what = f"{len(cells)} trainings of {config.seeds} seeds for {config.epochs} epochs"
+    what = f"{len(cells)} trainings of {seeds_in_words(config)} seeds for {config.epochs} epochs"
     if under_way > kept:
         what += f", {min(config.workers, len(cells))} at once, of width {config.width}"
     trained = {(regularizer(c.training), c.side) for c in cells if c.training != BEFORE}
@@ -339,10 +350,27 @@ def described(config: Completed) -> str:
     trained = sum(cell.training != BEFORE for cell in design(config))
     sides = ", ".join(map(str, config.sizes))
     return (
-        f"{trained} trainings of {config.seeds} networks on {images_in_words(config)} at side "
-        f"{sides}, "
-        f"{config.epochs} epochs each"
+        f"{trained} trainings of {seeds_in_words(config)} networks on {images_in_words(config)} at "
+        f"side {sides}, {config.epochs} epochs each"
     )
+
+
+def seeds_of(config: Completed, cell: Cell) -> int:
+    """How many networks one training at one side has: those of the first seeds of the study."""
+    if config.ordinary_seeds is None or cell.training not in (BEFORE, ORDINARY):
+        return config.seeds
+    return config.ordinary_seeds
+
+
+def numbers_of_seeds(config: Completed) -> list[int]:
+    """The different numbers of networks that trainings have, in ascending order."""
+    return sorted({seeds_of(config, cell) for cell in design(config)})
+
+
+def seeds_in_words(config: Completed) -> str:
+    """The numbers of networks of trainings: "20", or "5 to 20"."""
+    found = numbers_of_seeds(config)
+    return " to ".join(dict.fromkeys(map(str, (found[0], found[-1]))))
 
 
 def images_in_words(config: Completed) -> str:

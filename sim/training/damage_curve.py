@@ -47,7 +47,8 @@ class DamageCurve:
 def damage_curves(samples: xr.Dataset) -> list[DamageCurve]:
     """For projected ascent in every norm and size, all trainings at the side of comparison.
 
-    The networks before training are left out, and seeds and trainings that are not finished.
+    The networks before training are left out, trainings that are not finished, and seeds beyond
+    those that all trainings have.
 
     Args:
         samples: What `sim.training.run` returned.
@@ -55,8 +56,9 @@ def damage_curves(samples: xr.Dataset) -> list[DamageCurve]:
     Returns:
         A curve for each attack; none where fewer than `FEWEST` trainings are finished.
     """
-    side = config_of(samples).compared_size
-    at = samples.sel(size=side, set="test", attack="pgd")
+    config = config_of(samples)
+    side = config.compared_size
+    at = samples.sel(size=side, set="test", attack="pgd").isel(seed=slice(config.seeds))
     finished = np.isfinite(at["accuracy"].transpose("training", "seed").values).all(axis=1)
     names = [str(t) for t in samples["training"].values[finished] if str(t) != BEFORE]
     if len(names) < FEWEST:

@@ -11,7 +11,15 @@ from sim.plan import configuration
 from sim.sampling.datasets import CHANNELS
 from sim.storage import attributes
 from sim.storage.studies import Arrays
-from sim.training.configuration import BEFORE, PARTS, SETS, Cell, Completed, regularizer
+from sim.training.configuration import (
+    BEFORE,
+    PARTS,
+    SETS,
+    Cell,
+    Completed,
+    numbers_of_seeds,
+    regularizer,
+)
 
 NORMS = ("1", "2", "inf")
 """Orders q of the norms of input gradients that are measured."""
@@ -45,7 +53,7 @@ def labelled(config: Completed, found: Mapping[Cell, Arrays]) -> xr.Dataset:
         "failed": (),
     }
     coords = {
-        "seed": np.arange(config.seeds),
+        "seed": np.arange(numbers_of_seeds(config)[-1]),
         "training": trainings,
         "size": ("size", sizes, {"long_name": "side of the image"}),
         "d": ("size", [CHANNELS[config.data] * side**2 for side in sizes]),
@@ -64,7 +72,8 @@ def labelled(config: Completed, found: Mapping[Cell, Arrays]) -> xr.Dataset:
         values = np.full((lengths["seed"], len(trainings), len(sizes), *shape), np.nan)
         for (training, side), arrays in found.items():
             if name in arrays and arrays[name].size:  # earlier studies have fewer
-                values[:, trainings.index(training), sizes.index(side)] = arrays[name]
+                there = slice(len(arrays[name]))  # trainings may have fewer seeds
+                values[there, trainings.index(training), sizes.index(side)] = arrays[name]
         variables[name] = (("seed", "training", "size", *own), values)
     return xr.Dataset(variables, coords, attributes.encoded(asdict(config)))
 

@@ -3,7 +3,7 @@
 import numpy as np
 import xarray as xr
 
-from sim.training.configuration import ORDINARY, design, images_in_words
+from sim.training.configuration import ORDINARY, design, images_in_words, seeds_in_words
 from sim.training.dataset import config_of
 
 ENOUGH = 0.97
@@ -33,7 +33,8 @@ def title(samples: xr.Dataset) -> str:
     what = f"{c.depth} convolutions of {c.width} channels"
     if c.network == "mlp":
         what = f"mlp of {c.depth} × {c.width} units, {c.optimizer}"
-    return f"{images_in_words(c)}, {what}, {c.epochs} epochs, batches of {c.batch}, {c.seeds} seeds"
+    seeds = seeds_in_words(c)
+    return f"{images_in_words(c)}, {what}, {c.epochs} epochs, batches of {c.batch}, {seeds} seeds"
 
 
 def remarks(samples: xr.Dataset) -> list[str]:

@@ -114,6 +114,18 @@ def test_a_study_that_was_stopped_goes_on_to_the_same_bits(study, tmp_path):
     assert list((tmp_path / "run/checkpoints").iterdir()) == []
 
 
+def test_ordinary_training_may_have_more_seeds(study):
+    """Its first ones are those of a study without them; other trainings have none there."""
+    samples, _, _ = study
+    more = run(replace(TINY, ordinary_seeds=3))
+    same(more.isel(seed=slice(2)), samples)
+    accuracy = more["accuracy"].isel(seed=2).sel(size=8, set="test")
+    assert np.isfinite(accuracy.sel(training=["ordinary", BEFORE])).all()
+    assert np.isnan(accuracy.sel(training="penalty-l1:1e38"))
+    assert remarks.title(more).endswith("2 to 3 seeds")
+    assert len(remarks.warnings(more)) == 1
+
+
 def test_damaged_files_are_computed_again(study, tmp_path):
     samples, out, _ = study
     said, name = [], "initialization-side8"
@@ -270,6 +282,7 @@ def test_fits_find_the_exponent_that_is_there(study):
         (["--trainings", "ordinary:1"], "takes no strength"),
         (["--compared-size", "128"], "not among --sizes"),
         (["--seeds", "1"], "at least two seeds"),
+        (["--ordinary-seeds", "1"], "--ordinary-seeds must be at least 2"),
         (["--epochs", "0"], "--epochs must be at least 1"),
         (["--eps", "-1"], "positive"),
         (["--learning-rate", "0"], "--learning-rate"),

@@ -109,6 +109,13 @@ def test_one_curve_is_one_curve_and_two_are_two(samples):
         assert gap == pytest.approx(np.log(0.25), abs=0.05)
 
 
+def test_one_curve_is_of_the_seeds_that_all_trainings_have(samples):
+    """Three more seeds, of which nothing is known: those of ordinary training alone."""
+    more = samples.reindex(seed=range(CONFIG.seeds + 3))
+    for curve, wanted in zip(damage_curves(more), damage_curves(samples), strict=True):
+        assert curve == wanted
+
+
 def test_a_rank_correlation_asks_for_no_power_law():
     norms = np.exp(np.random.default_rng(2).normal(size=(3, 6)))
     names = ["ordinary", *(f"penalty-l1:{i}" for i in range(1, 6))]
