@@ -11,6 +11,9 @@ from . import (
     penalty as penalty,
 )
 from . import (
+    pretrained as pretrained,
+)
+from . import (
     scaling as scaling,
 )
 from . import (
@@ -32,6 +35,7 @@ __all__ = [
     "calibration",
     "models",
     "penalty",
+    "pretrained",
     "scaling",
     "statements",
     "statistics",

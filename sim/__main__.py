@@ -17,6 +17,7 @@ COMMANDS = {
     "vulnerability": ("sim.vulnerability", "real attacks beside first-order damage"),
     "audit": ("sim.audit", "which layers make the gap to a prediction"),
     "training": ("sim.training", "the law after ordinary and robust training"),
+    "pretrained": ("sim.pretrained", "one trained network beside those at initialization"),
     "penalty": ("sim.penalty", "attacks in training as a gradient penalty"),
     "report": ("sim.report", "the report of a stored run"),
     "training-report": ("sim.training_report", "the report of a stored study of training"),

@@ -21,6 +21,14 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("--out runs/training", "the whole study, which may be stopped and continued"),
         ("--trainings ordinary pgd-linf:0.1 --sizes 8 16 --epochs 4 --compared-size 16", "small"),
     ),
+    "sim.pretrained": (
+        (
+            "--model torchvision:resnet18 --weights resnet18.pth --sizes 64 128 224",
+            "a state dictionary of PyTorch, at three sides of the images",
+        ),
+        ("--model my.module:net --weights net.safetensors --count 64", "at more images"),
+        ("--model my.module:net --weights net.eqx --sizes 32 --figure net.svg", "at one side"),
+    ),
     "sim.penalty": (
         ("", "Proposition 3 in three norms"),
         ("--attack-norms inf --seeds 32", "in one norm, with shorter intervals"),

@@ -57,7 +57,7 @@ def adapted(
 
     def draw(seed: int) -> host.Arrays:
         with DRAWING, seeded(torch, seed):
-            return {name: _array(torch, x) for name, x in _tensors(torch, built()).items()}
+            return {name: array(torch, x) for name, x in _tensors(torch, built()).items()}
 
     with DRAWING, seeded(torch, 0):
         module = built().eval()
@@ -101,7 +101,7 @@ def _tensors(torch: Any, module: Any) -> dict[str, Any]:
     return found
 
 
-def _array(torch: Any, tensor: Any) -> np.ndarray:
+def array(torch: Any, tensor: Any) -> np.ndarray:
     """A tensor with a type that JAX has without 64 bits."""
     tensor = tensor.detach()
     if tensor.dtype == torch.bfloat16:

@@ -14,7 +14,7 @@ from theory.console import run
 
 THEORY = ("theory.__main__", "theory.laws.__main__", "theory.defaults")
 EXPERIMENTS = (
-    *("scaling", "vulnerability", "audit", "penalty", "training"),
+    *("scaling", "vulnerability", "audit", "penalty", "training", "pretrained"),
     *("calibration", "statements", "results"),
 )
 COMMANDS = (
@@ -114,6 +114,17 @@ CASES = (
     ("sim.penalty.__main__", "--train-eps 1e300", "--train-eps 1e+300 is beyond float32"),
     ("sim.penalty.__main__", "--train-eps nan", "--train-eps must be a positive number"),
     ("sim.penalty.__main__", "--width 0", "--width and --epochs must be at least 1"),
+    (
+        "sim.pretrained.__main__",
+        "--weights x.pt",
+        "--model is needed: a trained network is a model",
+    ),
+    ("sim.pretrained.__main__", "--model a:b", "--weights is needed: a trained network is a model"),
+    ("sim.pretrained.__main__", "--model a:b --weights x --sizes 0", "--sizes must be at least 1"),
+    ("sim.pretrained.__main__", "--model a:b --weights x --count 65", "must be at most 64"),
+    ("sim.pretrained.__main__", "--model a:b --weights x --images /nowhere", "there is no folder"),
+    ("sim.pretrained.__main__", "--model a:b --weights x --input noise", "must be photo or digits"),
+    ("sim.pretrained.__main__", "--model a:b --weights nowhere.pt", "there is no file nowhere.pt"),
     ("sim.training.__main__", "--workers 0", "--workers must be at least 1, not 0"),
     ("sim.training.__main__", "--compared-size 0", "--compared-size 0 is not among --sizes"),
     ("sim.training.__main__", "--sizes", "--sizes needs at least one value"),
@@ -214,6 +225,7 @@ FLAGS = {
     "vulnerability": ("eps", "attack-norms", "steps", "within", "labels", "arch"),
     "audit": ("head", "sizes", "dtype", "distribution"),
     "penalty": ("eps", "attack-norms", "train-eps", "seeds"),
+    "pretrained": ("sizes", "norms", "count", "input", "channels"),
     "training": ("trainings", "sizes", "compared-size", "learning-rate", "data", "workers"),
     "calibration": ("seeds", "replicates", "seed"),
     "statements": ("seeds", "seed"),

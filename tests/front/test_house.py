@@ -22,7 +22,7 @@ PACKAGES = ("theory", "sim", "figures")
 FLOORS = (
     ("__main__",),
     ("report", "training_report", "results", "completion"),
-    ("scaling", "vulnerability", "training", "penalty", "calibration", "statements"),
+    ("scaling", "vulnerability", "training", "pretrained", "penalty", "calibration", "statements"),
     ("audit",),
     ("predictions",),
     ("independence", "attacks", "plan"),

@@ -22,6 +22,7 @@ import pytest
         ("sim.results", ["--help"], ("jax", "xarray", "matplotlib")),
         ("sim.penalty", ["--help"], ("jax", "xarray", "matplotlib", "optax")),
         ("sim.training", ["--help"], ("jax", "xarray", "matplotlib", "optax")),
+        ("sim.pretrained", ["--help"], ("jax", "xarray", "matplotlib")),
         ("sim.training_report", ["--help"], ("jax", "xarray", "matplotlib", "optax")),
         ("sim.statements", ["--help"], ("jax", "xarray", "matplotlib")),
         ("figures", ["--help"], ("jax",)),
