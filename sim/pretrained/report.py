@@ -124,7 +124,11 @@ def _by_side(found: list[Point], quantity: str, q: str) -> Table:
         for x in found
         if (x.quantity, x.q) == (quantity, q)
     )
-    return Table(f"{name(quantity, q)} by side, means ± standard errors", columns(names), rows)
+    return Table(
+        f"{name(quantity, q)} by side, means ± standard errors",
+        columns(names, spare=names[-2:]),
+        rows,
+    )
 
 
 def _mean(found: Mean) -> str:

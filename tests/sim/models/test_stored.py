@@ -183,11 +183,12 @@ def test_a_state_dictionary_of_pytorch(tmp_path):
     expected = module(torch.tensor(np.asarray(x)).permute(2, 0, 1)[None])[0].detach().numpy()
     torch.save(module.state_dict(), tmp_path / "plain.pt")
     torch.save({"state_dict": module.state_dict(), "epoch": 3}, tmp_path / "wrapped.pth")
-    torch.save(torch.nn.DataParallel(module).state_dict(), tmp_path / "parallel.bin")
+    parallel = {f"module.{name}": x for name, x in module.state_dict().items()}
+    torch.save(parallel, tmp_path / "parallel.bin")
     for name in ("plain.pt", "wrapped.pth", "parallel.bin"):
         weights = stored.weights(stored.read(str(tmp_path / name)), model, SHAPE)
         found = loading.pair(model, SHAPE)[1](weights, x)
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
-    torch.save(module, tmp_path / "code.pt")
+    torch.save(torch.nn.Linear(2, 2), tmp_path / "code.pt")
     with pytest.raises(ModelError, match="cannot read"):
         stored.read(str(tmp_path / "code.pt"))
