@@ -19,6 +19,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from sim.independence.backward import Backward, Reading
 from sim.independence.counterfactual import counterfactual, initialized, read
+from sim.models.pairs import ModelError
 from sim.networks import gradients, layers
 from sim.running import memory
 from sim.sampling import engine
@@ -40,6 +41,10 @@ MOST = 4
 
 TARGET = 0.5
 """The prediction's standard error over the measurement's, at most."""
+
+
+class NotDecoupledError(ModelError):
+    """A network none of whose weights can be copied: its prediction would be its measurement."""
 
 
 @dataclass(frozen=True)
@@ -150,15 +155,21 @@ def sample(
     if count > first:
         rest = [means for means, _ in run(range(first, count), advance)]
         norms = [np.concatenate(parts) for parts in zip(norms, rest, strict=True)]
-    coupled = found[min(sides)].coupled
-    return Sampled(np.stack(norms, axis=1).astype(float), tuple(coupled))
+    return Sampled(np.stack(norms, axis=1).astype(float), tuple(found[min(sides)].coupled))
 
 
 def reading(network: Network, side: int, inputs: int, masks: bool = False) -> Reading:
-    """What `sim.independence.counterfactual` finds in a network, with this many inputs a seed."""
+    """What `sim.independence.counterfactual` finds in a network, with this many inputs a seed.
+
+    Raises:
+        NotDecoupledError: None of its weights can be copied.
+    """
     weights, random = initialized(initializer(network, side))
     xs = jax.ShapeDtypeStruct((inputs, *network.input_shape(side)), jnp.zeros(()).dtype)
-    return read(batched(network), weights, xs, random, masks)
+    found = read(batched(network), weights, xs, random, masks)
+    if found.coupled and all(place.kind != "weights" for place in found.places):
+        raise NotDecoupledError(f"no weight can be copied: {found.coupled[0]}")
+    return found
 
 
 def labels_together(network: Network, side: int, draws: Draws) -> int:

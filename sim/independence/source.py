@@ -16,13 +16,13 @@ BELOW = {"torchax", "torch"}
 
 @dataclass(frozen=True)
 class Source:
-    """A line of a file; nothing is known of the line for 0."""
+    """A line of a file; 0 for what has none, and then the file is a name, if anything is known."""
 
     file: str = ""
     line: int = 0
 
     def __str__(self) -> str:
-        return f"{Path(self.file).name}:{self.line}" if self.line else "a line unknown"
+        return f"{Path(self.file).name}:{self.line}" if self.line else self.file or "a line unknown"
 
 
 def of(equation: Any) -> Source:
@@ -60,7 +60,10 @@ def of_library(jaxpr: Any) -> bool:
 def of_function(jaxpr: Any) -> Source | None:
     """Where the user's function begins that this jaxpr was traced from; None for a library's."""
     found = getattr(jaxpr, "debug_info", None)
-    file, line = (getattr(found, f"func_{name}", None) for name in ("filename", "lineno"))
+    parts = ("filename", "lineno", "name")
+    file, line, name = (getattr(found, f"func_{part}", None) for part in parts)
+    if name and file is not None and file.startswith(ADAPTERS):
+        return Source(name)  # what a library computes
     return None if file is None or not line or is_library(file) else Source(file, line)
 
 

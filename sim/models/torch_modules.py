@@ -7,6 +7,7 @@ The input is a batch of one image (1, channels, side, side), or of one vector wh
 
 import hashlib
 import importlib
+import inspect
 import random
 import threading
 from collections.abc import Callable, Generator, Mapping
@@ -29,7 +30,20 @@ DRAWING = threading.Lock()
 """PyTorch's random numbers are those of a process. Nobody who draws waits for who traces: XLA runs
 both on the same threads."""
 
+COMPUTING = threading.Lock()
+"""A module that PyTorch itself computes has the weights of one call at a time."""
+
 NEEDED = "a module of PyTorch needs torchax: pip install 'sqrt-d-law[torch]'"
+
+
+class UnknownOperatorError(ModelError):
+    """An operator that torchax lacks."""
+
+    def __init__(self, operator: str) -> None:
+        super().__init__(
+            f"torchax cannot compute PyTorch's operator {operator}, which the model uses."
+        )
+        self.operator = operator
 
 
 def adapted(
@@ -76,19 +90,72 @@ def adapted(
                 out = torch.func.functional_call(module, *given)
             except unknown as error:
                 operator = str(error).removeprefix("Operator with name ").split()[0]
-                raise ModelError(
-                    f"torchax cannot compute PyTorch's operator {operator}, which the model uses."
-                ) from error
+                raise UnknownOperatorError(operator) from error
             return alone(environment.t2j_iso(_plain(torch, out)))
 
     layouts: list[Callable[[Any], Any]] = [
         lambda x: jnp.moveaxis(x, -1, 0)[None],
         lambda x: jnp.moveaxis(x, -1, 0).reshape(1, -1),
     ]
-    found = fitting(host.initializer(draw), apply, layouts, shape)
+    init = host.initializer(draw)
+    try:
+        found = fitting(init, apply, layouts, shape)
+    except UnknownOperatorError as error:
+        if batch_statistics:
+            raise
+        return fitting(init, _by_pytorch(torch, module, error.operator), layouts, shape)
     if batch_statistics:
         _normalize_by_batch(torchax, torch, module)
     return found
+
+
+def _by_pytorch(
+    torch: Any, module: Any, operator: str
+) -> Callable[[dict[str, Any], Any, Any], Any]:
+    """The module as PyTorch computes it, and its input gradient by PyTorch's own backward pass.
+
+    For an operator that torchax lacks. JAX sees no product with a weight, so that none can be
+    copied.
+    """
+
+    def logits(weights: dict[str, Any], x: Any) -> Any:
+        given = {name: torch.tensor(np.asarray(w)) for name, w in weights.items()}
+        return alone(_plain(torch, torch.func.functional_call(module, given, x)))
+
+    def forward(weights: dict[str, Any], x: Any) -> np.ndarray:
+        with COMPUTING, torch.no_grad():
+            return logits(weights, torch.tensor(np.asarray(x))).numpy()
+
+    def backward(weights: dict[str, Any], x: Any, cotangent: Any) -> np.ndarray:
+        with COMPUTING:
+            point = torch.tensor(np.asarray(x), requires_grad=True)
+            found = logits(weights, point)
+            (gradient,) = torch.autograd.grad(found, point, torch.tensor(np.asarray(cotangent)))
+            return gradient.numpy()
+
+    def run(weights: dict[str, Any], x: Any) -> Any:
+        own = {name: np.zeros(w.shape, w.dtype) for name, w in weights.items()}
+        out = forward(own, np.zeros(x.shape, x.dtype))
+        like = jax.ShapeDtypeStruct(out.shape, out.dtype)
+        return jax.pure_callback(forward, like, weights, x, vmap_method="sequential")
+
+    inspect.unwrap(run).__name__ = operator  # notes on weights that are not copied name it
+    computed = jax.custom_vjp(run)
+
+    def keep(weights: dict[str, Any], x: Any) -> Any:
+        return computed(weights, x), (weights, x)
+
+    def pull(saved: Any, cotangent: Any) -> Any:
+        weights, x = saved
+        like = jax.ShapeDtypeStruct(x.shape, x.dtype)
+        return None, jax.pure_callback(
+            backward, like, weights, x, cotangent, vmap_method="sequential"
+        )
+
+    computed.defvjp(keep, pull)
+    return lambda weights, x, layout: computed(weights, layout(x).astype(jnp.float32)).astype(
+        x.dtype
+    )
 
 
 def _tensors(torch: Any, module: Any) -> dict[str, Any]:

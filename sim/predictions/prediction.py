@@ -20,6 +20,7 @@ import numpy as np
 import xarray as xr
 
 from sim.independence import sampling
+from sim.models.pairs import ModelError
 from sim.plan.configuration import Experiment
 from sim.sampling.draws import Draws
 from sim.statistics import intervals, verdicts
@@ -364,7 +365,8 @@ def _none(
     if law is not None:
         note = f"the law alone, since {BASIS} could not be sampled: {words(error)}"
         return replace(law, notes=(note,))
+    why = str(error) if isinstance(error, ModelError) else words(error)
     by_q = (len(quantities), len(norms))
     unknown, nothing = np.full(by_q, np.nan), np.full((*by_q, len(sizes)), np.nan)
     none = np.full(by_q, "none")
-    return Prediction(nothing, nothing, unknown, unknown, unknown, none, words(error))
+    return Prediction(nothing, nothing, unknown, unknown, unknown, none, why)

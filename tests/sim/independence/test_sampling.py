@@ -96,13 +96,21 @@ def test_what_stays_coupled_is_told():
     def factory(shape):
         d = int(np.prod(shape))
         return (
-            lambda key: jax.random.normal(key, (d, 3)) / d**0.5,
-            lambda w, x: layer(w, x.ravel()),
+            lambda key: (jax.random.normal(key, (d, d)) / d, jax.random.normal(key, (d, 3))),
+            lambda w, x: layer(w[1], x.ravel() @ w[0]),
         )
 
     network = Network("own", serial(Own("own", factory)), 3)
     (sentence,) = sampling.sample(network, (2,), DRAWS, 4).coupled
     assert "jax.custom_vjp" in sentence
+
+    def hidden(shape):
+        init, _ = factory(shape)
+        return init, lambda w, x: layer(w[1], x.ravel())
+
+    # its prediction would be its measurement
+    with pytest.raises(sampling.NotDecoupledError, match=r"no weight can be copied: test_sampling"):
+        sampling.sample(Network("own", serial(Own("own", hidden)), 3), (2,), DRAWS, 4)
 
 
 WIDE = {

@@ -14,7 +14,7 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("torchax")
 
 from examples import torch_models  # noqa: E402
-from sim.independence.sampling import reading  # noqa: E402
+from sim.independence.sampling import NotDecoupledError, reading  # noqa: E402
 from sim.models import host, loading, torch_modules  # noqa: E402
 from sim.networks import layers  # noqa: E402
 from sim.sampling import diagnosis, norms, seeds  # noqa: E402
@@ -190,6 +190,35 @@ def test_a_head_that_starts_at_zero_is_named():
     assert found == "the weights 3.weight (4×8) are zero"
 
 
+class Pooled(torch.nn.Module):
+    """Has an operator that torchax lacks."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.head = torch.nn.Conv2d(3, 4, 3, padding=1), torch.nn.Linear(16, 5)
+
+    def forward(self, x):
+        return self.head(F.adaptive_max_pool2d(self.conv(x).relu(), 2).flatten(1))
+
+
+def test_what_torchax_lacks_is_measured_by_pytorch_and_not_predicted():
+    """A prediction would be the measurement: no weight can be copied."""
+    found = norms.sample(network(Pooled), 8, range(48), LOGIT, batch=1).ravel()
+    mean, error = mean_norm(lambda shape: Pooled(), 8, 48)
+    ours = np.std(found, ddof=1) / len(found) ** 0.5
+    assert abs(found.mean() - mean) < 4 * np.hypot(ours, error)
+    init, apply = loading.pair(own(Pooled), (8, 8, 3))
+    key, x = jax.random.key(3), jax.random.normal(jax.random.key(4), (8, 8, 3))
+    with torch_modules.seeded(torch, host.seed_of(jax.random.key_data(key))):
+        expected = gradient(Pooled(), x)
+    np.testing.assert_allclose(jax.grad(lambda x: apply(init(key), x)[0])(x), expected, rtol=1e-5)
+    with pytest.raises(NotDecoupledError, match="copied: aten::adaptive_max_pool2d"):
+        reading(network(Pooled), 8, 1)
+    batch = loading.Own("mine", Pooled, batch_statistics=True)
+    with pytest.raises(loading.ModelError, match="torchax cannot compute PyTorch's operator aten"):
+        output_shape(serial(batch), (8, 8, 3))
+
+
 class Returns(torch.nn.Module):
     def __init__(self, of):
         super().__init__()
@@ -203,7 +232,6 @@ BAD = {
     "not a vector of logits: let it return the logits alone": lambda y: (y, y),
     "gives a dict of 1 arrays": lambda y: {"out": y},
     "gives one number for one input": lambda y: y[:, 0],
-    "torchax cannot compute PyTorch's operator aten::": torch.special.airy_ai,
     "logits of type int32": torch.Tensor.int,
 }
 
