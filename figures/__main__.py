@@ -8,7 +8,7 @@ from pathlib import Path
 from tyro.conf import Positional
 
 from sim.plan import refusals
-from sim.running import command_line, files
+from sim.running import command_line, files, flags
 from theory import console
 from theory.names import unknown
 
@@ -31,9 +31,9 @@ class Options:
     """Figures to draw; all of them unless given."""
     folder: str = "figures/pictures"
     """Where the pictures go."""
-    runs: str | None = None
+    runs: flags.Place = None
     """Keep samples in this folder (python -m sim.scaling --out), and use what is there."""
-    study: str | None = None
+    study: flags.Place = None
     """For figures of training: the folder of a study (python -m sim.training --out)."""
     quick: bool = False
     """Fewer seeds and smaller images: a minute or two in all."""

@@ -92,7 +92,8 @@ class ModelExperiment(Experiment):
     model: flags.Name = None
     """Your own model instead: package.module:factory, a function of the input shape (side, side,
     channels) that returns a model of JAX, Flax, Equinox, Haiku, PyTorch or Keras; or a model of a
-    library by its name, such as torchvision:resnet18, timm:..., transformers:..., keras:..."""
+    library by its name, such as torchvision:resnet18, timm:..., transformers:..., keras:...
+    With weights of its own: python -m sim.pretrained."""
     model_args: flags.Names = None
     """What the factory of --model takes besides: name=value, such as num_classes=10, or one object
     of JSON."""
