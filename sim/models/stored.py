@@ -141,7 +141,7 @@ def _refuse_others(stored: Stored, own: Arrays, kept: Collection[str]) -> None:
         if name not in own and not any(np.array_equal(found[name], there) for there in used)
     ]
     if more:
-        raise ModelError(f"{file} has {_some(more)}, which the model has not.")
+        raise ModelError(f"{file} has {_some(more)}, which the model does not have.")
 
 
 def _some(names: list[str]) -> str:
@@ -177,7 +177,7 @@ def _equinox(stored: Stored, make: Callable[[Any], Any], like: Any) -> Any:
     try:
         module = library.tree_deserialise_leaves(stored.path, make(jax.random.key(0)))
     except Exception as error:
-        raise ModelError(f"{stored.name} has not the arrays of the model.") from error
+        raise ModelError(f"{stored.name} does not have the arrays of the model.") from error
     found = jax.tree.leaves(library.filter(module, library.is_array))
     if jax.tree.structure(found) != jax.tree.structure(like):
         raise ModelError(f"{stored.name} is of Equinox, and the model is not.")

@@ -83,7 +83,7 @@ def test_a_file_of_equinox(tmp_path):
         with pytest.raises(ModelError, match=words):
             stored.weights(stored.read(place), model, SHAPE)
     wide = loading.Own("wide", lambda shape, key: equinox.nn.MLP(192, 5, 8, 1, key=key))
-    with pytest.raises(ModelError, match=r"mlp\.eqx has not the arrays of the model"):
+    with pytest.raises(ModelError, match=r"mlp\.eqx does not have the arrays of the model"):
         stored.weights(stored.read(place), wide, SHAPE)
 
 
@@ -112,7 +112,7 @@ KERNEL = "params.Conv_0.kernel"
     [
         (partial(without, KERNEL), f"net.safetensors has no {KERNEL}, which the model has"),
         (partial(without, "batch_stats.BatchNorm_0.mean"), "has no batch_stats.BatchNorm_0.mean"),
-        (lambda x: x | {"more": jnp.ones(2)}, "has more, which the model has not"),
+        (lambda x: x | {"more": jnp.ones(2)}, "has more, which the model does not have"),
         (lambda x: x | {"a": jnp.ones(2), "b": jnp.ones(3)}, "has a and 1 more arrays, which"),
         (
             lambda x: x | {KERNEL: jnp.swapaxes(x[KERNEL], 2, 3)},
