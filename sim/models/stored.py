@@ -120,7 +120,7 @@ def _is_real(array: Any) -> bool:
 
 
 def _refuse_others(stored: Stored, own: Arrays, kept: Collection[str]) -> None:
-    """Refuses arrays that the model lacks, that the file lacks, or that have other shapes.
+    """Refuses arrays that the model lacks, that the file lacks, of other shapes, or not finite.
 
     Tied weights have several names in a file, and one in the model.
     """
@@ -134,6 +134,8 @@ def _refuse_others(stored: Stored, own: Arrays, kept: Collection[str]) -> None:
                 f"{file} has a {name} of shape {np.shape(found[name])}, and the model one of shape "
                 f"{own[name].shape}."
             )
+        if name in found and _is_real(own[name]) and not np.isfinite(found[name]).all():
+            raise ModelError(f"{file} has numbers in {name} that are not finite.")
     used = [np.asarray(found[name]) for name in own if name in found]
     more = [
         name

@@ -122,7 +122,7 @@ def _square(path: Path, channels: int) -> Float[np.ndarray, "s s channels"]:
     try:
         with Image.open(path) as picture:
             whole = np.asarray(picture.convert("L" if channels == 1 else "RGB"), np.float32)
-    except OSError as error:
+    except (OSError, SyntaxError) as error:  # what Pillow says of a file that is cut off
         raise ValueError(f"cannot read the picture {path}.") from error
     height, width = whole.shape[:2]
     side = min(height, width)

@@ -112,6 +112,7 @@ KERNEL = "params.Conv_0.kernel"
     [
         (partial(without, KERNEL), f"net.safetensors has no {KERNEL}, which the model has"),
         (partial(without, "batch_stats.BatchNorm_0.mean"), "has no batch_stats.BatchNorm_0.mean"),
+        (lambda x: x | {KERNEL: x[KERNEL] / 0}, f"has numbers in {KERNEL} that are not finite"),
         (lambda x: x | {"more": jnp.ones(2)}, "has more, which the model does not have"),
         (lambda x: x | {"a": jnp.ones(2), "b": jnp.ones(3)}, "has a and 1 more arrays, which"),
         (
