@@ -70,6 +70,12 @@ tanh.defvjp(forward, backward)
 
 def opaque(shape):
     return linear(shape)[0], tanh
+
+def half_opaque(shape):
+    def init(key):
+        last = linear(shape)[0](key)
+        return jax.random.normal(key, (len(last), len(last))) / len(last)**0.5, last
+    return init, lambda w, x: tanh(w[1], x.ravel() @ w[0])
 """
 
 
@@ -97,13 +103,23 @@ def test_a_model_of_the_current_directory_is_measured_and_predicted(tmp_path):
 
 
 def test_weights_that_cannot_be_copied_are_named_and_all_is_measured(tmp_path):
-    done = call(tmp_path, "--model", "mine:opaque", *QUICK.split())
+    done = call(tmp_path, "--model", "mine:half_opaque", *QUICK.split())
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
     (sentence,) = result["rests"]
     assert re.match(r"mine.py:\d+: a backward pass of its own \(jax.custom_vjp\)", sentence)
     (fit,) = result["fits"]
     assert fit["basis"] == "gradient-independence"
+
+
+def test_what_is_coupled_altogether_is_measured_and_not_predicted(tmp_path):
+    """Its prediction would be the measurement, and agree with itself."""
+    done = call(tmp_path, "--model", "mine:opaque", *QUICK.split())
+    assert done.returncode == 0, done.stderr
+    assert "no prediction: no weight can be copied: mine.py:" in done.stderr
+    (fit,) = json.loads(done.stdout)["fits"]
+    assert (fit["basis"], fit["predicted"], fit["agrees"]) == ("none", None, None)
+    assert fit["exponent"] is not None
 
 
 BAD = {
