@@ -75,7 +75,7 @@ def half_opaque(shape):
     def init(key):
         last = linear(shape)[0](key)
         return jax.random.normal(key, (len(last), len(last))) / len(last)**0.5, last
-    return init, lambda w, x: tanh(w[1], x.ravel() @ w[0])
+    return init, lambda both, x: tanh(both[1], x.ravel() @ both[0])
 """
 
 
