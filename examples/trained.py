@@ -3,7 +3,7 @@
     python -m examples.trained digits.safetensors
     python -m sim.pretrained --model examples.trained:cnn --weights digits.safetensors --channels 1
 
-It needs the extra `models`, and takes a quarter of a minute.
+It needs the extra `models`, and takes about half a minute.
 """
 
 import sys
@@ -42,7 +42,8 @@ def main(path: str) -> None:
     """Trains the network and writes its weights, which are called as Flax calls them."""
     from sklearn.datasets import load_digits
 
-    labels = np.asarray(load_digits().target)  # type: ignore[union-attr]
+    digits: Any = load_digits()
+    labels = digits.target
     xs, ys = inputs.images("digits", np.arange(len(labels)), SIDE, 1), jnp.asarray(labels)
     model, key = cnn((SIDE, SIDE, 1)), jax.random.key(0)
     weights = model.init(key, jnp.zeros((1, SIDE, SIDE, 1)))

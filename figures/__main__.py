@@ -20,7 +20,7 @@ OF_STUDIES = (
     *("training_parts", "training_growth", "training_damage", "training_accuracy"),
     "training_epochs",
 )
-"""Figures of a study of training, which takes an hour; drawn only if they are named."""
+"""Figures of a study of training, which takes more than an hour; drawn only if they are named."""
 
 
 @dataclass(frozen=True)

@@ -170,7 +170,8 @@ def _pytorch(path: str) -> Arrays:
 
 def _orbax(path: str) -> Arrays:
     library = importlib.import_module("orbax.checkpoint")
-    kept = library.StandardCheckpointer().restore(Path(path).resolve())
+    with library.StandardCheckpointer() as reader:
+        kept = reader.restore(Path(path).resolve())
     return {name_of(place): x for place, x in jax.tree.leaves_with_path(kept)}
 
 

@@ -19,15 +19,16 @@ SYMBOLS = {"logit": "f_y", "margin": "m", "loss": "L"}
 NOTES = (
     "trained: 95 % interval over the images, of this one network. at initialization: over networks "
     "of the same architecture, means over the same images.",
-    "f_y, m, L: the logit of the class that the network itself chooses, its margin "
-    "f_y − log Σ_{k≠y} e^{f_k}, and its cross-entropy, ∂L = −(1 − p_y) ∂m.",
+    "norm, times: y is the class that the network itself chooses, f_y its logit, m its margin "
+    "f_y − log Σ_{k≠y} e^{f_k}, L its cross-entropy: ∂L = −(1 − p_y) ∂m. times: trained over "
+    "initialization.",
     "5 %, median, 95 %: so many images have less. same class: images in which the network sees "
     "what it sees at the largest side.",
 )
 
 LAW = (
-    "The law is about random weights: of these it says nothing. What it may leave: "
-    "docs/pretrained.md."
+    "The law is about random weights and says nothing of these; docs/pretrained.md has what may be "
+    "concluded."
 )
 
 

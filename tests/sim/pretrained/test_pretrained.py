@@ -17,6 +17,7 @@ from safetensors.flax import save_file
 from sim import pretrained
 from sim.pretrained import experiment, growth, picture, report
 from sim.pretrained.__main__ import main
+from sim.pretrained.configuration import MOST
 from sim.sampling import inputs
 
 CLASSES = 3
@@ -151,6 +152,14 @@ def test_the_command(weights, tmp_path, capsys):
     assert status == 0
     assert capsys.readouterr().out.startswith(f"{NAME} with linear.safetensors, 2 images:")
     assert json.loads((tmp_path / "one.json").read_text())["config"]["model"] == NAME
+
+
+@pytest.mark.parametrize("name", MOST)
+def test_there_are_so_many_different_images(name):
+    most = MOST[name]
+    found = inputs.images(name, np.arange(most + 1), 8, 1).reshape(most + 1, -1)
+    np.testing.assert_array_equal(found[most], found[0])
+    assert len(np.unique(found, axis=0)) == most
 
 
 def one_logit(shape):
