@@ -14,7 +14,7 @@ NAMED = all(importlib.util.find_spec(x) for x in ("torchvision", "timm", "transf
 
 SMALL = ["num_labels=10", "hidden_size=96", "num_hidden_layers=4", "num_attention_heads=4"]
 
-CASES: list[tuple[str, list[str], tuple[int, int], int]] = [
+CASES: list[tuple[str, list[str], tuple[int, ...], int]] = [
     ("examples.torch_models:mlp", [], (16, 32), 128),
     ("examples.torch_models:Cnn", [], (16, 32), 128),
     ("examples.torch_models:LeNet", [], (16, 32), 128),
@@ -25,6 +25,9 @@ CASES: list[tuple[str, list[str], tuple[int, int], int]] = [
     ("torchvision:mobilenet_v3_small", ["num_classes=10"], (32, 64), 64),
     ("timm:vit_tiny_patch16_224", ["num_classes=10"], (32, 64), 64),
     ("transformers:ViTForImageClassification", SMALL, (32, 64), 64),
+    ("torchvision:mobilenet_v3_small", [], (224,), 16),
+    ("torchvision:resnet18", [], (224,), 16),
+    ("timm:vit_tiny_patch16_224", [], (224,), 16),
 ]
 """Names, arguments, sides, and networks of each side."""
 
@@ -34,7 +37,7 @@ def rows() -> list[dict[str, Any]]:
     return [compare(*case) for case in CASES if HERE and (NAMED or case[0].startswith("examples"))]
 
 
-def compare(name: str, arguments: list[str], sides: tuple[int, int], seeds: int) -> dict[str, Any]:
+def compare(name: str, arguments: list[str], sides: tuple[int, ...], seeds: int) -> dict[str, Any]:
     """E‖∂f_k‖₁ by side over that of the loop, with its error, and seconds of both."""
     network = loading.network(name, 3, arguments)
     (own,) = network.body.layers

@@ -14,7 +14,7 @@ from theory.names import unknown
 
 FIGURES = (
     *("scaling", "constants", "exponents", "initializations", "heads", "spread", "sampling"),
-    *("vulnerability", "flips", "limits", "adversarial", "layers", "orders", "later"),
+    *("vulnerability", "flips", "limits", "adversarial", "layers", "orders", "later", "atlas"),
 )
 OF_STUDIES = (
     *("training_parts", "training_growth", "training_damage", "training_accuracy"),

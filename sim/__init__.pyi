@@ -1,4 +1,7 @@
 from . import (
+    atlas as atlas,
+)
+from . import (
     audit as audit,
 )
 from . import (
@@ -31,6 +34,7 @@ from . import (
 
 __version__: str
 __all__ = [
+    "atlas",
     "audit",
     "calibration",
     "models",

@@ -18,6 +18,7 @@ COMMANDS = {
     "audit": ("sim.audit", "which layers make the gap to a prediction"),
     "training": ("sim.training", "the law after ordinary and robust training"),
     "pretrained": ("sim.pretrained", "one trained network beside those at initialization"),
+    "atlas": ("sim.atlas", "public architectures at initialization, and which have the √d"),
     "penalty": ("sim.penalty", "attacks in training as a gradient penalty"),
     "report": ("sim.report", "the report of a stored run"),
     "training-report": ("sim.training_report", "the report of a stored study of training"),

@@ -29,6 +29,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("--model my.module:net --weights net.safetensors --count 64", "at more images"),
         ("--model my.module:net --weights net.eqx --sizes 32 --figure net.svg", "at one side"),
     ),
+    "sim.atlas": (
+        ("--csv atlas.csv --figure atlas.svg", "all of them, which takes hours and may be stopped"),
+        ("--models torchvision:resnet18 timm:vit_tiny_patch16_224", "two of them"),
+        ("--models my.module:net --sizes 32 64 --seeds 16", "one of your own, with more networks"),
+    ),
     "sim.penalty": (
         ("", "Proposition 3 in three norms"),
         ("--attack-norms inf --seeds 32", "in one norm, with shorter intervals"),

@@ -15,7 +15,7 @@ from theory.console import run
 THEORY = ("theory.__main__", "theory.laws.__main__", "theory.defaults")
 EXPERIMENTS = (
     *("scaling", "vulnerability", "audit", "penalty", "training", "pretrained"),
-    *("calibration", "statements", "results"),
+    *("calibration", "statements", "results", "atlas"),
 )
 COMMANDS = (
     *THEORY,
@@ -125,6 +125,13 @@ CASES = (
     ("sim.pretrained.__main__", "--model a:b --weights x --images /nowhere", "there is no folder"),
     ("sim.pretrained.__main__", "--model a:b --weights x --input noise", "must be photo or digits"),
     ("sim.pretrained.__main__", "--model a:b --weights nowhere.pt", "there is no file nowhere.pt"),
+    ("sim.atlas.__main__", "--models resnet18", "takes LIBRARY:NAME or package.module:factory"),
+    ("sim.atlas.__main__", "--models a:b a:b", "--models lists a value twice"),
+    ("sim.atlas.__main__", "--sizes 32", "--sizes needs at least two sides"),
+    ("sim.atlas.__main__", "--sizes 0 8", "--sizes must be at least 1, not 0"),
+    ("sim.atlas.__main__", "--workers 0", "--workers must be at least 1, not 0"),
+    ("sim.atlas.__main__", "--seeds 1", "at least two seeds"),
+    ("sim.atlas.__main__", "--csv README.md", "README.md is no table of python -m sim.atlas"),
     ("sim.training.__main__", "--workers 0", "--workers must be at least 1, not 0"),
     ("sim.training.__main__", "--compared-size 0", "--compared-size 0 is not among --sizes"),
     ("sim.training.__main__", "--sizes", "--sizes needs at least one value"),
@@ -226,6 +233,7 @@ FLAGS = {
     "audit": ("head", "sizes", "dtype", "distribution"),
     "penalty": ("eps", "attack-norms", "train-eps", "seeds"),
     "pretrained": ("sizes", "norms", "count", "input", "channels"),
+    "atlas": ("models", "sizes", "seeds", "seed", "workers"),
     "training": ("trainings", "sizes", "compared-size", "learning-rate", "data", "workers"),
     "calibration": ("seeds", "replicates", "seed"),
     "statements": ("seeds", "seed"),

@@ -21,7 +21,7 @@ PACKAGES = ("theory", "sim", "figures")
 
 FLOORS = (
     ("__main__",),
-    ("report", "training_report", "results", "completion"),
+    ("report", "training_report", "results", "completion", "atlas"),
     ("scaling", "vulnerability", "training", "pretrained", "penalty", "calibration", "statements"),
     ("audit",),
     ("predictions",),

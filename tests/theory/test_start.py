@@ -23,6 +23,7 @@ import pytest
         ("sim.penalty", ["--help"], ("jax", "xarray", "matplotlib", "optax")),
         ("sim.training", ["--help"], ("jax", "xarray", "matplotlib", "optax")),
         ("sim.pretrained", ["--help"], ("jax", "xarray", "matplotlib")),
+        ("sim.atlas", ["--help"], ("jax", "xarray", "matplotlib")),
         ("sim.training_report", ["--help"], ("jax", "xarray", "matplotlib", "optax")),
         ("sim.statements", ["--help"], ("jax", "xarray", "matplotlib")),
         ("figures", ["--help"], ("jax",)),
