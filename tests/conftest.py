@@ -73,6 +73,14 @@ def _traced_anew_where_code_is_replaced(request):
     patch.setattr, patch.setitem = traced_anew(replace), traced_anew(replace_item)
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _programs_go_with_their_file():
+    """What the tests of a file have compiled is not kept for the others, whose cache is on disk."""
+    yield
+    if jax := sys.modules.get("jax"):
+        jax.clear_caches()
+
+
 def pytest_unconfigure(config):
     if not hasattr(config, "workerinput"):
         shutil.rmtree(os.environ["XDG_CACHE_HOME"], ignore_errors=True)
