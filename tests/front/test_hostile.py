@@ -131,7 +131,7 @@ CASES = (
     ("sim.atlas.__main__", "--sizes 0 8", "--sizes must be at least 1, not 0"),
     ("sim.atlas.__main__", "--workers 0", "--workers must be at least 1, not 0"),
     ("sim.atlas.__main__", "--seeds 1", "at least two seeds"),
-    ("sim.atlas.__main__", "--csv README.md", "README.md is no table of python -m sim.atlas"),
+    ("sim.atlas.__main__", "--csv -", "--csv needs the name of a file, not standard output"),
     ("sim.training.__main__", "--workers 0", "--workers must be at least 1, not 0"),
     ("sim.training.__main__", "--compared-size 0", "--compared-size 0 is not among --sizes"),
     ("sim.training.__main__", "--sizes", "--sizes needs at least one value"),
