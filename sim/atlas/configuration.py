@@ -62,7 +62,9 @@ def models(config: Config) -> tuple[str, ...]:
 def described(config: Config) -> str:
     """What is measured, in words."""
     sides = ", ".join(map(str, sorted(config.sizes)))
-    return f"{config.seeds} networks of {len(models(config))} architectures at side {sides}"
+    count = len(models(config))
+    what = f"{count} architectures" if count > 1 else "one architecture"
+    return f"{config.seeds} networks of {what} at side {sides}"
 
 
 EACH = 3 * 2**30
@@ -72,7 +74,7 @@ SECONDS = 1e-4
 """Of a processor for each pixel of an image: of a network of usual size, and of its prediction."""
 
 COMPILED = 60
-"""Functions' worth of compiling for each side of a large network."""
+"""Seconds of compiling for each side of a large network and its prediction."""
 
 
 def needs(config: Config) -> Needs:
@@ -80,5 +82,5 @@ def needs(config: Config) -> Needs:
     pixels = sum(side**2 for side in config.sizes)
     seconds = round(len(models(config)) * config.seeds * pixels * SECONDS)
     what = f"{config.workers} architectures at once"
-    functions = COMPILED * len(models(config)) * len(config.sizes)
-    return Needs(what, EACH * config.workers, seconds, functions)
+    compiling = COMPILED * len(models(config)) * len(config.sizes)
+    return Needs(what, EACH * config.workers, seconds, compiling)

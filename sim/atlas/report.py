@@ -58,7 +58,7 @@ def _answer(rows: Sequence[Row], failed: Sequence[Failed]) -> str:
     like = sum(row.grows == "yes" for row in found)
     slower = [row for row in found if row.grows == "slower"]
     parts = [
-        f"{len(found)} architectures at initialization: ‖∂L‖₁ grows like √d in {like}, more slowly "
+        f"{len(found)} architecture{'s' * (len(found) != 1)} at initialization: ‖∂L‖₁ grows like √d in {like}, more slowly "
         f"in {len(slower)}."
     ]
     predicted = [row for row in rows if isfinite(row.predicted) and isfinite(row.exponent)]
