@@ -57,9 +57,9 @@ def _answer(rows: Sequence[Row], failed: Sequence[Failed]) -> str:
     found = [row for row in rows if row.q == "1" and isfinite(row.exponent)]
     like = sum(row.grows == "yes" for row in found)
     slower = [row for row in found if row.grows == "slower"]
+    what = "1 architecture" if len(found) == 1 else f"{len(found)} architectures"
     parts = [
-        f"{len(found)} architecture{'s' * (len(found) != 1)} at initialization: ‖∂L‖₁ grows like √d in {like}, more slowly "
-        f"in {len(slower)}."
+        f"{what} at initialization: ‖∂L‖₁ grows like √d in {like}, more slowly in {len(slower)}."
     ]
     predicted = [row for row in rows if isfinite(row.predicted) and isfinite(row.exponent)]
     wrong = sum("CONTRADICTS" in row.verdict for row in predicted)
