@@ -12,7 +12,7 @@ from typing import NamedTuple
 import psutil
 
 from sim import scaling
-from sim.atlas.configuration import NORMS, Config, check, models
+from sim.atlas.configuration import NORMS, Config, check
 from sim.atlas.networks import end_of
 from sim.atlas.rows import Row, key, wanted
 from sim.running import compilation
@@ -53,7 +53,7 @@ def run(
     check(config)
     asked, rows, failed = wanted(config), list(there or ()), []
     known = {key(row) for row in rows}
-    left = [model for model, of in zip(models(config), asked, strict=True) if of not in known]
+    left = [one.model for one in asked if one not in known]
     advance(len(asked) - len(left))
     if left:
         # a spawned process has no threads of its parent, which jax would need
@@ -118,7 +118,8 @@ def _peak() -> int:
         import resource
     except ImportError:  # Windows
         return 0
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _row(

@@ -63,7 +63,11 @@ def _answer(rows: Sequence[Row], failed: Sequence[Failed]) -> str:
     ]
     predicted = [row for row in rows if isfinite(row.predicted) and isfinite(row.exponent)]
     wrong = sum("CONTRADICTS" in row.verdict for row in predicted)
-    parts.append(f"Of {len(predicted)} predicted exponents {wrong} are contradicted.")
+    off = sum("norm " in row.verdict for row in predicted)
+    parts.append(
+        f"Of {len(predicted)} predicted exponents {wrong} are contradicted; in {off} of these rows "
+        "the norm is off its prediction at some side."
+    )
     if failed:
         parts.append(f"{len(failed)} could not be measured.")
     return " ".join(parts)

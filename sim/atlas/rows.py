@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterable
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, NamedTuple, get_type_hints
 
 from sim.atlas.configuration import Config, models
 from sim.running import files
@@ -61,15 +61,24 @@ class Row:
         return "slower" if self.high < 0.5 else "faster"
 
 
-def key(row: Row) -> tuple[Any, ...]:
-    """What a row is of, but for its norm."""
-    return row.model, row.sizes, row.seeds, row.seed
+class Key(NamedTuple):
+    """What the rows of one architecture are of."""
+
+    model: str
+    sizes: str
+    seeds: int
+    seed: int
 
 
-def wanted(config: Config) -> list[tuple[Any, ...]]:
+def key(row: Row) -> Key:
+    """The architecture of a row, and how it was measured."""
+    return Key(row.model, row.sizes, row.seeds, row.seed)
+
+
+def wanted(config: Config) -> list[Key]:
     """The keys of what a configuration asks for."""
     sizes = " ".join(map(str, sorted(config.sizes)))
-    return [(model, sizes, config.seeds, config.seed) for model in models(config)]
+    return [Key(model, sizes, config.seeds, config.seed) for model in models(config)]
 
 
 def read(path: str) -> list[Row]:

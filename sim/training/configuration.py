@@ -119,7 +119,7 @@ class Config(flags.Checked):
     seed: int = 0
     """Key of the whole study; the same key gives the same networks."""
     quick: bool = False
-    """Half the sides, fewer seeds, epochs and regularizers: one to two minutes."""
+    """Half the sides, fewer seeds, epochs and regularizers: one to three minutes."""
     workers: flags.Whole = None
     """Trainings under way at once. Unless given: one for each processor. It changes no result."""
 
