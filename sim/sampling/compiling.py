@@ -12,7 +12,7 @@ from typing import Any
 import jax
 
 from sim.models import loading
-from sim.networks import decompositions
+from sim.networks import rewriting
 from sim.running import memory
 from sim.sampling.draws import Draws
 from theory.network import Network, walk
@@ -115,8 +115,8 @@ def is_own(network: Network) -> bool:
 
 
 def jitted(network: Network, function: Callable[..., Any]) -> Any:
-    """The function under `jax.jit`, so that a user's decompositions never wait for each other."""
-    return jax.jit(decompositions.one_at_a_time(function) if is_own(network) else function)
+    """The function under `jax.jit`, with a user's program rewritten for the processor."""
+    return jax.jit(rewriting.rewritten(function) if is_own(network) else function)
 
 
 def compiled(lowered: Any, alone: bool) -> Callable[..., Any]:

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from sim.models.loading import Own
-from sim.networks import decompositions, gradients, layers
+from sim.networks import gradients, layers, rewriting
 from sim.sampling.draws import Draws
 from theory.network import Network
 
@@ -64,7 +64,7 @@ class _Look:
         shape, body = network.input_shape(side), network.body
         self.is_own = any(isinstance(layer, Own) for layer in getattr(body, "layers", ()))
         weights_key, input_key, self.key = jax.random.split(key, 3)
-        init = jax.jit(decompositions.one_at_a_time(lambda key: layers.init(body, key, shape)))
+        init = jax.jit(rewriting.rewritten(lambda key: layers.init(body, key, shape)))
         self.tree = init(weights_key)
         self.weights: Paths = {p: np.asarray(x) for p, x in jax.tree.leaves_with_path(self.tree)}
         self.xs = jax.random.normal(input_key, (INPUTS, *shape))
@@ -79,7 +79,7 @@ class _Look:
             sizes = [jnp.max(jnp.abs(back(v)[0])) for v in (some, residual)]
             return jnp.all(jnp.isfinite(logits)), *sizes
 
-        self.found = jax.jit(decompositions.one_at_a_time(found))
+        self.found = jax.jit(rewriting.rewritten(found))
 
     def name(self, path: tuple[Any, ...]) -> str:
         """The name of an array of weights: a user knows it without the number of the layer."""

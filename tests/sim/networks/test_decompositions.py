@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from sim.networks import decompositions
+from sim.networks import rewriting
 
 MATRICES = jax.random.normal(jax.random.key(0), (5, 4, 4))
 
@@ -39,9 +39,9 @@ def of_a_model(a):
 @pytest.mark.parametrize("function", [in_a_scan, under_a_condition, of_a_gradient, of_a_model])
 def test_a_batch_is_decomposed_one_matrix_at_a_time(function):
     mapped = jax.vmap(function)
-    alone = decompositions.one_at_a_time(mapped)
-    assert decompositions._decomposes(jax.make_jaxpr(mapped)(MATRICES))
-    assert not decompositions._decomposes(jax.make_jaxpr(alone)(MATRICES))
+    alone = rewriting.rewritten(mapped)
+    assert rewriting.is_rewritten(jax.make_jaxpr(mapped)(MATRICES))
+    assert not rewriting.is_rewritten(jax.make_jaxpr(alone)(MATRICES))
     for found, expected in zip(
         jax.tree.leaves(jax.jit(alone)(MATRICES)), jax.tree.leaves(mapped(MATRICES)), strict=True
     ):
@@ -53,7 +53,7 @@ def test_what_decomposes_nothing_stays_the_same_program():
         return jax.nn.relu(x["a"]) @ x["a"], None
 
     before = jax.make_jaxpr(function)({"a": MATRICES})
-    after = jax.make_jaxpr(decompositions.one_at_a_time(function))({"a": MATRICES})
+    after = jax.make_jaxpr(rewriting.rewritten(function))({"a": MATRICES})
     assert str(before) == str(after)
 
 
@@ -87,7 +87,7 @@ print(norms.sweep(network, (4, 8), range(32), draws, batch=1).shape)
 
 
 def test_sampling_orthogonal_weights_in_several_threads_comes_to_an_end():
-    # takes about ten seconds; without `one_at_a_time` it hangs in nearly every run
+    # takes about ten seconds; without `rewriting` it hangs in nearly every run
     command = [sys.executable, "-c", ORTHOGONAL]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
