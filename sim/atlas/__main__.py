@@ -71,7 +71,8 @@ def main(args: list[str] | None = None) -> int:
     if output.markdown is not None:
         files.write_text(output.markdown, atlas.report.to_markdown(found))
     output.deliver(
-        partial(atlas.report.printout, found, failed), partial(atlas.report.to_json, found, failed)
+        partial(atlas.report.printout, found, failed),
+        partial(atlas.report.to_json, config, found, failed),
     )
     return 1 if failed else 0
 

@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import asdict
 from math import isfinite
+from typing import Any
 
+from sim.atlas.configuration import Config, models
 from sim.atlas.experiment import Failed
 from sim.atlas.rows import Row
 from sim.statistics import numbers
-from sim.statistics.numbers import between, plain, with_error
+from sim.statistics.numbers import between, fields, plain, with_error
 from theory.printout import Line, Printout
 from theory.tables import Table, columns, markdown
 
@@ -25,14 +27,29 @@ NOTES = (
 )
 
 
-def to_json(rows: Sequence[Row], failed: Sequence[Failed] = ()) -> str:
-    """One JSON object {"rows", "failed"}."""
+def to_json(config: Config, rows: Sequence[Row], failed: Sequence[Failed] = ()) -> str:
+    """One JSON object {"config", "rows", "failed"}; its schema is `report.schema.json`."""
     return numbers.to_json(
         {
-            "rows": [asdict(row) for row in rows],
+            "config": asdict(config) | {"models": models(config)},
+            "rows": [_row(row) for row in rows],
             "failed": [one._asdict() for one in failed],
         }
     )
+
+
+def _row(row: Row) -> dict[str, Any]:
+    return {
+        **fields(row, "model", "end", "q", "seeds", "seed"),
+        "sizes": [int(side) for side in row.sizes.split()],
+        "exponent": row.exponent,
+        "ci": (row.low, row.high),
+        **fields(row, "predicted", "predicted_error", "mean"),
+        "mean_ci": (row.mean_low, row.mean_high),
+        "ratio": row.ratio,
+        "ratio_ci": (row.ratio_low, row.ratio_high),
+        **fields(row, "verdict", "seconds", "mebibytes", "remark"),
+    }
 
 
 def to_markdown(rows: Sequence[Row]) -> str:

@@ -2,9 +2,11 @@
 
 import json
 from dataclasses import replace
+from importlib import resources
 from math import nan
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from sim import atlas, scaling
@@ -56,6 +58,13 @@ def test_what_the_file_has_is_not_measured_again(file, capsys, monkeypatch):
     assert file.read_bytes() == before
     found = json.loads(capsys.readouterr().out)
     assert [row["q"] for row in found["rows"]] == ["1", "2", "inf"] and found["failed"] == []
+    assert found["config"]["models"] == [MODEL] and found["rows"][0]["sizes"] == [4, 8]
+    _follows_its_schema(found)
+
+
+def _follows_its_schema(found):
+    text = resources.files("sim.atlas").joinpath("report.schema.json").read_text()
+    jsonschema.validate(found, json.loads(text), jsonschema.Draft202012Validator)
 
 
 def test_a_model_that_fails_is_a_sentence_and_the_others_are_kept(file, capsys):
@@ -116,6 +125,8 @@ def test_without_a_gradient_there_are_dashes(rows, tmp_path):
     assert found.answer.startswith("0 architectures")
     assert set(found.tables[0].rows[0][1:5]) == {"–"}
     assert found.remarks[0].text == f"{MODEL}: the head is zero."
+    failed = [atlas.experiment.Failed("nowhere:net", "cannot import nowhere.")]
+    _follows_its_schema(json.loads(atlas.report.to_json(atlas.Config(), zero, failed)))
     atlas.picture.write(zero, str(tmp_path / "none.svg"))
 
 
