@@ -21,19 +21,20 @@ share, known, loss = sp.symbols("m_phi alpha_f E_L", positive=True)
 function: Any = sp.Function
 STEM, FEATURES = sp.symbols("N_1 N_2", positive=True)
 UNEVEN, UNEVEN_STEM = sp.symbols("u_0 u_1", positive=True)
-ONE = sp.Rational(1)
+Rational: Any = sp.Rational
+ONE = Rational(1)
 OVERLAP = (1 + 3 * sp.pi / 4) / (2 * sp.pi)
 """E relu(s) relu(s + f) of independent Gaussians of variance 1."""
 
-CHAINS: dict[str, tuple[Network, int, int, int, sp.Rational, sp.Rational]] = {
+CHAINS: dict[str, tuple[Network, int, int, int, Any, Any]] = {
     "mlp of widths 9 and 6": (architectures.mlp((9, 6)), 4, 9, 6, ONE, ONE),
     "convnet-avdim, 2 layers without strides": (
-        *(architectures.convnet_avdim(5, 2, pool_after=(), border="circular"), 8),
-        *(5 * 64, 5 * 64, ONE, ONE),
+        architectures.convnet_avdim(5, 2, pool_after=(), border="circular"),
+        *(8, 5 * 64, 5 * 64, ONE, ONE),
     ),
     "cnn, 2 convolutions, stride 2": (
-        *(architectures.cnn(5, 2), 8),
-        *(5 * 64, 5 * 16, sp.Rational(82, 81) ** 2, sp.Rational(10, 9) ** 2),
+        architectures.cnn(5, 2),
+        *(8, 5 * 64, 5 * 16, Rational(82, 81) ** 2, Rational(10, 9) ** 2),
     ),
 }
 """A network, its side, the units of its two hidden layers, and how unequally often pixels and the
