@@ -16,6 +16,8 @@ from theory.network import (
     GlobalMaxPool,
     Layer,
     MaxPool,
+    ShapeError,
+    output_shape,
     padding,
 )
 from theory.tokens import MixPositions
@@ -82,3 +84,14 @@ def _(layer: Layer, side: int) -> np.ndarray:
 @taps.register
 def _(layer: Flatten, side: int) -> np.ndarray:
     return np.eye(side, dtype=int)[:, None]
+
+
+def smallest_side(body: Layer, channels: int) -> int:
+    """The smallest side of an image that fits the strides of a network. Raises ShapeError."""
+    for side in range(1, 4097):
+        try:
+            output_shape(body, (side, side, channels))
+        except ShapeError:
+            continue
+        return side
+    raise ShapeError("no image of side up to 4096 fits the strides of this network.")

@@ -9,7 +9,7 @@ in common is little more than the activations.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import partial, singledispatch
 from typing import Any
 
 import jax
@@ -24,7 +24,8 @@ from sim.networks import gradients, layers
 from sim.running import memory
 from sim.sampling import engine
 from sim.sampling.draws import Draws
-from theory.network import Network, output_shape
+from theory.network import Branching, Layer, Network, Serial, output_shape, parts
+from theory.tokens import MixPositions
 
 TOGETHER = 2
 """Seeds, one after another, that have each other's weights as copies."""
@@ -165,11 +166,34 @@ def reading(network: Network, side: int, inputs: int, masks: bool = False) -> Re
         NotDecoupledError: None of its weights can be copied.
     """
     weights, random = initialized(initializer(network, side))
+    wide = jax.tree.leaves(_grow_with_width(network.body, weights))
+    random = [one and other for one, other in zip(random, wide, strict=True)]
     xs = jax.ShapeDtypeStruct((inputs, *network.input_shape(side)), jnp.zeros(()).dtype)
     found = read(batched(network), weights, xs, random, masks)
     if found.coupled and all(place.kind != "weights" for place in found.places):
         raise NotDecoupledError(f"no weight can be copied: {found.coupled[0]}")
     return found
+
+
+@singledispatch
+def _grow_with_width(layer: Any, weights: Any) -> Any:
+    """Which arrays of weights have more rows in a wider network: all but those of positions.
+
+    In the limit of large width a gradient does not depend on the former. A matrix over positions
+    stays what it is, and all channels share it: values and gradients both go through it.
+    """
+    return jax.tree.map(lambda _: True, weights)
+
+
+@_grow_with_width.register
+def _(layer: MixPositions, weights: Any) -> Any:
+    return False
+
+
+@_grow_with_width.register(Serial)
+@_grow_with_width.register(Branching)
+def _(layer: Layer, weights: Any) -> Any:
+    return tuple(map(_grow_with_width, parts(layer), weights))
 
 
 def labels_together(network: Network, side: int, draws: Draws) -> int:

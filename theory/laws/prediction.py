@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import sympy as sp
 
+from theory.geometry import smallest_side
 from theory.laws import alignment, gaussian, loss, wide
 from theory.laws.energy import (
     HALF_ACTIVE,
@@ -38,11 +39,9 @@ from theory.network import (
     Branching,
     Conv,
     GlobalMaxPool,
-    Layer,
     MaxPool,
     Network,
     Serial,
-    ShapeError,
     output_shape,
     walk,
     with_border,
@@ -285,20 +284,10 @@ def _profile(body: Serial, channels: int) -> tuple[list[Any], list[Any]]:
     periodic = with_border(body, "circular")
     if any(isinstance(layer, wide.ResolvedNorm | Branching) for layer in walk(body)):
         periodic = wide.in_fractions(periodic)
-    side = _smallest_side(periodic, channels)
+    side = smallest_side(periodic, channels)
     ones = np.full((1, 1), sp.Integer(1), dtype=object)
     energies = energy_map(periodic, (side, side, channels), ones).ravel().tolist()
     mean = sp.Add(*energies) / len(energies)
     distinct = sorted(set(energies))
     shares = [sp.Rational(energies.count(x), len(energies)) for x in distinct if x > 0]
     return [sp.sqrt(_shortened(x / mean)) for x in distinct if x > 0], shares
-
-
-def _smallest_side(body: Layer, channels: int) -> int:
-    for side in range(1, 4097):
-        try:
-            output_shape(body, (side, side, channels))
-        except ShapeError:
-            continue
-        return side
-    raise ShapeError("no image of side up to 4096 fits the strides of this network.")

@@ -144,3 +144,13 @@ def test_layers_keep_their_values():
     run = sampling.counterfactual(apply_model, weights, copies, random)
     np.testing.assert_array_equal(jax.jit(run)(xs), jax.jit(apply_model)(weights, xs))
     assert layers.apply(network.body, weights, xs[0]).shape == (10,)
+
+
+def test_weights_over_positions_are_no_copies():
+    """A wider network has no more of them, so that gradients at large width depend on them, too."""
+    network = architectures.find("mlp-mixer").build(width=8, depth=1)
+    found = sampling.reading(network, 16, 1)
+    weights = jax.tree.leaves(layers.init(network.body, jax.random.key(0), (16, 16, 3)))
+    coupled = [w.shape for w, copied in zip(weights, found.random, strict=True) if not copied]
+    assert coupled == [(16, 16), (16, 16)] and len(weights) > 2
+    assert all(sampling.reading(MLP, SIDE, 1).random)  # twin

@@ -218,14 +218,29 @@ MUTANTS = (
     *_of(
         "laws.alignment",
         (
-            "known = behind.forwards / number_of",
-            "known = 2 * behind.forwards / number_of",
+            "along = fraction(square) * self",
+            "along = 2 * fraction(square) * self",
             "gaussian-head",
         ),
-        ("fourth / second**2 * behind.along", "behind.along", "gaussian-head"),
-        ("known, behind.total)", "known, behind.across)", "gaussian-head"),
-        ("replace(values, square=values.common + own)", "values", "alignment"),
-        ("2 * up[0] * up[1] /", "0 * up[0] * up[1] /", "gaussian-head"),
+        ("masks[..., : x.shape[2]] * x / size", "masks[..., : x.shape[2]] * x", "gaussian-head"),
+        ("values.shares, found.total(after))", "values.shares, found.across)", "gaussian-head"),
+        (
+            "values.square - values.common) / in_degree",
+            "values.square - values.common) / 1 + 0 * in_degree",
+            "alignment",
+        ),
+        ("known += before.known", "known = list(before.known)", "alignment"),
+        ("found = counts.T @ behind @", "found = counts.T @ counts @ behind @", "gaussian-head"),
+        (
+            "return found / (counts.sum() / side) ** axes",
+            "return behind.mean() + 0 * found",
+            "gaussian-head",
+        ),
+    ),
+    *_of(
+        "laws.sampled_units",
+        ("at = (own - far) /", "at = own + 0 * far /", "alignment"),
+        ("np.stack([z, -z])", "np.stack([z, z])", "gaussian-head"),
     ),
     *_of(
         "laws.cascade",
