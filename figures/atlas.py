@@ -7,7 +7,7 @@ from figures.runs import Runs
 from sim.atlas import picture, rows
 
 TABLE = Path(__file__).parents[1] / "docs" / "atlas.csv"
-"""What `python -m sim.atlas --csv docs/atlas.csv` found, in hours."""
+"""What `python -m sim.atlas --csv docs/atlas.csv` found, in an hour."""
 
 
 def draw(runs: Runs) -> Any:

@@ -23,7 +23,7 @@ class Config(flags.Checked):
     timm:NAME, package.module:factory. Unless given: the public ones of docs/atlas.md."""
     sizes: tuple[int, ...] = SIZES
     """Sides of the images, at least two."""
-    seeds: int = 8
+    seeds: int = 16
     """Random networks of each architecture at each side."""
     seed: int = 0
     """Key of the networks."""
@@ -67,13 +67,13 @@ def described(config: Config) -> str:
     return f"{config.seeds} networks of {what} at side {sides}"
 
 
-EACH = 3 * 2**30
+EACH = 4 * 2**30
 """Bytes of a process that measures an architecture of usual size."""
 
-SECONDS = 1e-4
+SECONDS = 1.5e-5
 """Of a processor for each pixel of an image: of a network of usual size, and of its prediction."""
 
-COMPILED = 60
+COMPILED = 20
 """Seconds of compiling for each side of a large network and its prediction."""
 
 
