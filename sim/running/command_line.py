@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import dataclasses
+import functools
 import io
 import logging
 import re
@@ -167,8 +168,7 @@ def parse(
     Every field is a flag, its docstring the help. Exits with status 2 and one sentence on stderr
     if the flags make no sense, and with 0 after `--help`.
     """
-    fields = [part for kind in kinds for part in groups.parts(kind).items()]
-    command = dataclasses.make_dataclass("Command", fields, frozen=True)
+    command = _command(kinds)
     errors = io.StringIO()
     args = sys.argv[1:] if args is None else args
     try:
@@ -197,6 +197,15 @@ def parse(
         groups.joined(kind, [getattr(parsed, name) for name in groups.parts(kind)])
         for kind in kinds
     )
+
+
+@functools.cache
+def _command(kinds: tuple[type, ...]) -> type:
+    """A dataclass of all groups of flags."""
+    fields = [part for kind in kinds for part in groups.parts(kind).items()]
+    command = dataclasses.make_dataclass("Command", fields, frozen=True)
+    command.__module__ = "builtins"  # whose source tyro does not search for docstrings
+    return command
 
 
 def _sentence(panel: str) -> str:

@@ -24,6 +24,7 @@ GROUPS = {
 """What `--help` calls the flags that a dataclass is the first to have; of others, its name."""
 
 
+@cache  # tyro remembers what it has read of a class, not of its equal
 def parts(kind: type) -> dict[str, type]:
     """Dataclasses with the flags of one group each, by the name of the group.
 

@@ -123,9 +123,13 @@ def words(x: Any) -> str:
 
 def _surroundings() -> tuple[str, ...]:
     """What else a program depends on."""
-    versions = (platform.python_version(), *map(version, BELOW))
     settings = sorted(map(str, jax.config.values.items()))
-    return (_source(), *versions, *settings)
+    return (_source(), *_versions(), *settings)
+
+
+@lru_cache(maxsize=1)
+def _versions() -> tuple[str, ...]:
+    return platform.python_version(), *map(version, BELOW)
 
 
 @lru_cache(maxsize=1)

@@ -4,6 +4,7 @@ import os
 import platform
 import subprocess
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -45,13 +46,16 @@ def now() -> str:
 
 def versions() -> dict[str, str | None]:
     """Versions of all that the samples depend on; None for a package that is not installed."""
-    found: dict[str, str | None] = {"arithmetic": ARITHMETIC}
-    for name in PACKAGES:
-        try:
-            found[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:  # the project itself may run from its source tree
-            found[name] = None
-    return found
+    return {"arithmetic": ARITHMETIC} | {name: version(name) for name in PACKAGES}
+
+
+@cache
+def version(name: str) -> str | None:
+    """The version of a package, which a process does not change; None if it is not installed."""
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:  # the project itself may run from its source tree
+        return None
 
 
 def other_versions(session: dict[str, Any]) -> list[str]:

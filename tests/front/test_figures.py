@@ -14,6 +14,8 @@ from studies import CONFIG, invented, kept
 
 from figures import __main__ as figures
 from sim.drawing import style
+from sim.predictions import prediction
+from sim.scaling import experiment
 
 # imported here because the shapes' checks parse what they import, and Python 3.11 fails where two
 # threads do so at once
@@ -31,18 +33,55 @@ def descriptions(folder, name):
         return json.loads(text), json.loads(png.info["Description"])
 
 
-@pytest.mark.parametrize("name", figures.FIGURES)
-def test_it_is_drawn(name, tmp_path, capsys):
-    assert figures.main([name, "--quick", "--folder", str(tmp_path)]) == 0
-    assert capsys.readouterr().out.split() == [
-        str(tmp_path / f"{name}.{x}") for x in ("svg", "png")
-    ]
-    for about in descriptions(tmp_path, name):
+def drawn(name, folder, capsys):
+    """Draws a figure, and looks at what came of it."""
+    assert figures.main([name, "--quick", "--folder", str(folder)]) == 0
+    assert capsys.readouterr().out.split() == [str(folder / f"{name}.{x}") for x in ("svg", "png")]
+    for about in descriptions(folder, name):
         assert about["command"] == f"python -m figures {name} --quick"
         assert about["runs"] and about["versions"]["jax"]
-    with Image.open(tmp_path / f"{name}.png") as png:
+    with Image.open(folder / f"{name}.png") as png:
         shares = np.asarray(png.convert("L")) < 128
     assert 0.002 < shares.mean() < 0.5
+
+
+OF_RUNS = (
+    *("scaling", "constants", "exponents", "initializations", "spread", "sampling"),
+    *("limits", "orders"),
+)
+"""Figures of nothing but scaling runs, most of whose time goes by in compilation."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(x, marks=pytest.mark.slow if x in OF_RUNS else ()) for x in figures.FIGURES],
+)
+def test_it_is_drawn(name, tmp_path, capsys):
+    drawn(name, tmp_path, capsys)
+
+
+@pytest.mark.parametrize("name", OF_RUNS)
+def test_it_is_drawn_from_invented_norms(name, tmp_path, capsys, monkeypatch):
+    """Plans, laws, labels and fits are those of the figure; the norms are powers of d."""
+
+    def norms(seeds, sides, quantities, orders):
+        own = np.exp(0.3 * np.random.default_rng(0).normal(size=(seeds, 1, quantities, 1)))
+        powers = np.array([[(3.0 * side**2) ** (1 / q - 0.5) for q in orders] for side in sides])
+        return own * powers[:, None]
+
+    def measured(plan, *_):
+        config = plan.config
+        orders = [float(q) for q in config.norms]
+        found = norms(config.seeds, plan.sizes, len(config.quantity), orders)
+        return np.stack([found.swapaxes(0, 1)] * len(plan.networks)).astype(np.float32)
+
+    def predicted(network, sizes, quantities, orders, beside, advance):
+        found = norms(beside.seeds, sizes, len(quantities), [float(q) for q in orders])
+        return found.transpose(2, 3, 1, 0), ()
+
+    monkeypatch.setattr(experiment, "_sample", measured)
+    monkeypatch.setattr(prediction, "_sampled", predicted)
+    drawn(name, tmp_path, capsys)
 
 
 @pytest.fixture(scope="module")

@@ -58,13 +58,16 @@ def differences(first, second):
     """
 
     def moments(x):
+        """Means and variances of the coordinates and of the products of two of them."""
         pairs = np.triu_indices(x.shape[1])
-        return np.concatenate([x, (x[:, :, None] * x[:, None, :])[:, *pairs]], axis=1)
+        means = np.concatenate([x.mean(0), (x.T @ x / len(x))[pairs]])
+        squares = np.concatenate([(x**2).mean(0), ((x**2).T @ x**2 / len(x))[pairs]])
+        return means, np.maximum(squares - means**2, 0)
 
-    a, b = moments(first), moments(second)
-    spread = np.sqrt(a.var(0) / len(a) + b.var(0) / len(b))
+    (a, var_a), (b, var_b) = moments(first), moments(second)
+    spread = np.sqrt(var_a / len(first) + var_b / len(second))
     # what is zero in every draw has no spread
-    z = np.abs(a.mean(0) - b.mean(0)) / np.maximum(spread, 1e-5)
+    z = np.abs(a - b) / np.maximum(spread, 1e-5)
     mix = np.random.default_rng(0).standard_normal((first.shape[1], 12))
     both = [np.column_stack([x, x @ mix, (x**2).sum(1)]).T for x in (first, second)]
     p = min(stats.ks_2samp(x, y).pvalue for x, y in zip(*both, strict=True) if np.any(x != 0))

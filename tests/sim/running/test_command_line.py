@@ -1,4 +1,4 @@
-"""`python -m sim.scaling` as a process."""
+"""`python -m sim.scaling`, where the process itself is in question as a process of its own."""
 
 import contextlib
 import importlib.resources
@@ -28,6 +28,17 @@ def call(*arguments, **options):
     return subprocess.run(command, capture_output=True, text=True, check=False, **options)
 
 
+@pytest.fixture
+def here(capsys):
+    """The command in this process: its exit status, standard output and standard error."""
+
+    def called(*arguments):
+        status = run(lambda: scaling([*map(str, arguments)]))
+        return subprocess.CompletedProcess(arguments, status, *capsys.readouterr())
+
+    return called
+
+
 def test_json_is_alone_on_stdout_and_follows_its_schema():
     done = call(*QUICK, "--json", "-", "--quantity", "loss", "logit", "--norms", "1", "1.5", "inf")
     assert done.returncode == 0, done.stderr
@@ -52,10 +63,10 @@ def test_the_help_names_every_architecture(command, capsys):
     assert names.split(",") == list(ARCHITECTURES)
 
 
-def test_until_is_a_sentence_of_the_report():
-    done = call(*QUICK, "--until", "0.05", "--norms", "1")
+def test_until_is_a_sentence_of_the_report(here):
+    done = here(*QUICK, "--until", "0.05", "--norms", "1")
     assert "half-width to 0.05 or less." in done.stdout
-    done = call(*QUICK, "--until", "0.0001", "--max-seeds", "40", "--norms", "1", "--json", "-")
+    done = here(*QUICK, "--until", "0.0001", "--max-seeds", "40", "--norms", "1", "--json", "-")
     assert "--max-seeds 40 stopped it" in done.stderr
     result = json.loads(done.stdout)
     assert (result["seeds"], result["reached"], result["sampler"]) == (40, False, "lazy")
@@ -71,22 +82,22 @@ def test_table_is_plain_when_piped():
 
 
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
-def test_figure(tmp_path, ending):
+def test_figure(tmp_path, ending, here):
     path = tmp_path / f"law.{ending}"
-    assert call(*QUICK, "--figure", path).returncode == 0
+    assert here(*QUICK, "--figure", path).returncode == 0
     assert path.stat().st_size > 5000
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_json_to_a_file(tmp_path):
+def test_json_to_a_file(tmp_path, here):
     path = tmp_path / "result.json"
-    done = call(*QUICK, "--json", path)
+    done = here(*QUICK, "--json", path)
     assert "‖∂L‖₁" in done.stdout
     assert json.loads(path.read_text())["config"]["arch"] == "mlp"
 
 
-def test_check_is_the_exit_status():
-    assert call(*QUICK, "--check").returncode == 0
+def test_check_is_the_exit_status(here):
+    assert here(*QUICK, "--check").returncode == 0
     # one channel is far from the large width that the law rests on
     narrow = "--arch resnet --head gap --widths 1 --sizes 4 32 --seeds 1000 --norms inf"
     done = call(*narrow.split(), "--quantity", "logit", "--input", "gaussian", "--check")
@@ -331,8 +342,8 @@ def test_a_closed_pipe_is_no_error():
     assert len(done.stdout) == 20
 
 
-def test_networks_without_active_units_are_reported():
-    done = call(
+def test_networks_without_active_units_are_reported(here):
+    done = here(
         "--arch",
         "mlp",
         "--widths",

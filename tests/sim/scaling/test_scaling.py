@@ -14,8 +14,13 @@ from theory.architectures import ARCHITECTURES
 QUICK = Config(arch="mlp", widths=(8, 16), sizes=(4, 8, 16), seeds=64, input="gaussian")
 
 
-def test_run_returns_labelled_samples():
-    samples = run(QUICK)
+@pytest.fixture(scope="module")
+def quick():
+    return run(QUICK)
+
+
+def test_run_returns_labelled_samples(quick):
+    samples = quick
     assert samples["norm"].dims == ("seed", "width", "size", "quantity", "q")
     assert dict(samples.sizes) == {"seed": 64, "width": 2, "size": 3, "quantity": 1, "q": 3}
     assert samples["d"].values.tolist() == [48, 192, 768]
@@ -25,8 +30,8 @@ def test_run_returns_labelled_samples():
     assert all(fit.agrees for fit in fits)
 
 
-def test_same_configuration_same_samples():
-    np.testing.assert_array_equal(run(QUICK)["norm"], run(QUICK)["norm"])
+def test_same_configuration_same_samples(quick):
+    np.testing.assert_array_equal(run(QUICK)["norm"], quick["norm"])
 
 
 def test_double_precision_agrees_with_single_where_it_must():
@@ -84,16 +89,21 @@ def test_several_inputs_share_the_matrices_of_their_seed():
     assert np.abs(np.log(spread[0] / spread[1])).max() < 5 / np.sqrt(1000)
 
 
+DEPTH = {
+    **dict.fromkeys(("cnn", "resnet", "resnet-preact", "convnet-avdim"), 2),
+    **dict.fromkeys(("densenet", "mlp-mixer", "vit"), 1),
+}
+"""The smallest with every kind of layer that there is at any depth: strides and shortcuts too."""
+
+
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_every_architecture_and_head_runs_and_is_predicted(arch):
     architecture = ARCHITECTURES[arch]
     heads = architecture.heads or [None]
     for head in heads[:1] if arch in ("densenet", "mlp-mixer") else heads:
-        sizes = (32, 64) if arch == "convnet-avdim" else (8, 16)
-        depth = 1 if arch in ("densenet", "mlp-mixer", "vit") else None  # large ones
         config = Config(
-            arch=arch, head=head, widths=(4,), sizes=sizes, seeds=4, quantity=("loss", "logit"),
-            depth=depth,
+            arch=arch, head=head, widths=(4,), sizes=(8, 16), seeds=4, quantity=("loss", "logit"),
+            depth=DEPTH.get(arch),
         )  # fmt: skip
         samples = run(config)
         assert np.all(np.isfinite(samples["norm"]))
