@@ -10,6 +10,7 @@ in Hermite polynomials: E f(z) f(z') = Σ a_n² ρ^n.
 """
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 from jaxtyping import Float
@@ -53,7 +54,7 @@ def _correlation(v: Covariances, w: Covariances, c: Covariances) -> Covariances:
 def _expanded(
     f: Callable[[np.ndarray], np.ndarray], v: Covariances, w: Covariances, c: Covariances
 ) -> Covariances:
-    z, weight = np.polynomial.hermite_e.hermegauss(2 * DEGREE)
+    z, weight = _nodes()
     value = f(np.sqrt(np.mean(v)) * z) * weight / np.sqrt(2 * np.pi)
     before, polynomial, squares = np.zeros_like(z), np.ones_like(z), []
     for n in range(DEGREE):  # normalized: E He_n(Z)² = 1
@@ -61,3 +62,9 @@ def _expanded(
         following = (z * polynomial - np.sqrt(n) * before) / np.sqrt(n + 1)
         before, polynomial = polynomial, following
     return np.polynomial.polynomial.polyval(_correlation(v, w, c), squares)
+
+
+@cache
+def _nodes() -> tuple[np.ndarray, np.ndarray]:
+    """Gauss-Hermite nodes and weights, which take longer to find than what is done with them."""
+    return np.polynomial.hermite_e.hermegauss(2 * DEGREE)
